@@ -1,0 +1,103 @@
+//! [`Event`]: how core tells the edge what happens. Core never prints; what becomes of an event is the sink's affair.
+
+use dewar_text::Diagnostic;
+
+use crate::path::RepoPath;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A stage is up to date and was left alone.
+    StageFresh {
+        /// Its address.
+        stage: String,
+    },
+    /// A stage begins to run.
+    StageStarted {
+        /// Its address.
+        stage: String,
+    },
+    /// A command of the running stage begins.
+    CommandStarted {
+        /// Address of the stage.
+        stage: String,
+        /// The shell text.
+        command: String,
+    },
+    /// The result of a stage was known; its outputs were checked out.
+    StageRestored {
+        /// Its address.
+        stage: String,
+    },
+    /// A frozen stage was not looked at further.
+    StageFrozen {
+        /// Its address.
+        stage: String,
+    },
+    /// A stage failed and the run goes on, as asked.
+    StageFailed {
+        /// Its address.
+        stage: String,
+        /// Why.
+        reason: String,
+    },
+    /// A stage is not run because one before it failed.
+    StageSkipped {
+        /// Its address.
+        stage: String,
+    },
+    /// A lock file was written.
+    LockWritten {
+        /// Which one.
+        file: RepoPath,
+        /// Whether it is new.
+        created: bool,
+    },
+    /// Something the user should know and that stops nothing.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// A plugin had something to say of a file, and it stops nothing.
+    Noted {
+        /// The file.
+        file: RepoPath,
+        /// What.
+        diagnostic: Diagnostic,
+    },
+    /// A long work goes on.
+    Progress {
+        /// Such as `hashing data`.
+        what: String,
+        /// How much is done, in `unit`s.
+        done: u64,
+        /// Of how much, when known.
+        total: Option<u64>,
+        /// What is counted.
+        unit: Unit,
+    },
+}
+
+/// What a [`Event::Progress`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Files.
+    Files,
+    /// Bytes.
+    Bytes,
+}
+
+/// Where events go. Called from several threads.
+pub trait EventSink: Send + Sync {
+    /// Takes an event.
+    fn event(&self, event: Event);
+}
+
+/// A sink for callers that want none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl EventSink for Silent {
+    fn event(&self, _: Event) {}
+}

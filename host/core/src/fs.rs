@@ -1,0 +1,135 @@
+//! Reads and atomic writes whose errors name the path and the verb.
+//!
+//! Everything dewar keeps is written to a temporary file beside its place and renamed, so that a crash or a full disk leaves
+//! the old content or the new, never half of one.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What was being done to a path when it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} `{}`: {}", path.display(), reason(source))]
+pub struct FsError {
+    /// Such as `read`, `write`, `create the folder`.
+    pub verb: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// For `map_err`: wraps an I/O error with what was being done to `path`.
+    pub fn new(verb: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self { verb, path, source }
+    }
+}
+
+/// The system's reason without the ` (os error 2)` that nobody needs.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    std::fs::read(path).map_err(FsError::new("read", path))
+}
+
+/// Reads a whole file; none when it does not exist.
+///
+/// # Errors
+/// When it exists and cannot be read.
+pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(FsError::new("read", path)(error)),
+    }
+}
+
+/// Whether the error says that there is no such file (a part of its path may be a file, too).
+#[must_use]
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_dir(path: &Path) -> Result<(), FsError> {
+    std::fs::create_dir_all(path).map_err(FsError::new("create the folder", path))
+}
+
+/// Replaces the content of `path` by rename, keeping the permissions of a file that stood there. A symlink is followed, so
+/// that a parameter file which is a link stays one. Makes the folder when it is missing.
+///
+/// # Errors
+/// When anything fails; then the old content is untouched.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().unwrap_or_else(|| Path::new("."));
+    create_dir(folder)?;
+    let error = |source| FsError { verb: "write", path: path.to_owned(), source };
+    // Less the process's mask, as any new file.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().prefix(".dewar-").permissions(permissions).tempfile_in(folder).map_err(error)?;
+    file.write_all(content).map_err(error)?;
+    if let Ok(old) = std::fs::metadata(&target) {
+        file.as_file().set_permissions(old.permissions()).map_err(error)?;
+    }
+    file.persist(&target).map_err(|failed| error(failed.error))?;
+    Ok(())
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(path: &Path) -> Result<File, FsError> {
+    File::open(path).map_err(FsError::new("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_and_keeps_permissions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/file");
+        write_atomic(&path, b"one").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o600, 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_through_a_link_keeps_the_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        std::fs::write(&real, "1").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        write_atomic(&link, b"2").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(read(&real).unwrap(), b"2");
+    }
+
+    #[test]
+    fn errors_name_the_path_and_the_verb() {
+        let error = read(Path::new("/no/such/file")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read `/no/such/file`: no such file or directory");
+        assert!(read_optional(Path::new("/no/such/file")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,168 @@
+//! [`RepoPath`]: how every module names a file of the project.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A path inside the project: relative to its root, UTF-8, `/`-separated, without `.`, `..` or empty parts.
+///
+/// The root itself is the empty path. Ordering is that of the text, as DVC sorts its lock entries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RepoPath(String);
+
+/// Why a text is no path inside the project.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It climbs above the root, or is absolute.
+    #[error("`{0}` is outside the project")]
+    Outside(String),
+    /// It has a NUL byte, which no file name can have.
+    #[error("`{0}` has a NUL byte in it")]
+    Nul(String),
+    /// The file system gave a name that is not UTF-8.
+    #[error("`{}` is not UTF-8", .0.display())]
+    NotUtf8(PathBuf),
+}
+
+impl RepoPath {
+    /// The root of the project.
+    #[must_use]
+    pub const fn root() -> Self {
+        Self(String::new())
+    }
+
+    /// Reads a path written relative to the root.
+    ///
+    /// # Errors
+    /// When it is absolute, leads above the root or has a NUL byte.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        Self::root().join(text)
+    }
+
+    /// Resolves `text`, written relative to the folder `self`, without asking the file system: `..` takes a part away.
+    ///
+    /// # Errors
+    /// When it is absolute, leads above the root or has a NUL byte.
+    pub fn join(&self, text: &str) -> Result<Self, PathError> {
+        if text.contains('\0') {
+            return Err(PathError::Nul(text.replace('\0', "\u{2400}")));
+        }
+        if text.starts_with('/') {
+            return Err(PathError::Outside(text.to_owned()));
+        }
+        let mut parts: Vec<&str> = self.parts().collect();
+        for part in text.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop().ok_or_else(|| PathError::Outside(text.to_owned()))?;
+                }
+                part => parts.push(part),
+            }
+        }
+        Ok(Self(parts.join("/")))
+    }
+
+    /// The path of `path` below `root`, both absolute and already resolved.
+    ///
+    /// # Errors
+    /// When it is not below `root` or not UTF-8.
+    pub fn from_absolute(root: &Path, path: &Path) -> Result<Self, PathError> {
+        let below = path.strip_prefix(root).map_err(|_| PathError::Outside(path.display().to_string()))?;
+        let text = below.to_str().ok_or_else(|| PathError::NotUtf8(path.to_owned()))?;
+        Self::parse(text)
+    }
+
+    /// The text, such as `data/raw.csv`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The parts, none for the root.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
+    }
+
+    /// The last part, empty for the root.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The folder it is in; none for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        Some(self.0.rsplit_once('/').map_or_else(Self::root, |(parent, _)| Self(parent.to_owned())))
+    }
+
+    /// Whether `self` is `other` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        other.is_root()
+            || self.0.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// How `self` is written from the folder `from`, with `..` where needed; `.` for `from` itself.
+    #[must_use]
+    pub fn relative_to(&self, from: &Self) -> String {
+        let mine: Vec<&str> = self.parts().collect();
+        let base: Vec<&str> = from.parts().collect();
+        let common = mine.iter().zip(&base).take_while(|(a, b)| a == b).count();
+        let up = std::iter::repeat_n("..", base.len() - common);
+        let text = up.chain(mine.iter().skip(common).copied()).collect::<Vec<_>>().join("/");
+        if text.is_empty() { ".".to_owned() } else { text }
+    }
+
+    /// The file-system path below `root`.
+    #[must_use]
+    pub fn under(&self, root: &Path) -> PathBuf {
+        if self.is_root() { root.to_owned() } else { root.join(&self.0) }
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_root() { "." } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_as_a_shell_would_and_never_leaves() {
+        let dir = RepoPath::parse("a/b").unwrap();
+        assert_eq!(dir.join("../c//d/./e").unwrap().as_str(), "a/c/d/e");
+        assert_eq!(dir.join("../..").unwrap(), RepoPath::root());
+        assert_eq!(dir.join("../../.."), Err(PathError::Outside("../../..".into())));
+        assert_eq!(dir.join("/etc"), Err(PathError::Outside("/etc".into())));
+        assert!(matches!(dir.join("x\0y"), Err(PathError::Nul(_))));
+    }
+
+    #[test]
+    fn within_compares_whole_parts() {
+        let path = |text| RepoPath::parse(text).unwrap();
+        assert!(path("data/x").is_within(&path("data")));
+        assert!(path("data").is_within(&path("data")));
+        assert!(!path("database").is_within(&path("data")));
+        assert!(path("x").is_within(&RepoPath::root()));
+    }
+
+    #[test]
+    fn is_written_relative_to_a_folder() {
+        let path = |text| RepoPath::parse(text).unwrap();
+        assert_eq!(path("a/b/c").relative_to(&path("a")), "b/c");
+        assert_eq!(path("out").relative_to(&path("sub/deep")), "../../out");
+        assert_eq!(path("a").relative_to(&path("a")), ".");
+    }
+}
