@@ -15,7 +15,8 @@ pub enum Step {
 /// What to do at a path.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Replace the value there; where the last step is a key that its mapping lacks, add it at the end.
+    /// Replace the value there; where the last step is a key that its mapping lacks, add it at the end. A null takes a key
+    /// and becomes a mapping.
     Put(Value),
     /// Take the value away, with its key. It must be there.
     Remove,
@@ -51,6 +52,10 @@ fn apply_one(value: &mut Value, path: &[Step], change: &Change) -> Result<(), Di
         .ok_or_else(nowhere)?;
     }
     match (at, last, change) {
+        // `train:` with nothing behind it, and an empty file, take keys.
+        (at @ Value::Null, Step::Field(key), Change::Put(new)) => {
+            *at = Value::Map(std::iter::once((key.clone(), new.clone())).collect());
+        }
         (Value::Map(map), Step::Field(key), Change::Put(new)) => {
             map.insert(key.clone(), new.clone());
         }
