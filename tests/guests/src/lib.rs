@@ -1,0 +1,1 @@
+//! Components that misbehave, for the tests of the plugin host.
