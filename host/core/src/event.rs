@@ -66,6 +66,20 @@ pub enum Event {
         /// What.
         diagnostic: Diagnostic,
     },
+    /// A plugin wrote to its log. The text is bounded and has no control characters.
+    PluginLog {
+        /// The name of the plugin.
+        plugin: String,
+        /// How much it matters.
+        level: LogLevel,
+        /// One line.
+        message: String,
+    },
+    /// A plugin is being compiled for this machine, which takes a while and happens once.
+    PluginCompiling {
+        /// The name of the plugin.
+        plugin: String,
+    },
     /// A long work goes on.
     Progress {
         /// Such as `hashing data`.
@@ -86,6 +100,17 @@ pub enum Unit {
     Files,
     /// Bytes.
     Bytes,
+}
+
+/// How much a line of a plugin's log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For finding a fault.
+    Debug,
+    /// For a curious user.
+    Info,
+    /// The user should know.
+    Warn,
 }
 
 /// Where events go. Called from several threads.
