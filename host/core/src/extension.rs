@@ -34,6 +34,9 @@ pub trait Extensions: Send + Sync {
     /// When the plugin that claims the suffix may not be used.
     fn param_format(&self, file: &RepoPath) -> Result<Arc<dyn ParamFormat>, ExtensionError>;
 
+    /// Whether a plugin claims the suffix of this file; only then is it edited, never by the fallback.
+    fn claims(&self, file: &RepoPath) -> bool;
+
     /// The executor of this name.
     ///
     /// # Errors

@@ -3,11 +3,23 @@
 //! Core prints nothing, reads no environment and knows no WebAssembly: clock, randomness, environment, plugins and the sink of
 //! events reach it as values. The modules in reading order:
 //!
-//! 1. [`path`], [`fs`], [`digest`], [`event`]: names of files, safe writes, names of contents, what is told.
+//! 1. [`path`], [`fs`], [`digest`], [`event`], [`source`]: names of files, safe writes, names of contents, what is told.
 //! 2. [`extension`]: what a plugin can be, in plain types.
+//! 3. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
+//! 4. [`graph`]: which stage needs which.
 
+mod codec;
+pub mod config;
 pub mod digest;
 pub mod event;
 pub mod extension;
 pub mod fs;
+pub mod graph;
+pub mod params;
 pub mod path;
+pub mod pipeline;
+pub mod process;
+pub mod python;
+pub mod run_cache;
+pub mod source;
+mod words;

@@ -1,0 +1,196 @@
+//! Settings: what of `.dvc/config` matters here, and `dewar.toml` at the root of the project.
+//!
+//! `.dvc/config` (with `.dvc/config.local` over it) is DVC's and is only read. What is dewar's own stands in `dewar.toml`,
+//! since DVC refuses settings it does not know.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use dewar_text::{Diagnostic, Span};
+
+use crate::digest::Algorithm;
+use crate::fs::{self, FsError};
+use crate::path::RepoPath;
+use crate::source::{Source, SourceError};
+
+/// The file of dewar's own settings.
+pub const OWN_FILE: &str = "dewar.toml";
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// A file is invalid.
+    #[error(transparent)]
+    Source(#[from] Box<SourceError>),
+}
+
+/// The settings of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// `.dvc/config`: a section (`core`, `cache`, `remote "name"`) and its options.
+    pub dvc: BTreeMap<String, BTreeMap<String, String>>,
+    /// `dewar.toml`.
+    pub own: OwnConfig,
+}
+
+/// `dewar.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct OwnConfig {
+    /// What names contents; by default what the locks use, else BLAKE3.
+    pub hash: Option<HashName>,
+    /// Plugins that may do more than compute, by name.
+    pub plugins: BTreeMap<String, PluginGrant>,
+}
+
+/// The name of an algorithm in settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HashName {
+    /// BLAKE3.
+    Blake3,
+    /// MD5, as DVC 3.
+    Md5,
+}
+
+/// What a plugin may do.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PluginGrant {
+    /// BLAKE3 of the component that is meant, in hexadecimal.
+    pub blake3: String,
+    /// The capabilities it has, such as `process`.
+    #[serde(default)]
+    pub grants: Vec<String>,
+}
+
+impl Config {
+    /// Reads the settings of the project at `root`.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is invalid.
+    pub fn load(root: &Path) -> Result<Self, ConfigError> {
+        let mut dvc = BTreeMap::new();
+        for name in [".dvc/config", ".dvc/config.local"] {
+            if let Some(source) = source(root, name)? {
+                read_ini(&source, &mut dvc)?;
+            }
+        }
+        let own = match source(root, OWN_FILE)? {
+            Some(source) => read_own(&source)?,
+            None => OwnConfig::default(),
+        };
+        Ok(Self { dvc, own })
+    }
+
+    /// An option of `.dvc/config`.
+    #[must_use]
+    pub fn dvc(&self, section: &str, option: &str) -> Option<&str> {
+        self.dvc.get(section)?.get(option).map(String::as_str)
+    }
+
+    /// The folder of the cache: `cache.dir`, which is relative to `.dvc`, else `.dvc/cache`.
+    #[must_use]
+    pub fn cache_dir(&self, root: &Path) -> PathBuf {
+        root.join(".dvc").join(self.dvc("cache", "dir").unwrap_or("cache"))
+    }
+
+    /// The algorithm that new contents are named with.
+    #[must_use]
+    pub fn algorithm(&self, in_use: Option<Algorithm>) -> Algorithm {
+        match self.own.hash {
+            Some(HashName::Blake3) => Algorithm::Blake3,
+            Some(HashName::Md5) => Algorithm::Md5,
+            None => in_use.unwrap_or(Algorithm::Blake3),
+        }
+    }
+}
+
+fn source(root: &Path, name: &str) -> Result<Option<Source>, ConfigError> {
+    let text = fs::read_optional(&root.join(name))?;
+    Ok(text.map(|text| Source::new(RepoPath::parse(name).unwrap_or_default(), text)))
+}
+
+fn read_own(source: &Source) -> Result<OwnConfig, Box<SourceError>> {
+    let text = std::str::from_utf8(&source.text).map_err(|error| {
+        source.error_at("not-utf8", "it is not UTF-8", Span::new(error.valid_up_to(), error.valid_up_to()))
+    })?;
+    toml::from_str(text).map_err(|error| {
+        let diagnostic = Diagnostic::error("bad-setting", error.message().to_owned());
+        source.error(match error.span() {
+            Some(span) => diagnostic.at(Span::new(span.start, span.end)),
+            None => diagnostic,
+        })
+    })
+}
+
+/// DVC writes its settings with Python's `configobj`: sections in brackets, in quotes when they have some inside
+/// (`['remote "r"']`), `option = value`, `#` comments. Nothing that dewar reads needs more of that syntax.
+fn read_ini(source: &Source, into: &mut BTreeMap<String, BTreeMap<String, String>>) -> Result<(), Box<SourceError>> {
+    let text = String::from_utf8_lossy(&source.text);
+    let mut section = String::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let span = Span::new(at, at + line.trim_end().len());
+        at += line.len();
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name) {
+            unquoted(name).clone_into(&mut section);
+        } else if let Some((option, value)) = line.split_once('=') {
+            let options = into.entry(section.clone()).or_default();
+            options.insert(option.trim().to_owned(), unquoted(value).to_owned());
+        } else {
+            return Err(source.error_at("bad-setting", "a setting is written `option = value`", span));
+        }
+    }
+    Ok(())
+}
+
+fn unquoted(text: &str) -> &str {
+    let text = text.trim();
+    let within = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    within('\'').or_else(|| within('"')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_dvc_writes_and_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(".dvc")).unwrap();
+        std::fs::write(
+            dir.path().join(".dvc/config"),
+            "[core]\n    remote = storage\n    autostage = true\n['remote \"storage\"']\n    url = https://x/y\n",
+        )
+        .unwrap();
+        std::fs::write(dir.path().join(".dvc/config.local"), "[cache]\n    dir = ../shared\n").unwrap();
+        std::fs::write(
+            dir.path().join("dewar.toml"),
+            "hash = \"md5\"\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
+        )
+        .unwrap();
+        let config = Config::load(dir.path()).unwrap();
+        assert_eq!(config.dvc("core", "autostage"), Some("true"));
+        assert_eq!(config.dvc("remote \"storage\"", "url"), Some("https://x/y"));
+        assert_eq!(config.algorithm(Some(Algorithm::Blake3)), Algorithm::Md5);
+        assert_eq!(config.own.plugins["x"].grants, ["process"]);
+    }
+
+    #[test]
+    fn a_wrong_setting_has_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("dewar.toml"), "hash = \"md5\"\nhsah = 1\n").unwrap();
+        let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!() };
+        assert_eq!(error.diagnostics[0].span.unwrap().start, 13);
+    }
+}

@@ -1,0 +1,141 @@
+//! `.dvc` files: one tracked output (`add`), sometimes with a dependency (an import), as a [`Stage`] that runs nothing.
+
+use std::path::Path;
+
+use dewar_text::{Diagnostic, Edit, Map, Node, Span, Step, Value, edit, yaml};
+
+use super::lock::{LockEntry, LockedPath, Sizes};
+use super::schema;
+use super::stage::{Dependency, Output, OutputKind, Place, Stage, StageAddress};
+use crate::path::RepoPath;
+use crate::source::{Source, SourceError};
+
+/// A `.dvc` file: the stage, and what it remembers.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// Its text.
+    pub source: Source,
+    /// What it tracks.
+    pub stage: Stage,
+    /// What the content was.
+    pub entry: LockEntry,
+}
+
+impl DataFile {
+    /// Reads a `.dvc` file.
+    ///
+    /// # Errors
+    /// When its text is invalid.
+    pub fn parse(source: Source) -> Result<Self, Box<SourceError>> {
+        let node = yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?;
+        let (stage, entry) = read(&source.file, &node).map_err(|diagnostic| source.error(diagnostic))?;
+        Ok(Self { source, stage, entry })
+    }
+
+    /// The text of the file with the content of its output changed; everything else as it was.
+    ///
+    /// # Errors
+    /// When the file is laid out in a way that cannot be edited safely.
+    pub fn with_content(&self, locked: &LockedPath) -> Result<Vec<u8>, Box<SourceError>> {
+        let mut content = Map::new();
+        locked.write_content(Sizes::With, &mut content);
+        let at = |key: &str| vec![Step::Field("outs".into()), Step::Index(0), Step::Field(key.into())];
+        let old = self.entry.outs.first().cloned().unwrap_or_default();
+        let mut before = Map::new();
+        old.write_content(Sizes::With, &mut before);
+        let gone = before.keys().filter(|key| !content.contains_key(*key));
+        let mut edits: Vec<Edit> = gone.map(|key| Edit { path: at(key), change: edit::Change::Remove }).collect();
+        edits.extend(
+            content.iter().map(|(key, value)| Edit { path: at(key), change: edit::Change::Put(value.clone()) }),
+        );
+        yaml::edit(&self.source.text, &edits).map_err(|diagnostic| self.source.error(diagnostic))
+    }
+}
+
+/// The text of a new `.dvc` file that tracks `file_name` beside it, in DVC's order of keys.
+#[must_use]
+pub fn new_text(file_name: &str, locked: &LockedPath) -> String {
+    let mut item = Map::new();
+    let mut content = Map::new();
+    locked.write_content(Sizes::With, &mut content);
+    // DVC's order in `.dvc` files: the digest, size, nfiles, isexec, hash, path.
+    let hash = content.shift_remove("hash");
+    item.extend(content);
+    item.extend(hash.map(|hash| ("hash".to_owned(), hash)));
+    item.insert("path".into(), Value::Text(file_name.to_owned()));
+    let outs = Value::List(vec![Value::Map(item)]);
+    yaml::write(&Value::Map([("outs".to_owned(), outs)].into_iter().collect()))
+}
+
+fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> {
+    let top = schema::mapping(node, "a `.dvc` file")?;
+    let beside = file.parent().unwrap_or_default();
+    let outside = |span: Span, error: &dyn std::fmt::Display| Diagnostic::error("outside", error.to_string()).at(span);
+    let folder = match schema::get(top, "wdir") {
+        Some(node) => beside.join(schema::text(node, "`wdir`")?).map_err(|error| outside(node.span, &error))?,
+        None => beside,
+    };
+    let mut entry = LockEntry::default();
+    let mut outs = Vec::new();
+    for item in items(top, "outs")? {
+        let locked = LockedPath::read(item)?;
+        let path = folder.join(&locked.path).map_err(|error| outside(item.span, &error))?;
+        if path.is_root() {
+            return Err(Diagnostic::error("root", "an output cannot be the whole project").at(item.span));
+        }
+        let flag = |key: &str, default: bool| match item.get(key) {
+            Some(node) => schema::boolean(node, &format!("`{key}`")),
+            None => Ok(default),
+        };
+        outs.push(Output {
+            lock_path: locked.path.clone(),
+            path,
+            kind: OutputKind::Plain,
+            cached: flag("cache", true)?,
+            persists: flag("persist", false)?,
+            checkpoint: false,
+            pushed: flag("push", true)?,
+        });
+        entry.outs.push(LockedPath { other: Map::new(), ..locked });
+    }
+    let mut deps = Vec::new();
+    for item in items(top, "deps")? {
+        let locked = LockedPath::read(item)?;
+        // An import's source is another repository or a URL; only a plain path is looked at.
+        let place = if locked.other.contains_key("repo")
+            || locked.path.contains("://")
+            || Path::new(&locked.path).is_absolute()
+        {
+            Place::Elsewhere(locked.path.clone())
+        } else {
+            folder.join(&locked.path).map_or_else(|_| Place::Elsewhere(locked.path.clone()), Place::Inside)
+        };
+        deps.push(Dependency { path: locked.path.clone(), place });
+        entry.deps.push(locked);
+    }
+    let frozen = match schema::get(top, "frozen") {
+        Some(node) => schema::boolean(node, "`frozen`")?,
+        None => false,
+    };
+    let stage = Stage {
+        address: StageAddress { file: file.clone(), name: None },
+        span: Span::default(),
+        command: None,
+        folder,
+        deps,
+        params: Vec::new(),
+        outs,
+        frozen,
+        always_changed: false,
+        desc: None,
+        meta: schema::get(top, "meta").map(Node::to_value).unwrap_or_default(),
+    };
+    Ok((stage, entry))
+}
+
+fn items<'a>(top: &'a [dewar_text::Entry], key: &str) -> Result<&'a [Node], Diagnostic> {
+    match schema::get(top, key) {
+        Some(node) => schema::list(node, &format!("`{key}`")),
+        None => Ok(&[]),
+    }
+}

@@ -1,0 +1,95 @@
+//! [`PipelineFile`]: a `dvc.yaml` as written, checked against its schema at the top level.
+
+use dewar_text::{Diagnostic, Node, Span, yaml};
+
+use super::schema;
+use crate::path::RepoPath;
+use crate::source::{Source, SourceError};
+
+/// A `dvc.yaml` as written.
+#[derive(Debug, Clone)]
+pub struct PipelineFile {
+    /// Its text.
+    pub source: Source,
+    /// Its stages, in order.
+    pub stages: Vec<Definition>,
+    /// Extra parameter files.
+    pub params: Vec<RepoPath>,
+    /// Extra metrics files.
+    pub metrics: Vec<RepoPath>,
+    /// Data files of plots that are named without a stage.
+    pub plots: Vec<RepoPath>,
+}
+
+/// A stage as written.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Span,
+    /// The mapping behind the name.
+    pub node: Node,
+}
+
+/// What may stand at the top of a `dvc.yaml` (DVC 3.67's schema).
+const TOP: &[&str] = &["stages", "vars", "params", "metrics", "plots", "artifacts", "datasets"];
+
+impl PipelineFile {
+    /// Reads a `dvc.yaml`.
+    ///
+    /// # Errors
+    /// When the text is no YAML, or not what a pipeline may hold.
+    pub fn parse(source: Source) -> Result<Self, Box<SourceError>> {
+        let node = yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?;
+        let folder = source.file.parent().unwrap_or_default();
+        Self::from_node(source.clone(), &node, &folder).map_err(|diagnostic| source.error(diagnostic))
+    }
+
+    fn from_node(source: Source, node: &Node, folder: &RepoPath) -> Result<Self, Diagnostic> {
+        let top = schema::mapping(node, "a pipeline")?;
+        schema::only(top, TOP, "a pipeline")?;
+        let mut stages = Vec::new();
+        if let Some(node) = schema::get(top, "stages") {
+            for entry in schema::mapping(node, "`stages`")? {
+                schema::mapping(&entry.value, &format!("the stage `{}`", entry.key))?;
+                stages.push(Definition { name: entry.key.clone(), span: entry.key_span, node: entry.value.clone() });
+            }
+        }
+        let files = |key: &str| match schema::get(top, key) {
+            Some(node) => files(node, key, folder),
+            None => Ok(Vec::new()),
+        };
+        Ok(Self { source, stages, params: files("params")?, metrics: files("metrics")?, plots: plots(top, folder)? })
+    }
+}
+
+fn files(node: &Node, key: &str, folder: &RepoPath) -> Result<Vec<RepoPath>, Diagnostic> {
+    schema::list(node, &format!("`{key}`"))?
+        .iter()
+        .map(|item| {
+            let text = schema::text(item, &format!("a file of `{key}`"))?;
+            folder.join(text).map_err(|error| Diagnostic::error("outside", error.to_string()).at(item.span))
+        })
+        .collect()
+}
+
+/// The plots: `[file]`, `[{id: definition}]`, or the older `{file: definition}`. Only the files matter to dewar.
+fn plots(top: &[dewar_text::Entry], folder: &RepoPath) -> Result<Vec<RepoPath>, Diagnostic> {
+    use dewar_text::NodeKind;
+    let Some(node) = schema::get(top, "plots") else { return Ok(Vec::new()) };
+    let mut names: Vec<&str> = Vec::new();
+    match &node.kind {
+        NodeKind::Map(entries) => names.extend(entries.iter().map(|entry| entry.key.as_str())),
+        _ => {
+            for item in schema::list(node, "`plots`")? {
+                match &item.kind {
+                    NodeKind::Map(entries) => names.extend(entries.iter().map(|entry| entry.key.as_str())),
+                    _ => names.push(schema::text(item, "a plot")?),
+                }
+            }
+        }
+    }
+    // An identifier need not be a path; one that could be none names no file.
+    Ok(names.into_iter().filter_map(|name| folder.join(name).ok()).collect())
+}

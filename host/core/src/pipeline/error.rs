@@ -1,0 +1,54 @@
+//! [`PipelineError`]: why the files of a pipeline cannot be used.
+
+use crate::fs::FsError;
+use crate::path::RepoPath;
+use crate::source::SourceError;
+
+/// Why the files of a pipeline cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A file of the work tree cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// What was written in a file is wrong.
+    #[error(transparent)]
+    Source(#[from] Box<SourceError>),
+    /// A file of a commit cannot be read.
+    #[error("cannot read `{file}`: {source}")]
+    Unreadable {
+        /// The file.
+        file: RepoPath,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no pipeline where one was meant.
+    #[error("there is no `{0}`")]
+    NoPipeline(RepoPath),
+    /// What the user named is no stage.
+    #[error("there is no stage `{target}` in `{file}`")]
+    NoStage {
+        /// What was named.
+        target: String,
+        /// Where it was looked for.
+        file: RepoPath,
+        /// A stage that looks like it.
+        similar: Option<String>,
+    },
+    /// What the user named is outside the project.
+    #[error("`{0}` is outside the project")]
+    Outside(String),
+    /// The stage exists and was not to be replaced.
+    #[error("the stage `{name}` exists already in `{file}`")]
+    StageExists {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: RepoPath,
+    },
+    /// A name that cannot be a stage's.
+    #[error("`{0}` cannot be the name of a stage: no punctuation but `_` and `-`")]
+    BadStageName(String),
+    /// The folder to run in is not there.
+    #[error("there is no folder `{0}` for the stage to run in")]
+    NoFolder(RepoPath),
+}

@@ -1,0 +1,132 @@
+//! [`Pipeline`]: all stages of a project and what their locks remember.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::build;
+use super::data_file::DataFile;
+use super::definition::PipelineFile;
+use super::files::ProjectFiles;
+use super::lock::{LockEntry, LockFile};
+use super::stage::{Stage, StageAddress};
+use super::{PIPELINE_FILE, PipelineError};
+use crate::digest::Algorithm;
+use crate::path::RepoPath;
+use crate::source::Source;
+
+/// Dense number of a stage within one [`Pipeline`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StageId(pub u32);
+
+/// All stages of a project, in order of file and of place in it.
+#[derive(Debug, Clone, Default)]
+pub struct Pipeline {
+    stages: Vec<Stage>,
+    by_address: HashMap<StageAddress, StageId>,
+    files: BTreeMap<RepoPath, PipelineFile>,
+    /// By the path of their `dvc.yaml`.
+    locks: BTreeMap<RepoPath, LockFile>,
+    data_files: BTreeMap<RepoPath, DataFile>,
+}
+
+impl Pipeline {
+    /// Loads every `dvc.yaml` and `.dvc` file of the project, with their locks.
+    ///
+    /// # Errors
+    /// When one of them is invalid.
+    pub fn load(files: &dyn ProjectFiles) -> Result<Self, PipelineError> {
+        let mut pipeline = Self::default();
+        for file in files.pipeline_files()? {
+            let Some(text) = files.read(&file)? else { continue };
+            pipeline.add_file(files, Source::new(file, text))?;
+        }
+        Ok(pipeline)
+    }
+
+    fn add_file(&mut self, files: &dyn ProjectFiles, source: Source) -> Result<(), PipelineError> {
+        let file = source.file.clone();
+        if file.file_name() != PIPELINE_FILE {
+            let data = DataFile::parse(source)?;
+            self.add_stage(data.stage.clone());
+            self.data_files.insert(file, data);
+            return Ok(());
+        }
+        let parsed = PipelineFile::parse(source.clone())?;
+        for definition in &parsed.stages {
+            let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
+            self.add_stage(stage);
+        }
+        let lock_path = LockFile::path_for(&file);
+        let lock = match files.read(&lock_path)? {
+            Some(text) => LockFile::parse(&Source::new(lock_path, text))?,
+            None => LockFile::new(lock_path),
+        };
+        self.locks.insert(file.clone(), lock);
+        self.files.insert(file, parsed);
+        Ok(())
+    }
+
+    fn add_stage(&mut self, stage: Stage) {
+        let id = StageId(u32::try_from(self.stages.len()).unwrap_or(u32::MAX));
+        self.by_address.insert(stage.address.clone(), id);
+        self.stages.push(stage);
+    }
+
+    /// All stages with their numbers.
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = (StageId, &Stage)> {
+        self.stages.iter().enumerate().map(|(at, stage)| (StageId(u32::try_from(at).unwrap_or(u32::MAX)), stage))
+    }
+
+    /// A stage by its number.
+    ///
+    /// # Panics
+    /// Never for a number that this pipeline gave.
+    #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "numbers are made by `add_stage` alone and stages never leave")]
+    pub fn stage(&self, id: StageId) -> &Stage {
+        &self.stages[id.0 as usize]
+    }
+
+    /// The number of the stage with this address.
+    #[must_use]
+    pub fn find(&self, address: &StageAddress) -> Option<StageId> {
+        self.by_address.get(address).copied()
+    }
+
+    /// The `dvc.yaml` files.
+    #[must_use]
+    pub const fn files(&self) -> &BTreeMap<RepoPath, PipelineFile> {
+        &self.files
+    }
+
+    /// The `.dvc` file of this path.
+    #[must_use]
+    pub fn data_file(&self, file: &RepoPath) -> Option<&DataFile> {
+        self.data_files.get(file)
+    }
+
+    /// The locks, by the path of their `dvc.yaml`.
+    #[must_use]
+    pub const fn locks(&self) -> &BTreeMap<RepoPath, LockFile> {
+        &self.locks
+    }
+
+    /// What is remembered of a stage.
+    #[must_use]
+    pub fn locked(&self, stage: &Stage) -> Option<&LockEntry> {
+        match &stage.address.name {
+            Some(name) => self.locks.get(&stage.address.file)?.get(name),
+            None => self.data_files.get(&stage.address.file).map(|data| &data.entry),
+        }
+    }
+
+    /// The algorithm that names contents in the locks, if any does: the first that is found.
+    #[must_use]
+    pub fn algorithm_in_use(&self) -> Option<Algorithm> {
+        let in_locks = self.locks.values().flat_map(LockFile::entries).map(|(_, entry)| entry);
+        let entries = in_locks.chain(self.data_files.values().map(|data| &data.entry));
+        entries
+            .flat_map(|entry| entry.outs.iter().chain(&entry.deps))
+            .find_map(|path| path.id.as_ref())
+            .map(|id| if id.algorithm() == Algorithm::Blake3 { Algorithm::Blake3 } else { Algorithm::Md5 })
+    }
+}

@@ -1,0 +1,24 @@
+//! Pipelines: what stands in `dvc.yaml`, `dvc.lock` and `.dvc` files (walk, step 5).
+//!
+//! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`definition`]
+//! (a `dvc.yaml` as written), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
+//! whole project), [`target`] (what the user names).
+
+pub mod build;
+pub mod data_file;
+pub mod definition;
+mod error;
+pub mod files;
+pub mod load;
+pub mod lock;
+mod schema;
+pub mod stage;
+pub mod target;
+
+pub use error::PipelineError;
+pub use files::ProjectFiles;
+pub use load::Pipeline;
+pub use lock::{LockEntry, LockFile, LockedPath};
+pub use stage::{
+    Command, Dependency, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys, Place, Stage, StageAddress,
+};

@@ -1,0 +1,274 @@
+//! Child processes of stages: started in the workspace, ended when the run is cancelled (walk, step 7).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+use crate::extension::{Captured, ChildProcess, Exit, ProcessCommand, ProcessError, Processes};
+
+/// The most that [`Processes::capture`] takes of one stream, in bytes.
+const CAPTURE_LIMIT: u64 = 16 << 20;
+
+/// Whether the user wants the run to end, and whom to tell.
+#[derive(Debug, Clone, Default)]
+pub struct Cancellation(Arc<Mutex<Running>>);
+
+#[derive(Debug, Default)]
+struct Running {
+    cancelled: bool,
+    children: Vec<(Pid, Group)>,
+}
+
+/// Whether children share the process group of dewar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// They do: they may read from the terminal, and Ctrl-C reaches them from there.
+    Shared,
+    /// Each has its own, so that all that it started can be ended with it.
+    Own,
+}
+
+impl Cancellation {
+    /// Ends the run: children are interrupted now, none is started any more. Asked again, they are killed.
+    pub fn cancel(&self) {
+        let mut running = self.lock();
+        let signal = if running.cancelled { Signal::KILL } else { Signal::INT };
+        running.cancelled = true;
+        for (child, group) in &running.children {
+            // The terminal has interrupted a shared group already; a child that is gone needs no signal.
+            let _ = match group {
+                Group::Own => rustix::process::kill_process_group(*child, signal),
+                Group::Shared => rustix::process::kill_process(*child, signal),
+            };
+        }
+    }
+
+    /// Whether the run is to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the output of stages goes.
+#[derive(Debug, Clone)]
+pub enum StageOutput {
+    /// To dewar's own standard output and error.
+    Inherited,
+    /// Both into one file.
+    File(Arc<File>),
+}
+
+/// Processes of this machine.
+#[derive(Debug, Clone)]
+pub struct NativeProcesses {
+    /// The workspace, absolute.
+    pub workspace: PathBuf,
+    /// Where what they write goes.
+    pub output: StageOutput,
+    /// Who ends them early.
+    pub cancellation: Cancellation,
+    /// Whether they share the process group.
+    pub group: Group,
+}
+
+impl NativeProcesses {
+    fn command(&self, command: &ProcessCommand) -> Result<Command, ProcessError> {
+        let folder = command.working_dir.under(&self.workspace);
+        if !folder.is_dir() {
+            return Err(ProcessError::NoWorkingDir(command.working_dir.clone()));
+        }
+        let mut native = Command::new(&command.program);
+        native.args(&command.args).env_clear().envs(command.env.iter().map(|(key, value)| (key, value)));
+        native.current_dir(folder);
+        if self.group == Group::Own {
+            native.process_group(0);
+        }
+        Ok(native)
+    }
+
+    fn start(&self, program: &str, mut native: Command) -> Result<NativeChild, ProcessError> {
+        // Under the lock, so that a cancellation sees every child or lets none start.
+        let mut running = self.cancellation.lock();
+        if running.cancelled {
+            return Ok(NativeChild { child: None, group: self.group, cancellation: self.cancellation.clone() });
+        }
+        let child = native.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ProcessError::NotFound(program.to_owned()),
+            _ => system("start", program)(&error),
+        })?;
+        running.children.extend(pid(&child).map(|pid| (pid, self.group)));
+        drop(running);
+        Ok(NativeChild { child: Some(child), group: self.group, cancellation: self.cancellation.clone() })
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(child.id()).ok()?)
+}
+
+fn system<'a>(verb: &'static str, program: &'a str) -> impl Fn(&dyn std::fmt::Display) -> ProcessError + 'a {
+    move |reason| ProcessError::System { verb, program: program.to_owned(), reason: reason.to_string() }
+}
+
+impl Processes for NativeProcesses {
+    fn spawn(&self, command: &ProcessCommand) -> Result<Box<dyn ChildProcess>, ProcessError> {
+        let mut native = self.command(command)?;
+        if let StageOutput::File(file) = &self.output {
+            let stream = || file.try_clone().map_err(|error| system("start", &command.program)(&error));
+            native.stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+        }
+        Ok(Box::new(self.start(&command.program, native)?))
+    }
+
+    fn capture(&self, command: &ProcessCommand) -> Result<Captured, ProcessError> {
+        let mut native = self.command(command)?;
+        native.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.start(&command.program, native)?;
+        let (out, err) = match &mut child.child {
+            Some(child) => (child.stdout.take(), child.stderr.take()),
+            None => (None, None),
+        };
+        let failed = system("read the output of", &command.program);
+        // Two pipes, so two readers: a child that fills one of them must not wait for the other.
+        let (stdout, stderr) = std::thread::scope(|scope| {
+            let stdout = scope.spawn(|| read_bounded(out));
+            let stderr = read_bounded(err);
+            (stdout.join().unwrap_or_else(|_| Err(io::Error::other("a reader died"))), stderr)
+        });
+        let (stdout, stderr) = (stdout.map_err(|error| failed(&error))?, stderr.map_err(|error| failed(&error))?);
+        Ok(Captured { exit: child.wait()?, stdout, stderr })
+    }
+}
+
+fn read_bounded(stream: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(CAPTURE_LIMIT + 1).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 > CAPTURE_LIMIT {
+        return Err(io::Error::other(format!("it is over {} MiB", CAPTURE_LIMIT >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// A child, or one that was not started because the run was cancelled.
+struct NativeChild {
+    child: Option<Child>,
+    group: Group,
+    cancellation: Cancellation,
+}
+
+impl NativeChild {
+    /// Waits without reaping, so that the number stays the child's until it is off the list; then reaps.
+    fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        if let Some(pid) = pid(child) {
+            let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while let Err(error) = rustix::process::waitid(WaitId::Pid(pid), exited) {
+                if error != rustix::io::Errno::INTR {
+                    return Err(error.into());
+                }
+            }
+            self.cancellation.lock().children.retain(|(running, _)| *running != pid);
+        }
+        let status = child.wait()?;
+        self.child = None;
+        Ok(Some(status))
+    }
+}
+
+impl ChildProcess for NativeChild {
+    fn wait(&mut self) -> Result<Exit, ProcessError> {
+        let status = self.reap().map_err(|error| system("wait for", "the command")(&error))?;
+        if self.cancellation.is_cancelled() {
+            return Ok(Exit::Cancelled);
+        }
+        Ok(match status.map(|status| (status.code(), status.signal())) {
+            Some((Some(code), _)) => Exit::Code(code),
+            Some((None, Some(signal))) => Exit::Signal(signal),
+            _ => Exit::Cancelled,
+        })
+    }
+
+    fn kill(&mut self) {
+        let Some(pid) = self.child.as_ref().and_then(pid) else { return };
+        // A child that is gone already needs no signal.
+        let _ = match self.group {
+            Group::Own => rustix::process::kill_process_group(pid, Signal::KILL),
+            Group::Shared => rustix::process::kill_process(pid, Signal::KILL),
+        };
+    }
+}
+
+impl Drop for NativeChild {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+            drop(self.reap());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::RepoPath;
+
+    fn processes(group: Group) -> NativeProcesses {
+        NativeProcesses {
+            workspace: std::env::temp_dir(),
+            output: StageOutput::Inherited,
+            cancellation: Cancellation::default(),
+            group,
+        }
+    }
+
+    fn shell(text: &str) -> ProcessCommand {
+        ProcessCommand {
+            program: "sh".into(),
+            args: vec!["-c".into(), text.into()],
+            env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("X".into(), "y".into())],
+            working_dir: RepoPath::root(),
+        }
+    }
+
+    #[test]
+    fn captures_and_tells_the_end() {
+        let got = processes(Group::Own).capture(&shell("echo $X; echo no >&2; exit 3")).unwrap();
+        assert_eq!(
+            (got.exit, got.stdout.as_slice(), got.stderr.as_slice()),
+            (Exit::Code(3), &b"y\n"[..], &b"no\n"[..])
+        );
+        assert_eq!(processes(Group::Own).capture(&shell("kill -9 $$")).unwrap().exit, Exit::Signal(9));
+        assert!(processes(Group::Own).capture(&shell("head -c 20000000 /dev/zero")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_start_is_named() {
+        let missing = ProcessCommand { program: "no-such-program".into(), ..shell("") };
+        assert_eq!(processes(Group::Own).spawn(&missing).err(), Some(ProcessError::NotFound("no-such-program".into())));
+        let nowhere = RepoPath::parse("no/such/folder").unwrap();
+        let lost = ProcessCommand { working_dir: nowhere.clone(), ..shell("") };
+        assert_eq!(processes(Group::Own).spawn(&lost).err(), Some(ProcessError::NoWorkingDir(nowhere)));
+    }
+
+    #[test]
+    fn a_cancellation_ends_what_runs_and_lets_nothing_start() {
+        let processes = processes(Group::Own);
+        let mut child = processes.spawn(&shell("sleep 60 & wait")).unwrap();
+        processes.cancellation.cancel();
+        processes.cancellation.cancel();
+        assert_eq!(child.wait().unwrap(), Exit::Cancelled);
+        assert_eq!(processes.spawn(&shell("sleep 60")).unwrap().wait().unwrap(), Exit::Cancelled);
+    }
+}
