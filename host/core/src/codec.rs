@@ -8,16 +8,14 @@ const VERSION: u8 = 1;
 const MAX_DEPTH: usize = 512;
 
 /// The binary form of `value`.
-#[must_use]
-pub fn encode(value: &Value) -> Vec<u8> {
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
     let mut out = vec![VERSION];
     write(value, &mut out);
     out
 }
 
 /// The value that `bytes` are the form of; none when they are not.
-#[must_use]
-pub fn decode(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
     let (version, mut rest) = bytes.split_first()?;
     let value = (*version == VERSION).then(|| read(&mut rest, 0))??;
     rest.is_empty().then_some(value)

@@ -33,10 +33,11 @@ impl RunCache {
     /// it on this machine; it does not run every time; no output outlives its runs.
     #[must_use]
     pub fn remembers(stage: &Stage) -> bool {
+        let reads = !stage.deps.is_empty() || !stage.params.is_empty();
         stage.command.is_some()
-            && !stage.always_changed
-            && !(stage.deps.is_empty() && stage.params.is_empty())
+            && reads
             && !stage.outs.is_empty()
+            && !stage.always_changed
             && stage.deps.iter().all(|dep| !matches!(dep.place, Place::Elsewhere(_)))
             && stage.outs.iter().all(|out| !out.persists && !out.checkpoint)
     }

@@ -40,13 +40,13 @@ impl PipelineFile {
     ///
     /// # Errors
     /// When the text is no YAML, or not what a pipeline may hold.
-    pub fn parse(source: Source) -> Result<Self, Box<SourceError>> {
+    pub fn parse(source: &Source) -> Result<Self, Box<SourceError>> {
         let node = yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?;
         let folder = source.file.parent().unwrap_or_default();
-        Self::from_node(source.clone(), &node, &folder).map_err(|diagnostic| source.error(diagnostic))
+        Self::from_node(source, &node, &folder).map_err(|diagnostic| source.error(diagnostic))
     }
 
-    fn from_node(source: Source, node: &Node, folder: &RepoPath) -> Result<Self, Diagnostic> {
+    fn from_node(source: &Source, node: &Node, folder: &RepoPath) -> Result<Self, Diagnostic> {
         let top = schema::mapping(node, "a pipeline")?;
         schema::only(top, TOP, "a pipeline")?;
         let mut stages = Vec::new();
@@ -60,7 +60,7 @@ impl PipelineFile {
             Some(node) => files(node, key, folder),
             None => Ok(Vec::new()),
         };
-        Ok(Self { source, stages, params: files("params")?, metrics: files("metrics")?, plots: plots(top, folder)? })
+        Ok(Self { source: source.clone(), stages, params: files("params")?, metrics: files("metrics")?, plots: plots(top, folder)? })
     }
 }
 

@@ -50,7 +50,7 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(source.clone())?;
+        let parsed = PipelineFile::parse(&source)?;
         for definition in &parsed.stages {
             let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
             self.add_stage(stage);
