@@ -5,9 +5,13 @@
 //!
 //! 1. [`path`], [`fs`], [`digest`], [`event`]: names of files, safe writes, names of contents, what is told.
 //! 2. [`extension`]: what a plugin can be, in plain types.
+//! 3. [`git`]: revisions, trees, commits through a private index, references with compare-and-swap.
+//! 4. [`exp`]: what experiments are called and where they stand, recording, applying and removing them.
 
 pub mod digest;
 pub mod event;
+pub mod exp;
 pub mod extension;
 pub mod fs;
+pub mod git;
 pub mod path;
