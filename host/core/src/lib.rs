@@ -7,13 +7,16 @@
 //! 2. [`extension`]: what a plugin can be, in plain types.
 //! 3. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
 //! 4. [`graph`]: which stage needs which.
+//! 5. [`git`], [`exp`]: the repository; experiments as references.
 
 mod codec;
 pub mod config;
 pub mod digest;
 pub mod event;
+pub mod exp;
 pub mod extension;
 pub mod fs;
+pub mod git;
 pub mod graph;
 pub mod params;
 pub mod path;

@@ -1,0 +1,93 @@
+//! Brings an experiment's files back into the work tree, and removes experiments.
+//!
+//! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
+
+use super::refs::{Experiment, ResolveError, resolve};
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored};
+use crate::path::RepoPath;
+
+/// Where the state before the last `apply` is kept; its reflog has the ones before.
+pub const KEPT: &str = "refs/exps/apply/stash";
+
+/// What an `apply` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The commit, at [`KEPT`], that has what the work tree was before; none when that was just `HEAD`. Applying it brings the
+    /// files back.
+    pub kept: Option<CommitId>,
+    /// The files written and removed.
+    pub restored: Restored,
+}
+
+/// Makes the work tree that of `commit`: its files are written, tracked files that it lacks are removed, other untracked files
+/// stay. `HEAD` and the index are left alone, so the difference shows as uncommitted changes. `staging` is a folder of the
+/// project for files on their way.
+///
+/// Tracked is what the index has; a file taken out of it by `git rm --cached` is the user's own.
+///
+/// # Errors
+/// When anything cannot be read or written. What was in the work tree is then in it or at [`KEPT`].
+pub fn apply(
+    git: &Git,
+    commit: CommitId,
+    staging: &RepoPath,
+    identity: &Identity,
+    time: CommitTime,
+) -> Result<Applied, GitError> {
+    let target = git.commit_summary(commit)?.tree;
+    let now = git.snapshot_for_restore(target)?;
+    let head = git.head()?.commit;
+    let differs = now != git.commit_summary(head)?.tree;
+    let kept = if differs {
+        let message = format!("dewar: the work tree before applying {}", commit.short());
+        let parents = [head];
+        let kept = git.commit(&NewCommit { tree: now, parents: &parents, message: &message, time, identity })?;
+        let name = RefName::parse(KEPT)?;
+        git.keep_log(&name)?;
+        git.update_ref(&name, kept, Expected::Any, &message)?;
+        Some(kept)
+    } else {
+        None
+    };
+    let restored = git.restore(now, target, staging)?;
+    Ok(Applied { kept, restored })
+}
+
+/// Removes experiments by what the user calls them: all of them or, when one is not known, none. Their commits stay until git
+/// collects them.
+///
+/// # Errors
+/// [`ResolveError`].
+pub fn remove(git: &Git, names: &[String]) -> Result<Vec<Experiment>, ResolveError> {
+    let mut found: Vec<Experiment> = Vec::new();
+    for name in names {
+        let unknown = || ResolveError::Unknown { text: name.clone(), suggestion: None };
+        let resolved = resolve(git, name)?;
+        // A commit on its way is not the experiment.
+        let experiment =
+            resolved.experiment.filter(|experiment| experiment.commit == resolved.commit).ok_or_else(unknown)?;
+        if !found.contains(&experiment) {
+            found.push(experiment);
+        }
+    }
+    remove_all(git, &found)?;
+    Ok(found)
+}
+
+/// Removes these experiments, each only if it still stands where it was found.
+///
+/// # Errors
+/// [`GitError::RefConflict`] when one was moved meanwhile; then none is removed.
+pub fn remove_all(git: &Git, experiments: &[Experiment]) -> Result<(), GitError> {
+    let updates = experiments
+        .iter()
+        .map(|experiment| {
+            let name = experiment.reference.ref_name()?;
+            Ok(RefUpdate { name, expected: Expected::At(experiment.commit), target: None })
+        })
+        .collect::<Result<Vec<_>, GitError>>()?;
+    git.update_refs(&updates, "dewar: exp remove")
+}
+
+#[cfg(test)]
+mod tests;

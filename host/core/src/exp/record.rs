@@ -1,0 +1,102 @@
+//! Records the result of a run: step 9 of the walk.
+
+use sha2::{Digest as _, Sha256};
+
+use super::name::ExperimentName;
+use super::refs::{Experiment, ExperimentRef};
+use crate::digest::hex;
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, TreeId};
+
+/// What to do with an experiment of the same name on the same baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameTaken {
+    /// Record nothing.
+    Refuse,
+    /// Take its place. The old commit stays until git collects it.
+    Replace,
+}
+
+/// An experiment to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct NewExperiment<'a> {
+    /// The commit that it started from.
+    pub baseline: CommitId,
+    /// The commit on which it is put: the baseline, or the last checkpoint.
+    pub parent: CommitId,
+    /// Its name.
+    pub name: &'a ExperimentName,
+    /// Its files.
+    pub tree: TreeId,
+    /// The message, such as [`default_message`].
+    pub message: &'a str,
+    /// Whose.
+    pub identity: &'a Identity,
+    /// When.
+    pub time: CommitTime,
+}
+
+/// Why an experiment was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The baseline has one of that name.
+    #[error("the experiment `{name}` exists already, at {}; take another name, or replace it with --force", commit.short())]
+    NameTaken {
+        /// The name.
+        name: ExperimentName,
+        /// Its commit.
+        commit: CommitId,
+    },
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// Refuses a name that the baseline has already. To be asked before a long run; [`record`] asks again.
+///
+/// # Errors
+/// [`RecordError::NameTaken`].
+pub fn check_free(git: &Git, baseline: CommitId, name: &ExperimentName) -> Result<(), RecordError> {
+    let reference = ExperimentRef { baseline, name: name.clone() };
+    match git.find_ref(&reference.ref_name()?)? {
+        None => Ok(()),
+        Some(commit) => Err(RecordError::NameTaken { name: name.clone(), commit }),
+    }
+}
+
+/// Builds the commit of an experiment and moves its reference there by compare-and-swap. `HEAD`, the index and the work tree
+/// have no part in it.
+///
+/// # Errors
+/// [`RecordError::NameTaken`], and a [`GitError::RefConflict`] when another process moved the reference meanwhile.
+pub fn record(git: &Git, new: &NewExperiment<'_>, taken: NameTaken) -> Result<Experiment, RecordError> {
+    let reference = ExperimentRef { baseline: new.baseline, name: new.name.clone() };
+    let ref_name = reference.ref_name()?;
+    let expected = match taken {
+        NameTaken::Refuse => Expected::Absent,
+        NameTaken::Replace => git.find_ref(&ref_name)?.map_or(Expected::Absent, Expected::At),
+    };
+    let commit = git.commit(&NewCommit {
+        tree: new.tree,
+        parents: &[new.parent],
+        message: new.message,
+        time: new.time,
+        identity: new.identity,
+    })?;
+    match git.update_ref(&ref_name, commit, expected, new.message) {
+        Ok(()) => Ok(Experiment { reference, commit }),
+        Err(GitError::RefConflict(RefConflict { found: Some(commit), .. })) if taken == NameTaken::Refuse => {
+            Err(RecordError::NameTaken { name: new.name.clone(), commit })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The message that DVC gives an experiment: with the SHA-256 of the lock entries of the stages that ran, as Python's
+/// `json.dumps` writes them with sorted keys (`{}` when none ran).
+#[must_use]
+pub fn default_message(lock_entries: &str) -> String {
+    format!("dvc: commit experiment {}", hex(&Sha256::digest(lock_entries)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! [`ExperimentRef`]: where experiments stand in git, and what a user may call one.
+//!
+//! `refs/exps/<2>/<38>/<name>`, where the digits are those of the baseline: DVC's layout, so that both read each other's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::name::ExperimentName;
+use crate::git::{CommitId, Git, GitError, RefName};
+
+/// Under which every reference of experiments stands.
+pub const PREFIX: &str = "refs/exps/";
+
+/// The reference of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExperimentRef {
+    /// The commit that it started from.
+    pub baseline: CommitId,
+    /// Its name, unique on that baseline.
+    pub name: ExperimentName,
+}
+
+impl ExperimentRef {
+    /// Reads the name of a reference; none for those that dewar and DVC use inwardly (`refs/exps/stash`,
+    /// `refs/exps/exec/EXEC_HEAD`, ..), which have no baseline in them.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix(PREFIX)?.split('/');
+        let (two, rest, name) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || two.len() != 2 {
+            return None;
+        }
+        let baseline = CommitId::parse(&format!("{two}{rest}"))?;
+        Some(Self { baseline, name: ExperimentName::parse(name).ok()? })
+    }
+
+    /// The full name of the reference.
+    ///
+    /// # Errors
+    /// Never for a name that was checked; git has the last word.
+    pub fn ref_name(&self) -> Result<RefName, GitError> {
+        RefName::parse(&self.to_string())
+    }
+}
+
+impl fmt::Display for ExperimentRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", baseline_prefix(self.baseline), self.name)
+    }
+}
+
+fn baseline_prefix(baseline: CommitId) -> String {
+    let digits = baseline.to_string();
+    let (two, rest) = digits.split_at_checked(2).unwrap_or_default();
+    format!("{PREFIX}{two}/{rest}/")
+}
+
+/// An experiment that git has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Experiment {
+    /// Where it stands.
+    pub reference: ExperimentRef,
+    /// Its last commit.
+    pub commit: CommitId,
+}
+
+/// The experiments of one baseline, by name.
+///
+/// # Errors
+/// When git's references cannot be read.
+pub fn of_baseline(git: &Git, baseline: CommitId) -> Result<Vec<Experiment>, GitError> {
+    list(git, &baseline_prefix(baseline))
+}
+
+/// All experiments, by baseline and name.
+///
+/// # Errors
+/// When git's references cannot be read.
+pub fn all(git: &Git) -> Result<Vec<Experiment>, GitError> {
+    list(git, PREFIX)
+}
+
+fn list(git: &Git, prefix: &str) -> Result<Vec<Experiment>, GitError> {
+    let references = git.list_refs(prefix)?;
+    let experiment = |(name, commit): (RefName, CommitId)| {
+        ExperimentRef::parse(name.as_str()).map(|reference| Experiment { reference, commit })
+    };
+    Ok(references.into_iter().filter_map(experiment).collect())
+}
+
+/// A name that no experiment of the baseline has. `draw(n)` gives a number below `n`.
+///
+/// # Errors
+/// When git's references cannot be read.
+pub fn unused_name(
+    git: &Git,
+    baseline: CommitId,
+    draw: &mut dyn FnMut(usize) -> usize,
+) -> Result<ExperimentName, GitError> {
+    let taken = of_baseline(git, baseline)?;
+    Ok(ExperimentName::unused(draw, |name| taken.iter().all(|experiment| experiment.reference.name != *name)))
+}
+
+/// What a user's word for an experiment came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The commit.
+    pub commit: CommitId,
+    /// The experiment whose last commit it is, or on whose way from the baseline it lies; none for a state that `apply` kept.
+    pub experiment: Option<Experiment>,
+}
+
+/// Why a word names no experiment.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// None is called so.
+    #[error("`{text}` is no experiment{}", did_you_mean(suggestion.as_ref()))]
+    Unknown {
+        /// What was asked for.
+        text: String,
+        /// The name that is most like it.
+        suggestion: Option<ExperimentName>,
+    },
+    /// Several baselines have one of this name, or several commits begin so.
+    #[error("`{text}` can mean {} experiments; say which:{}", candidates.len(), lines(candidates))]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// What it can mean.
+        candidates: Vec<ExperimentRef>,
+    },
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+fn did_you_mean(suggestion: Option<&ExperimentName>) -> String {
+    suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+fn lines(candidates: &[ExperimentRef]) -> String {
+    candidates.iter().map(|candidate| format!("\n  {candidate}")).collect()
+}
+
+/// Finds what a user calls an experiment: a name (that on `HEAD` first, else the only one of that name), a full reference, a
+/// commit's digits or at least four of its first ones.
+///
+/// # Errors
+/// [`ResolveError`].
+pub fn resolve(git: &Git, text: &str) -> Result<Resolved, ResolveError> {
+    let experiments = all(git)?;
+    if let Some(found) = by_reference(git, &experiments, text)? {
+        return Ok(found);
+    }
+    let named: Vec<&Experiment> =
+        experiments.iter().filter(|experiment| experiment.reference.name.as_str() == text).collect();
+    let here = match git.head() {
+        Ok(head) => Some(head.commit),
+        Err(GitError::Unborn { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(found) = named.iter().find(|experiment| Some(experiment.reference.baseline) == here) {
+        return Ok(tip(found));
+    }
+    if let Some(found) = only(text, &named)? {
+        return Ok(tip(found));
+    }
+    let is_digits = text.len() >= 4 && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digits && let Some(found) = by_commit(git, &experiments, &text.to_ascii_lowercase())? {
+        return Ok(found);
+    }
+    let names = experiments.iter().map(|experiment| &experiment.reference.name);
+    Err(ResolveError::Unknown { text: text.to_owned(), suggestion: nearest(text, names).cloned() })
+}
+
+fn tip(experiment: &Experiment) -> Resolved {
+    Resolved { commit: experiment.commit, experiment: Some(experiment.clone()) }
+}
+
+/// The one experiment of a list; none when it is empty.
+fn only<'a>(text: &str, found: &[&'a Experiment]) -> Result<Option<&'a Experiment>, ResolveError> {
+    match found {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        // Several names of one commit are one thing.
+        several => Err(ResolveError::Ambiguous {
+            text: text.to_owned(),
+            candidates: several.iter().map(|experiment| experiment.reference.clone()).collect(),
+        }),
+    }
+}
+
+fn by_reference(git: &Git, experiments: &[Experiment], text: &str) -> Result<Option<Resolved>, ResolveError> {
+    let full = if text.starts_with("exps/") { format!("refs/{text}") } else { text.to_owned() };
+    if !full.starts_with(PREFIX) {
+        return Ok(None);
+    }
+    if let Some(wanted) = ExperimentRef::parse(&full) {
+        return Ok(experiments.iter().find(|experiment| experiment.reference == wanted).map(tip));
+    }
+    // A state that `apply` kept.
+    let Ok(name) = RefName::parse(&full) else { return Ok(None) };
+    Ok(git.find_ref(&name)?.map(|commit| Resolved { commit, experiment: None }))
+}
+
+/// By the first digits of an experiment's last commit, else of one on its way from the baseline.
+fn by_commit(git: &Git, experiments: &[Experiment], digits: &str) -> Result<Option<Resolved>, ResolveError> {
+    let begins = |commit: CommitId| commit.to_string().starts_with(digits);
+    let tips: Vec<&Experiment> = experiments.iter().filter(|experiment| begins(experiment.commit)).collect();
+    let one_commit = tips.first().filter(|first| tips.iter().all(|tip| tip.commit == first.commit));
+    if let Some(found) = one_commit {
+        return Ok(Some(tip(found)));
+    }
+    if let Some(found) = only(digits, &tips)? {
+        return Ok(Some(tip(found)));
+    }
+    let mut found: BTreeMap<CommitId, &Experiment> = BTreeMap::new();
+    for experiment in experiments {
+        for commit in commits(git, experiment)? {
+            if begins(commit) {
+                found.entry(commit).or_insert(experiment);
+            }
+        }
+    }
+    let several: Vec<&Experiment> = found.values().copied().collect();
+    if let (Some((&commit, &experiment)), 1) = (found.first_key_value(), found.len()) {
+        return Ok(Some(Resolved { commit, experiment: Some(experiment.clone()) }));
+    }
+    Ok(only(digits, &several)?.map(tip))
+}
+
+/// The commits of an experiment, the last first, without its baseline: one, or one a checkpoint.
+///
+/// # Errors
+/// When a commit cannot be read.
+pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitError> {
+    let mut line = Vec::new();
+    let mut next = Some(experiment.commit);
+    while let Some(commit) = next.filter(|commit| *commit != experiment.reference.baseline) {
+        line.push(commit);
+        next = git.commit_summary(commit)?.parents.first().copied();
+    }
+    Ok(line)
+}
+
+/// The name most like a mistyped one, if any is like it.
+fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
+    let within = (text.chars().count() / 3).max(1);
+    names
+        .map(|name| (edits(text, name.as_str()), name))
+        .filter(|(distance, _)| *distance <= within)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance: how many characters to add, drop or change.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! References, moved by compare-and-swap under git's own locks, so that two processes never overwrite each other unseen.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use git2::{ErrorCode, Transaction};
+
+use super::{CommitId, Git, GitError};
+
+/// How long a lock of another process is waited for: as often, and so long between. A lock is held for one file's write.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// The full name of a reference, such as `refs/heads/main`, by the rules of `git check-ref-format`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RefName(String);
+
+impl RefName {
+    /// Checks a full name.
+    ///
+    /// # Errors
+    /// [`GitError::BadRefName`].
+    pub fn parse(text: &str) -> Result<Self, GitError> {
+        // A NUL would be a panic in the binding.
+        if text.starts_with("refs/") && !text.contains('\0') && git2::Reference::is_valid_name(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(GitError::BadRefName(text.replace('\0', "\u{2400}")))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RefName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a reference must stand for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// It must not exist.
+    Absent,
+    /// It must exist and stand there.
+    At(CommitId),
+    /// Wherever it stands, and whether or not it exists.
+    Any,
+}
+
+/// A reference stands elsewhere than expected; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.describe())]
+pub struct RefConflict {
+    /// The reference.
+    pub name: RefName,
+    /// Where it should have stood.
+    pub expected: Expected,
+    /// Where it stands; none when it does not exist or names no commit itself.
+    pub found: Option<CommitId>,
+}
+
+impl RefConflict {
+    fn describe(&self) -> String {
+        let name = &self.name;
+        match (self.expected, self.found) {
+            (Expected::At(expected), Some(found)) => {
+                format!("`{name}` was moved from {} to {} meanwhile", expected.short(), found.short())
+            }
+            (Expected::At(_), None) => format!("`{name}` was removed meanwhile"),
+            (_, Some(found)) => format!("`{name}` exists already, at {}", found.short()),
+            (_, None) => format!("`{name}` exists already"),
+        }
+    }
+}
+
+/// A change of one reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// The reference.
+    pub name: RefName,
+    /// Where it must stand before.
+    pub expected: Expected,
+    /// Where it shall stand; none to delete it.
+    pub target: Option<CommitId>,
+}
+
+impl Git {
+    /// Where a reference stands; none when it does not exist or is symbolic.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn find_ref(&self, name: &RefName) -> Result<Option<CommitId>, GitError> {
+        match self.repo.find_reference(name.as_str()) {
+            Ok(reference) => Ok(reference.target().map(CommitId)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(source) => Err(GitError::operation("read the reference", name)(source)),
+        }
+    }
+
+    /// Moves or makes a reference.
+    ///
+    /// # Errors
+    /// [`GitError::RefConflict`] when it does not stand where expected, [`GitError::RefLocked`] when another process holds it.
+    pub fn update_ref(
+        &self,
+        name: &RefName,
+        target: CommitId,
+        expected: Expected,
+        message: &str,
+    ) -> Result<(), GitError> {
+        self.update_refs(&[RefUpdate { name: name.clone(), expected, target: Some(target) }], message)
+    }
+
+    /// Deletes a reference.
+    ///
+    /// # Errors
+    /// As [`Git::update_ref`].
+    pub fn delete_ref(&self, name: &RefName, expected: Expected) -> Result<(), GitError> {
+        self.update_refs(&[RefUpdate { name: name.clone(), expected, target: None }], "")
+    }
+
+    /// Changes several references: every one is locked and compared before the first is changed. `message` goes to the
+    /// reflogs of those that have one.
+    ///
+    /// # Errors
+    /// As [`Git::update_ref`]; on a conflict nothing is changed.
+    pub fn update_refs(&self, updates: &[RefUpdate], message: &str) -> Result<(), GitError> {
+        let mut transaction = self.repo.transaction().map_err(GitError::operation("change", "references"))?;
+        // In one order everywhere, so that two processes cannot wait for each other.
+        let mut updates: Vec<&RefUpdate> = updates.iter().collect();
+        updates.sort_by(|a, b| a.name.cmp(&b.name));
+        updates.dedup_by(|a, b| a.name == b.name);
+        let message = message.replace(['\0', '\n', '\r'], " ");
+        let mut present = Vec::with_capacity(updates.len());
+        for update in &updates {
+            self.lock(&mut transaction, &update.name)?;
+            present.push(self.compare(update)?);
+        }
+        for (update, present) in updates.iter().zip(present) {
+            let error = || GitError::operation("change the reference", &update.name);
+            match update.target {
+                Some(target) => {
+                    transaction.set_target(update.name.as_str(), target.0, None, &message).map_err(error())?;
+                }
+                None if present => transaction.remove(update.name.as_str()).map_err(error())?,
+                None => {}
+            }
+        }
+        transaction.commit().map_err(GitError::operation("change", "references"))
+    }
+
+    /// Takes git's own lock of a reference.
+    fn lock(&self, transaction: &mut Transaction<'_>, name: &RefName) -> Result<(), GitError> {
+        for attempt in 1.. {
+            match transaction.lock_ref(name.as_str()) {
+                Ok(()) => break,
+                // The folder of a reference vanishes when its last one is deleted; then it is made anew.
+                Err(error) if matches!(error.code(), ErrorCode::Locked | ErrorCode::NotFound) => {
+                    if attempt == LOCK_TRIES {
+                        let lock = PathBuf::from(format!("{}.lock", name.as_str()));
+                        return Err(GitError::RefLocked {
+                            name: name.to_string(),
+                            lock: self.repo.commondir().join(lock),
+                        });
+                    }
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(source) => return Err(GitError::operation("lock the reference", name)(source)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a locked reference; whether it exists.
+    fn compare(&self, update: &RefUpdate) -> Result<bool, GitError> {
+        let (present, found) = match self.repo.find_reference(update.name.as_str()) {
+            Ok(reference) => (true, reference.target().map(CommitId)),
+            Err(error) if error.code() == ErrorCode::NotFound => (false, None),
+            Err(source) => return Err(GitError::operation("read the reference", &update.name)(source)),
+        };
+        let as_expected = match update.expected {
+            Expected::Any => true,
+            Expected::Absent => !present,
+            Expected::At(commit) => found == Some(commit),
+        };
+        if as_expected {
+            return Ok(present);
+        }
+        Err(RefConflict { name: update.name.clone(), expected: update.expected, found }.into())
+    }
+
+    /// The references whose names begin with `prefix` (which ends with `/`), by name. Symbolic ones are passed by.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn list_refs(&self, prefix: &str) -> Result<Vec<(RefName, CommitId)>, GitError> {
+        let error = || GitError::operation("list the references under", prefix);
+        let mut found = Vec::new();
+        for reference in self.repo.references_glob(&format!("{prefix}*")).map_err(error())? {
+            let reference = reference.map_err(error())?;
+            if let (Ok(name), Some(target)) = (reference.name(), reference.target()) {
+                found.push((RefName(name.to_owned()), CommitId(target)));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Makes sure that a reference has a reflog, so that where it stood before is kept.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn keep_log(&self, name: &RefName) -> Result<(), GitError> {
+        self.repo.reference_ensure_log(name.as_str()).map_err(GitError::operation("make the reflog of", name))
+    }
+}

@@ -1,0 +1,177 @@
+//! The files of a tree, back into the work tree.
+//!
+//! What changes is the difference of two trees. Every new content is first written beside the work tree, with line ends as
+//! git would check them out; only then are files removed and the new ones renamed into their places. So a full disk changes
+//! nothing, and a hard link to a cached object is replaced, never written through.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use git2::build::CheckoutBuilder;
+use git2::{Delta, DiffOptions};
+
+use super::worktree::{Folders, SUBMODULE};
+use super::{Git, GitError, TreeId};
+use crate::fs::{FsError, create_dir, is_absent};
+use crate::path::RepoPath;
+
+/// What a restore did, as git names the paths that are not UTF-8 lossily.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Files written, below the root of the work tree.
+    pub written: Vec<String>,
+    /// Files removed, below the root of the work tree.
+    pub removed: Vec<String>,
+}
+
+/// The difference of two trees as work to do.
+#[derive(Debug, Default)]
+struct Work {
+    write: Vec<PathBuf>,
+    remove: Vec<PathBuf>,
+}
+
+impl Git {
+    /// Makes the work tree, of which `from` is a snapshot, that of `to`. Only paths in which the two differ are touched;
+    /// `HEAD` and the index are not. `staging` is a folder of the project (made when missing) for new contents, on the file
+    /// system of the work tree.
+    ///
+    /// # Errors
+    /// When something cannot be read or written. Before the first removal or rename, nothing has changed.
+    pub fn restore(&self, from: TreeId, to: TreeId, staging: &RepoPath) -> Result<Restored, GitError> {
+        let work = self.difference(from, to)?;
+        for path in &work.remove {
+            self.remove(path)?;
+        }
+        // Attributes first: they say how the others are converted, and are read from the work tree.
+        let (attributes, others): (Vec<_>, Vec<_>) =
+            work.write.iter().partition(|path| path.file_name() == Some(OsStr::new(".gitattributes")));
+        for paths in [attributes, others] {
+            self.write(to, &paths, staging)?;
+        }
+        let names = |paths: &[PathBuf]| paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        Ok(Restored { written: names(&work.write), removed: names(&work.remove) })
+    }
+
+    /// Records the work tree as [`Git::snapshot`] does, together with every untracked file that stands in the way of a file of
+    /// `target`, whether git ignores it or not: what [`Git::restore`] to that tree starts from.
+    ///
+    /// # Errors
+    /// As [`Git::snapshot`].
+    pub fn snapshot_for_restore(&self, target: TreeId) -> Result<TreeId, GitError> {
+        let (tracked, index) = self.record(&[], &[])?;
+        let in_the_way: Vec<PathBuf> = self
+            .difference(tracked, target)?
+            .write
+            .into_iter()
+            .filter(|path| index.get_path(path, 0).is_none())
+            .filter_map(|path| self.obstacle(&path))
+            .collect();
+        if in_the_way.is_empty() {
+            return Ok(tracked);
+        }
+        Ok(self.record(&[], &in_the_way)?.0)
+    }
+
+    /// What stands where a file shall be written: itself, or a file or symlink in the place of one of its folders.
+    fn obstacle(&self, relative: &Path) -> Option<PathBuf> {
+        let mut here = PathBuf::new();
+        for part in relative {
+            here.push(part);
+            let meta = std::fs::symlink_metadata(self.workdir.join(&here)).ok()?;
+            if !meta.is_dir() || here == relative {
+                return Some(here);
+            }
+        }
+        None
+    }
+
+    fn difference(&self, from: TreeId, to: TreeId) -> Result<Work, GitError> {
+        let error = || GitError::operation("compare the trees", format!("{from} and {to}"));
+        let old = self.repo.find_tree(from.0).map_err(error())?;
+        let new = self.repo.find_tree(to.0).map_err(error())?;
+        let mut options = DiffOptions::new();
+        options.include_typechange(true).skip_binary_check(true);
+        let diff = self.repo.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options)).map_err(error())?;
+        let mut work = Work::default();
+        for delta in diff.deltas() {
+            let (old, new) = (delta.old_file(), delta.new_file());
+            let is_submodule = |file: &git2::DiffFile<'_>| u32::from(file.mode()) == SUBMODULE;
+            if is_submodule(&old) || is_submodule(&new) {
+                continue;
+            }
+            let Some(path) = new.path_bytes().or_else(|| old.path_bytes()) else { continue };
+            let path = PathBuf::from(OsStr::from_bytes(path));
+            if delta.status() == Delta::Deleted {
+                work.remove.push(path);
+            } else {
+                work.write.push(path);
+            }
+        }
+        Ok(work)
+    }
+
+    /// Removes a file, and the folders that it leaves empty.
+    fn remove(&self, relative: &Path) -> Result<(), GitError> {
+        if !Folders::new(&self.workdir).leads_to(relative) {
+            return Ok(());
+        }
+        let path = self.workdir.join(relative);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(FsError::new("remove", path)(error).into()),
+        }
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.workdir && *folder != self.root) {
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes files of a tree into a fresh folder, then renames them into their places.
+    fn write(&self, tree: TreeId, paths: &[&PathBuf], staging: &RepoPath) -> Result<(), GitError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let error = || GitError::operation("check out files of the tree", tree);
+        let staging = staging.under(&self.root);
+        create_dir(&staging)?;
+        let folder = tempfile::Builder::new()
+            .prefix("restore-")
+            .tempdir_in(&staging)
+            .map_err(FsError::new("create a folder in", &staging))?;
+        let object = self.repo.find_object(tree.0, None).map_err(error())?;
+        let mut options = CheckoutBuilder::new();
+        options.force().update_index(false).refresh(false).disable_pathspec_match(true).target_dir(folder.path());
+        for path in paths {
+            options.path(path.as_os_str().as_bytes());
+        }
+        self.repo.checkout_tree(&object, Some(&mut options)).map_err(error())?;
+        for relative in paths {
+            let target = self.workdir.join(relative);
+            self.make_folders(relative)?;
+            std::fs::rename(folder.path().join(relative), &target).map_err(FsError::new("write", target))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folders above a file; never through a symlink.
+    fn make_folders(&self, relative: &Path) -> Result<(), GitError> {
+        let mut here = self.workdir.clone();
+        for part in relative.parent().into_iter().flatten() {
+            here.push(part);
+            match std::fs::symlink_metadata(&here) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => {
+                    let occupied = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+                    return Err(FsError::new("create the folder", here)(occupied).into());
+                }
+                Err(_) => create_dir(&here)?,
+            }
+        }
+        Ok(())
+    }
+}
