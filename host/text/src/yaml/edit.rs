@@ -20,8 +20,14 @@ use crate::value::{Map, Value};
 /// What [`read`](super::read()) refuses; `through-alias` and `merged-key` where a change would show in other places, too;
 /// `no-such-path`; `edit-went-wrong` when no text could be found that reads back as the old values plus the changes.
 pub fn edit(source: &[u8], edits: &[Edit]) -> Result<Vec<u8>, Diagnostic> {
-    splice::edited(source, edits, super::read::read, |source, root, edit| {
+    let edited = splice::edited(source, edits, super::read::read, |source, root, edit| {
         Editor { source, root, layout: Layout::of(source, root) }.plan(&edit.path, &edit.change)
+    });
+    edited.map_err(|error| match error.code.as_str() {
+        "edit-went-wrong" if source.contains(&b'*') => error.help(
+            "an alias (`*name`) may repeat what this changes: write the value out there, or change the file by hand",
+        ),
+        _ => error,
     })
 }
 
@@ -85,7 +91,10 @@ impl<'source> Editor<'source> {
             if self.starts_with(node, '*') {
                 return Err(Diagnostic::error(
                     "through-alias",
-                    format!("`{}` repeats a value by an alias, and a change would show at its other places", display(parents)),
+                    format!(
+                        "`{}` repeats a value by an alias, and a change would show at its other places",
+                        display(parents)
+                    ),
                 )
                 .at(node.span)
                 .help("change the value that has the `&` name, or write the value out here instead of the alias"));
@@ -117,9 +126,12 @@ impl<'source> Editor<'source> {
         if !self.is_merged(entry) {
             return Ok(());
         }
-        Err(Diagnostic::error("merged-key", format!("`{}` comes in by the merge `<<`, and a change would show elsewhere", entry.key))
-            .at(entry.key_span)
-            .help(format!("change it where it is defined, or add a `{}:` of its own to this mapping", entry.key)))
+        Err(Diagnostic::error(
+            "merged-key",
+            format!("`{}` comes in by the merge `<<`, and a change would show elsewhere", entry.key),
+        )
+        .at(entry.key_span)
+        .help(format!("change it where it is defined, or add a `{}:` of its own to this mapping", entry.key)))
     }
 
     /// What stands between the value at `index` and the token before it.
@@ -158,7 +170,13 @@ impl<'source> Editor<'source> {
     }
 
     /// Puts `value` where another stands.
-    fn replace(&self, container: &Container<'_>, index: usize, value: &Value, path: &[Step]) -> Result<Vec<Splice>, Diagnostic> {
+    fn replace(
+        &self,
+        container: &Container<'_>,
+        index: usize,
+        value: &Value,
+        path: &[Step],
+    ) -> Result<Vec<Splice>, Diagnostic> {
         let parent = container.node;
         let (old, in_list) = match &parent.kind {
             NodeKind::Map(entries) => (entries.get(index).map(|entry| &entry.value), false),
@@ -206,20 +224,24 @@ impl<'source> Editor<'source> {
         }
 
         if in_list {
-            let column = if old_is_empty(old) {
-                self.column(lead.indicator.unwrap_or(lead.at)) + 2
-            } else {
-                self.column(old.span.start)
+            // `- ` and the first line of the container; behind an anchor it begins a line, or the anchor would be its first
+            // key's.
+            let dash = lead.indicator.unwrap_or(lead.at);
+            if lead.anchor.is_none() && lead.tag.is_none() && !old_is_empty(old) {
+                return Ok(vec![Splice::replace(old.span, self.layout.block(value, self.column(old.span.start)))]);
+            }
+            let column = self.column(dash) + 2;
+            let gap = match lead.anchor {
+                Some(anchor) => {
+                    format!(" {}{eol}{}", slice(self.source, anchor.start, anchor.end), " ".repeat(column))
+                }
+                None => " ".to_owned(),
             };
-            let text = self.layout.block(value, column);
-            splices.push(if old_is_empty(old) {
-                Splice::insert(lead.at, format!(" {text}"))
-            } else {
-                Splice::replace(old.span, text)
-            });
-            return Ok(splices);
+            let text = format!("{gap}{}", self.layout.block(value, column));
+            return Ok(vec![Splice::replace(Span::new(dash + 1, old.span.end.max(lead.at)), text)]);
         }
-        let same_kind = matches!((&old.kind, value), (NodeKind::Map(_), Value::Map(_)) | (NodeKind::List(_), Value::List(_)));
+        let same_kind =
+            matches!((&old.kind, value), (NodeKind::Map(_), Value::Map(_)) | (NodeKind::List(_), Value::List(_)));
         let column = if below && same_kind && !self.starts_with(old, '{') && !self.starts_with(old, '[') {
             self.column(old.span.start)
         } else {
@@ -244,7 +266,8 @@ impl<'source> Editor<'source> {
     fn after_lead(&self, at: usize, end: usize, text: &str) -> Option<Splice> {
         let rest = slice(self.source, at, end);
         let keep = rest.trim_start_matches([' ', '\t']).starts_with('#');
-        Some(Splice::replace(Span::new(at, if keep { at } else { end }), text)).filter(|splice| splice.span.start < splice.span.end || !text.is_empty())
+        Some(Splice::replace(Span::new(at, if keep { at } else { end }), text))
+            .filter(|splice| splice.span.start < splice.span.end || !text.is_empty())
     }
 
     /// A value on one line, in the quotes of the string that it takes the place of.
@@ -269,7 +292,8 @@ impl<'source> Editor<'source> {
             Notation::Bare => Err(unsupported(parent.span, "a mapping in a flow list that has no `{}` of its own")),
             Notation::Flow => {
                 let members = self.members(parent);
-                let quoted = members.last().is_some_and(|last| slice(self.source, last.start, last.end).starts_with('"'));
+                let quoted =
+                    members.last().is_some_and(|last| slice(self.source, last.start, last.end).starts_with('"'));
                 let key = write_text(key, Context::FlowKey, quoted.then_some(Style::Double));
                 let text = format!("{key}: {}", write_scalar(value, Context::Flow));
                 Ok(splice::add_member(self.source, parent.span, &members, &text))
@@ -361,7 +385,9 @@ const fn old_is_empty(node: &Node) -> bool {
 }
 
 fn unsupported(span: Span, what: &str) -> Diagnostic {
-    Diagnostic::error("edit-unsupported", format!("dewar does not edit {what}")).at(span).help("change the file by hand")
+    Diagnostic::error("edit-unsupported", format!("dewar does not edit {what}"))
+        .at(span)
+        .help("change the file by hand")
 }
 
 #[cfg(test)]

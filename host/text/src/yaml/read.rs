@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
 use indexmap::IndexMap;
 
 use super::place;
@@ -150,7 +150,7 @@ impl<'source> Reader<'source> {
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
         match event {
-            Event::DocumentStart(_, version) => {
+            Event::DocumentStart(explicit, version) => {
                 self.documents += 1;
                 if self.documents > 1 {
                     return Err(Diagnostic::error("several-documents", "the file holds more than one YAML document")
@@ -162,10 +162,14 @@ impl<'source> Reader<'source> {
                 {
                     return Err(self.version(version.major, version.minor));
                 }
-                self.last_end = span.end;
+                // An implicit start has the place of the first token's end.
+                if explicit {
+                    self.last_end = span.end;
+                }
             }
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_deref(), span)?,
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
+                let span = if style == StructureStyle::Block { self.first_dash(span) } else { span };
                 self.open(Members::List(Vec::new()), span, anchor, tag.as_deref(), "seq")?;
             }
             Event::MappingStart(_, anchor, tag) => {
@@ -235,6 +239,16 @@ impl<'source> Reader<'source> {
             // `{a, b: 1}`: the key has no colon, and the comma is not its own.
             _ => self.last_end,
         }
+    }
+
+    /// Where a block list begins: the parser has those that are not indented below their key begin behind the first dash.
+    fn first_dash(&self, span: Span) -> Span {
+        let value = matches!(self.stack.last(), Some(Open { members: Members::Map(OpenMap { key: Some(_), .. }), .. }));
+        if !value {
+            return span;
+        }
+        let dash = place::lead(self.source, self.last_end).content;
+        if self.source.as_bytes().get(dash) == Some(&b'-') { Span::new(dash, dash) } else { span }
     }
 
     /// The span of a block scalar from its `|` or `>` to the end of its last line, whose line break is not a part of it.

@@ -16,7 +16,8 @@ const STEP: usize = 2;
 /// 80 columns, strings quoted only where needed. Ends with a line feed.
 #[must_use]
 pub fn write(value: &Value) -> String {
-    let mut emitter = Emitter { out: String::new(), column: 0, indent: 0, whitespace: true, indention: true, root: false };
+    let mut emitter =
+        Emitter { out: String::new(), column: 0, indent: 0, whitespace: true, indention: true, root: false };
     match value {
         Value::Null => emitter.out.push_str("null"),
         _ => emitter.node(value, Parent::Root),
