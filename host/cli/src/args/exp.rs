@@ -1,0 +1,202 @@
+//! `exp show`, `exp list`, `exp apply` and `exp remove`; `exp run` stands in [`super::run`].
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::run::ExpRunArgs;
+
+/// Run, compare, apply and remove experiments
+#[derive(Debug, Args)]
+pub struct ExpArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ExpCommand,
+}
+
+/// What can be done with experiments.
+#[derive(Debug, Subcommand)]
+pub enum ExpCommand {
+    /// Runs and records one.
+    Run(ExpRunArgs),
+    /// Shows them as a table.
+    Show(Box<ExpShowArgs>),
+    /// Lists their names.
+    #[command(visible_alias = "ls")]
+    List(ExpListArgs),
+    /// Brings the workspace to one.
+    Apply(ExpApplyArgs),
+    /// Removes some.
+    #[command(visible_alias = "rm")]
+    Remove(ExpRemoveArgs),
+}
+
+/// The commits whose experiments are meant.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Commits")]
+pub struct BaselineArgs {
+    /// Those of REV (may be given more than once); without any, those of HEAD
+    #[arg(long, value_name = "REV")]
+    pub rev: Vec<String>,
+
+    /// And those of the N commits from there back, along first parents; a negative number means all
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
+    pub num: Option<i64>,
+
+    /// Those of every commit
+    #[arg(short = 'A', long)]
+    pub all_commits: bool,
+}
+
+/// Show experiments with their parameters and metrics
+///
+/// Examples:
+///   dewar exp show
+///   dewar exp show --sort-by accuracy --sort-order desc --only-changed
+///   dewar exp show -A --csv > experiments.csv
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpShowArgs {
+    /// Whose experiments.
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+
+    /// Those of every branch
+    #[arg(short = 'a', long, help_heading = "Commits")]
+    pub all_branches: bool,
+
+    /// Those of every tag
+    #[arg(short = 'T', long, help_heading = "Commits")]
+    pub all_tags: bool,
+
+    /// Sort by a metric or a parameter; a file name before a colon tells equal names apart
+    #[arg(long, value_name = "[FILE:]NAME", help_heading = "Rows and columns")]
+    pub sort_by: Option<String>,
+
+    /// In which order
+    #[arg(long, value_enum, default_value_t, help_heading = "Rows and columns")]
+    pub sort_order: SortOrder,
+
+    /// Leave out columns whose rows are all alike
+    #[arg(long, help_heading = "Rows and columns")]
+    pub only_changed: bool,
+
+    /// Leave out columns whose name begins with what the regular expression matches
+    #[arg(long, value_name = "REGEX", help_heading = "Rows and columns")]
+    pub drop: Vec<String>,
+
+    /// Keep such columns, whatever the other flags say
+    #[arg(long, value_name = "REGEX", help_heading = "Rows and columns")]
+    pub keep: Vec<String>,
+
+    /// Only parameters that a stage reads
+    #[arg(long, help_heading = "Rows and columns")]
+    pub param_deps: bool,
+
+    /// Leave out the workspace
+    #[arg(long, help_heading = "Rows and columns")]
+    pub hide_workspace: bool,
+
+    /// Leave out experiments that failed
+    #[arg(long, help_heading = "Rows and columns")]
+    pub hide_failed: bool,
+
+    /// Leave out experiments that wait
+    #[arg(long, help_heading = "Rows and columns")]
+    pub hide_queued: bool,
+
+    /// Name commits by their hash, not by branch or tag
+    #[arg(long, help_heading = "Rows and columns")]
+    pub sha: bool,
+
+    /// Print JSON, in the shape that DVC prints
+    #[arg(long, group = "format", help_heading = "Form")]
+    pub json: bool,
+
+    /// Print CSV
+    #[arg(long, group = "format", help_heading = "Form")]
+    pub csv: bool,
+
+    /// Print a Markdown table
+    #[arg(long, group = "format", help_heading = "Form")]
+    pub md: bool,
+
+    /// How many significant digits numbers get [default: 5; JSON and CSV have all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17), help_heading = "Form")]
+    pub precision: Option<u8>,
+
+    /// Print the table straight, not through a pager
+    #[arg(long, help_heading = "Form")]
+    pub no_pager: bool,
+
+    /// Read everything anew, without what was remembered
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Which comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SortOrder {
+    /// The smallest
+    #[default]
+    Asc,
+    /// The largest
+    Desc,
+}
+
+/// List experiments
+///
+/// Examples:
+///   dewar exp list
+///   dewar exp list -A --name-only
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpListArgs {
+    /// Whose experiments.
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+
+    /// Print names alone
+    #[arg(long, visible_alias = "names-only", conflicts_with = "sha_only")]
+    pub name_only: bool,
+
+    /// Print commit hashes alone
+    #[arg(long)]
+    pub sha_only: bool,
+}
+
+/// Bring the workspace to an experiment
+///
+/// Files become what they were when the experiment ended. Changes that are not committed and would be lost are
+/// kept; the command says where.
+///
+/// Example: `dewar exp apply fuzzy-otter`
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpApplyArgs {
+    /// Its name or its commit
+    #[arg(value_name = "EXPERIMENT")]
+    pub experiment: String,
+}
+
+/// Remove experiments
+///
+/// Removes the git refs; the cache keeps the outputs. Nothing is removed when one of the names is unknown.
+///
+/// Examples:
+///   dewar exp remove fuzzy-otter calm-heron
+///   dewar exp remove --rev main
+///   dewar exp remove -A --keep fuzzy-otter
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits"]).required(true).multiple(true))]
+pub struct ExpRemoveArgs {
+    /// Names of experiments
+    #[arg(value_name = "EXPERIMENT", conflicts_with_all = ["rev", "all_commits"])]
+    pub experiments: Vec<String>,
+
+    /// Whose experiments.
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+
+    /// Remove all of those commits but the ones named here
+    #[arg(long, value_name = "EXPERIMENT", conflicts_with = "experiments")]
+    pub keep: Vec<String>,
+}

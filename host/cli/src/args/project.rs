@@ -1,0 +1,59 @@
+//! `init`, `status` and `demo`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Make a folder of a git repository a project
+///
+/// Creates `.dvc/` and `.dvcignore` and stages them in git. A project that DVC made needs no `init`.
+///
+/// Example: `git init && dewar init`
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct InitArgs {
+    /// Work without git; experiments need git, pipelines do not
+    #[arg(long)]
+    pub no_scm: bool,
+
+    /// Make this folder a project inside a larger repository
+    #[arg(long)]
+    pub subdir: bool,
+
+    /// Start anew where there is a project already; its cache and settings are removed
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Say what changed since the stages ran
+///
+/// Prints each stage that would run and why. With `--quiet` nothing is printed and the exit code is 1 when
+/// something changed.
+///
+/// Examples:
+///   dewar status
+///   dewar status train
+///   dewar status --json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct StatusArgs {
+    /// Stages, `dvc.yaml` and `.dvc` files, or outputs; without any, the whole project
+    pub targets: Vec<String>,
+
+    /// Print JSON, in the shape that DVC prints
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Write a small project, run it, and compare a few experiments
+///
+/// The project learns to tell two kinds of measurements apart; it needs a shell and awk, and nothing else.
+///
+/// Example: `dewar demo /tmp/demo`
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct DemoArgs {
+    /// Where to write it; must not exist, or be empty
+    #[arg(default_value = "dewar-demo")]
+    pub dir: PathBuf,
+}

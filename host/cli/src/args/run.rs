@@ -1,0 +1,74 @@
+//! `repro` and `exp run`: what bringing stages up to date can be told.
+
+use clap::Args;
+
+/// Bring stages up to date
+///
+/// Runs the stages whose dependencies, parameters, outputs or command changed, and those after them. No experiment
+/// is recorded; see `dewar exp run`.
+///
+/// Examples:
+///   dewar repro
+///   dewar repro train
+///   dewar repro sub/dvc.yaml:train
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ReproArgs {
+    /// Which stages, and how.
+    #[command(flatten)]
+    pub stages: StageSelectionArgs,
+}
+
+/// Run an experiment and record it
+///
+/// Sets the parameters, brings the stages up to date, and records the result as a git commit under
+/// `refs/exps/`, where branches and history do not show it. Your branch, your index and the history of HEAD are not
+/// touched.
+///
+/// Examples:
+///   dewar exp run
+///   dewar exp run -S train.lr=0.01 -S train.epochs=20
+///   dewar exp run -S 'config.toml:model.layers=[64,32]' -n wide
+///   dewar exp run --dry -S train.lr=0.01
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpRunArgs {
+    /// Which stages, and how.
+    #[command(flatten)]
+    pub stages: StageSelectionArgs,
+
+    /// Set a parameter for this run (may be given more than once)
+    ///
+    /// `name=value` changes one that exists, `+name=value` adds, `++name=value` does either, `~name` removes.
+    /// Dots go deeper (`train.lr`), also into lists (`layers.0`). The file is `params.yaml` unless named before a
+    /// colon.
+    #[arg(short = 'S', long, value_name = "[FILE:]NAME=VALUE")]
+    pub set_param: Vec<String>,
+
+    /// Name the experiment; without it, two words are drawn
+    #[arg(short, long)]
+    pub name: Option<String>,
+
+    /// The message of its commit
+    #[arg(short, long)]
+    pub message: Option<String>,
+}
+
+/// Which stages to bring up to date, and how.
+#[derive(Debug, Args)]
+pub struct StageSelectionArgs {
+    /// Stages (`train`, `sub/dvc.yaml:train`) or whole files (`sub/dvc.yaml`); without any, `dvc.yaml` of this folder
+    pub targets: Vec<String>,
+
+    /// Run the stages even when nothing changed; with `exp run -n`, also replace an experiment of that name
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Only the stages named, without those before them
+    #[arg(short, long, visible_alias = "single-stage", requires = "targets")]
+    pub single_item: bool,
+
+    /// Print what would run and why, and change nothing
+    #[arg(long)]
+    pub dry: bool,
+}

@@ -1,0 +1,166 @@
+//! [`Session`]: what the surroundings say, read once. Thin: it holds plain values and decides nothing. Step 1 of the walk.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+use dewar_core::fs::FsError;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::args::GlobalArgs;
+use crate::failure::{Failure, Kind};
+
+/// What the surroundings say.
+#[derive(Debug)]
+pub struct Session {
+    /// The folder that the command was given in, links resolved.
+    pub cwd: PathBuf,
+    /// The environment; names and values that are not UTF-8 are kept.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Folders with plugins, the first that has one wins: `--plugin-dir`, then `DEWAR_PLUGIN_PATH`. Absolute.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The user's own folder with plugins, looked in after the project's.
+    pub user_plugin_dir: Option<PathBuf>,
+    /// Where what can be computed again is kept for this user, such as compiled plugins.
+    pub cache_dir: Option<PathBuf>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What randomness begins with.
+    pub seed: u64,
+    /// Set when the user pressed Ctrl-C or the system asked to end.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// What time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The system knows.
+    System,
+    /// It stands still: tests set it with `DEWAR_TEST_CLOCK`, in seconds since 1970.
+    Fixed(SystemTime),
+}
+
+impl Clock {
+    /// The time.
+    #[must_use]
+    pub fn now(self) -> SystemTime {
+        match self {
+            Self::System => SystemTime::now(),
+            Self::Fixed(time) => time,
+        }
+    }
+}
+
+impl Session {
+    /// Reads the surroundings of this process.
+    ///
+    /// # Errors
+    /// When there is no folder to work in, or a variable of ours cannot be read.
+    pub fn of_process(global: &GlobalArgs) -> Result<Self, Failure> {
+        let started_in = env::current_dir().map_err(FsError::new("find", "the current folder"))?;
+        let session = Self::new(global, &started_in, env::vars_os().collect())?;
+        listen(&session.cancelled)
+            .map_err(|error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}")))?;
+        Ok(session)
+    }
+
+    fn new(global: &GlobalArgs, started_in: &Path, env: BTreeMap<OsString, OsString>) -> Result<Self, Failure> {
+        let cwd = match &global.cd {
+            None => started_in.to_owned(),
+            Some(dir) => {
+                let dir = started_in.join(dir);
+                dir.canonicalize().map_err(|error| {
+                    let message = FsError::new("work in", &dir)(error).to_string();
+                    Failure::new(Kind::Usage, message).hint("`--cd` takes a folder that exists")
+                })?
+            }
+        };
+        let variable = |name: &str| env.get(&OsString::from(name)).filter(|value| !value.is_empty());
+        let number = |name: &str| variable(name).map(|value| parse_number(name, value)).transpose();
+        let from_path = variable("DEWAR_PLUGIN_PATH").into_iter().flat_map(env::split_paths);
+        let plugin_dirs = global.plugin_dir.iter().cloned().chain(from_path).map(|dir| started_in.join(dir)).collect();
+        let home = variable("HOME").map(PathBuf::from);
+        // The XDG base directory specification: a relative path is to be ignored.
+        let base = |name: &str, below_home: &str| {
+            let given = variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            Some(given.or_else(|| Some(home.as_ref()?.join(below_home)))?.join("dewar"))
+        };
+        let clock = number("DEWAR_TEST_CLOCK")?
+            .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
+            .map_or(Clock::System, Clock::Fixed);
+        Ok(Self {
+            cwd,
+            plugin_dirs,
+            user_plugin_dir: base("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("plugins")),
+            cache_dir: base("XDG_CACHE_HOME", ".cache"),
+            clock,
+            seed: number("DEWAR_TEST_SEED")?.unwrap_or_else(|| RandomState::new().build_hasher().finish()),
+            cancelled: Arc::default(),
+            env,
+        })
+    }
+}
+
+fn parse_number(name: &str, value: &OsString) -> Result<u64, Failure> {
+    value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| Failure::new(Kind::Usage, format!("`{name}` must be a whole number, not `{}`", value.display())))
+}
+
+/// The first Ctrl-C sets the flag, so that the command ends in order; the second ends the process at once.
+fn listen(cancelled: &Arc<AtomicBool>) -> io::Result<()> {
+    for (signal, exit_code) in [(SIGINT, i32::from(Kind::Interrupted.exit_code())), (SIGTERM, 128 + SIGTERM)] {
+        // In this order: the shutdown looks at the flag before this signal sets it.
+        signal_hook::flag::register_conditional_shutdown(signal, exit_code, Arc::clone(cancelled))?;
+        signal_hook::flag::register(signal, Arc::clone(cancelled))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(global: &GlobalArgs, env: &[(&str, &str)]) -> Result<Session, Failure> {
+        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Session::new(global, Path::new("/"), env)
+    }
+
+    #[test]
+    fn folders_of_the_user_follow_the_xdg_specification() {
+        let home = session(&GlobalArgs::default(), &[("HOME", "/h"), ("XDG_CACHE_HOME", "relative")]).unwrap();
+        assert_eq!(home.cache_dir.unwrap(), Path::new("/h/.cache/dewar"));
+        let xdg = session(&GlobalArgs::default(), &[("XDG_DATA_HOME", "/data")]).unwrap();
+        assert_eq!(xdg.user_plugin_dir.unwrap(), Path::new("/data/dewar/plugins"));
+        assert_eq!(xdg.cache_dir, None);
+    }
+
+    #[test]
+    fn plugin_folders_of_the_command_line_come_first() {
+        let global = GlobalArgs { plugin_dir: vec!["a".into()], ..GlobalArgs::default() };
+        let session = session(&global, &[("DEWAR_PLUGIN_PATH", "/b:c")]).unwrap();
+        assert_eq!(session.plugin_dirs, ["/a", "/b", "/c"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn tests_set_the_clock_and_the_seed() {
+        let session = session(&GlobalArgs::default(), &[("DEWAR_TEST_CLOCK", "7"), ("DEWAR_TEST_SEED", "9")]).unwrap();
+        assert_eq!(session.clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(7));
+        assert_eq!(session.seed, 9);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let bad = session(&GlobalArgs::default(), &[("DEWAR_TEST_CLOCK", "noon")]).unwrap_err();
+        assert_eq!(bad.kind(), Kind::Usage);
+        let global = GlobalArgs { cd: Some("no/such/folder".into()), ..GlobalArgs::default() };
+        assert_eq!(session(&global, &[]).unwrap_err().kind(), Kind::Usage);
+    }
+}

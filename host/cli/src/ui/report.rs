@@ -1,0 +1,188 @@
+//! [`Reporter`]: tells the user what core says is happening, in DVC's words where users know them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dewar_core::event::{Event, EventSink, LogLevel, Unit};
+
+use super::problem::{Place, Problem};
+use super::text::visible;
+use super::{Audience, Ui, Verbosity, style};
+
+/// Work that is done before this is not worth a line.
+const WORTH_SHOWING: Duration = Duration::from_secs(1);
+/// How often a terminal is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// How often a file gets a line.
+const REPEAT: Duration = Duration::from_secs(10);
+
+/// Prints events as they come.
+pub struct Reporter<'a> {
+    ui: &'a Ui,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether a stage ran since the last blank line.
+    after_run: bool,
+    progress: Option<Progress>,
+}
+
+struct Progress {
+    what: String,
+    since: Instant,
+    shown: Option<Instant>,
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter to `ui`.
+    #[must_use]
+    pub fn new(ui: &'a Ui) -> Self {
+        Self { ui, state: Mutex::default() }
+    }
+
+    /// A run is not stopped because nobody reads what it says; the command itself finds a closed stdout in the end.
+    fn tell(&self, line: &str) {
+        let _nobody_reads = self.ui.tell(line);
+    }
+
+    fn warn(&self, message: String, place: Option<Place>) {
+        self.ui.warn(&Problem { message, place, hints: Vec::new() });
+    }
+
+    fn stage(&self, state: &mut State, line: &str) {
+        if std::mem::take(&mut state.after_run) {
+            self.tell("");
+        }
+        self.tell(line);
+    }
+
+    fn progress(&self, state: &mut State, what: &str, done: u64, total: Option<u64>, unit: Unit) {
+        let now = Instant::now();
+        if self.ui.verbosity() == Verbosity::Quiet {
+            return;
+        }
+        let known = state.progress.take().filter(|progress| progress.what == what);
+        let mut progress = known.unwrap_or_else(|| Progress { what: what.to_owned(), since: now, shown: None });
+        let pause = if self.ui.audience() == Audience::Terminal { REDRAW } else { REPEAT };
+        let is_due = progress.shown.is_none_or(|shown| now.duration_since(shown) >= pause);
+        if now.duration_since(progress.since) >= WORTH_SHOWING && is_due {
+            progress.shown = Some(now);
+            let line = format!("{what}: {}", amount(done, total, unit));
+            match self.ui.audience() {
+                Audience::Terminal => self.ui.progress(Some(&line)),
+                Audience::File => self.ui.note(&line),
+            }
+        }
+        if total == Some(done) {
+            if self.ui.audience() == Audience::Terminal {
+                self.ui.progress(None);
+            }
+        } else {
+            state.progress = Some(progress);
+        }
+    }
+}
+
+impl EventSink for Reporter<'_> {
+    fn event(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, dim) = (style::NAME, style::DIM);
+        match event {
+            Event::StageFresh { stage } => {
+                self.stage(&mut state, &format!("Stage '{name}{}{name:#}' didn't change, skipping", visible(&stage)));
+            }
+            Event::StageStarted { stage } => {
+                self.stage(&mut state, &format!("Running stage '{name}{}{name:#}':", visible(&stage)));
+                state.after_run = true;
+            }
+            Event::CommandStarted { command, .. } => {
+                for line in visible(&command).lines() {
+                    self.tell(&format!("{dim}>{dim:#} {line}"));
+                }
+            }
+            Event::StageRestored { stage } => {
+                let stage = visible(&stage);
+                self.stage(
+                    &mut state,
+                    &format!("Stage '{name}{stage}{name:#}' is cached - skipping run, checking out outputs"),
+                );
+            }
+            Event::StageFrozen { stage } => {
+                self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);
+            }
+            Event::StageFailed { stage, reason } => {
+                self.warn(format!("failed to reproduce '{stage}': {reason}"), None);
+            }
+            Event::StageSkipped { stage } => {
+                self.warn(format!("Stage '{stage}' will be skipped due to this failure"), None);
+            }
+            Event::LockWritten { file, created } => {
+                let verb = if created { "Generating" } else { "Updating" };
+                self.tell(&format!("{verb} lock file '{}'", visible(file.as_str())));
+            }
+            Event::Warning { message } => self.warn(message, None),
+            Event::Noted { file, diagnostic } => {
+                let problem = Problem {
+                    message: diagnostic.message,
+                    place: Some(Place::file(file.as_str())),
+                    hints: diagnostic.help.into_iter().collect(),
+                };
+                self.ui.warn(&problem);
+            }
+            Event::Progress { what, done, total, unit } => self.progress(&mut state, &what, done, total, unit),
+            Event::PluginLog { plugin, level: LogLevel::Warn, message } => {
+                self.warn(format!("{plugin}: {message}"), None)
+            }
+            Event::PluginLog { plugin, level: LogLevel::Info | LogLevel::Debug, message } => {
+                if self.ui.verbosity() == Verbosity::Verbose {
+                    self.ui.note(&format!("{plugin}: {message}"));
+                }
+            }
+            Event::PluginCompiling { plugin } => {
+                self.ui.note(&format!("Compiling the plugin {plugin} for this machine; this happens once"));
+            }
+            // The enum may grow; each variant that matters to people gets its line here.
+            _ => {}
+        }
+    }
+}
+
+/// `3 of 10 files`, `1.5 GiB`.
+fn amount(done: u64, total: Option<u64>, unit: Unit) -> String {
+    match (unit, total) {
+        (Unit::Files, None) => format!("{done} files"),
+        (Unit::Files, Some(total)) => format!("{done} of {total} files"),
+        (Unit::Bytes, None) => bytes(done),
+        (Unit::Bytes, Some(total)) => format!("{} of {}", bytes(done), bytes(total)),
+    }
+}
+
+/// A size with a binary unit, to one decimal.
+fn bytes(count: u64) -> String {
+    const STEP: u64 = 1024;
+    let mut below = 1;
+    for (index, unit) in ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter().enumerate() {
+        if count / below < STEP || unit == "EiB" {
+            let tenths = u128::from(count) * 10 / u128::from(below);
+            return if index == 0 { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) };
+        }
+        below *= STEP;
+    }
+    format!("{count} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_at_a_glance() {
+        assert_eq!(amount(3, Some(10), Unit::Files), "3 of 10 files");
+        assert_eq!(amount(1536, None, Unit::Bytes), "1.5 KiB");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1 << 30), "1.0 GiB");
+        assert_eq!(bytes(u64::MAX), "15.9 EiB");
+    }
+}

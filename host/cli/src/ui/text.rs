@@ -1,0 +1,46 @@
+//! Text of others (names, messages, file contents) made safe to print.
+
+use std::borrow::Cow;
+
+/// `text` with control characters, and marks that turn the direction of writing, made visible. Line ends and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// `1 stage`, `2 stages`: for nouns with a regular plural.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_shown() {
+        assert_eq!(visible("a\u{1b}[2Jb\rc\u{202e}d"), "a\\u{1b}[2Jb\\u{d}c\\u{202e}d");
+        assert!(matches!(visible("tab\tline\nü漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn counts_agree_with_their_noun() {
+        assert_eq!((counted(1, "stage"), counted(0, "stage")), ("1 stage".into(), "0 stages".into()));
+    }
+}

@@ -1,0 +1,28 @@
+//! The black-box tests of the program: one binary, one file a subject.
+
+mod usage;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dewar_tests::TestRepo;
+
+/// A repository for the program that cargo built for these tests.
+fn repo() -> TestRepo {
+    TestRepo::new(env!("CARGO_BIN_EXE_dewar"))
+}
+
+#[test]
+fn no_file_is_forgotten() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cli");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "main")
+        .collect();
+    let modules: BTreeSet<String> = include_str!("main.rs")
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned()))
+        .collect();
+    assert_eq!(files, modules, "each file of tests/cli needs its `mod` line in main.rs");
+}
