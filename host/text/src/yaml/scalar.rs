@@ -61,7 +61,8 @@ pub(super) fn analyze(text: &str) -> Analysis {
                 (flow, block) = (true, true);
             }
             (None, '?' | ':') => {
-                flow |= after.is_none();
+                // In flow style ruamel would write `?x` plain, and read it as a key.
+                flow = true;
                 block |= blank(after);
             }
             (None, '-') if blank(after) => (flow, block) = (true, true),
@@ -98,7 +99,8 @@ pub(super) fn style(text: &str, analysis: Analysis, context: Context) -> Style {
     let allowed = if flow { analysis.flow_plain } else { analysis.block_plain };
     if !resolve::needs_quotes(text) && allowed && !(key && analysis.multiline) {
         Style::Plain
-    } else if text.contains(['\'', '\n']) || !analysis.single || (key && analysis.multiline) {
+    } else if text.contains('\'') || analysis.multiline || !analysis.single {
+        // ruamel writes U+0085, U+2028 and U+2029 as line breaks in single quotes, which YAML 1.2 does not read so.
         Style::Double
     } else {
         Style::Single
@@ -139,7 +141,6 @@ pub(super) fn write_text(text: &str, context: Context, like: Option<Style>) -> S
     };
     match style {
         Style::Plain => text.to_owned(),
-        Style::Single if analysis.multiline => write_text(text, context, Some(Style::Double)),
         Style::Single => format!("'{}'", text.replace('\'', "''")),
         Style::Double => {
             let mut quoted = String::from("\"");

@@ -3,7 +3,7 @@
 //!
 //! ruamel's emitter is a state machine with flags for what was written last; the shape is kept where the output depends on it.
 
-use super::scalar::{Context, Style, analyze, escape, float, is_break, style};
+use super::scalar::{Context, Style, analyze, escape, float, style};
 use crate::value::Value;
 
 /// Columns before a line is folded.
@@ -196,6 +196,7 @@ impl Emitter {
         }
         self.begin_scalar_part();
         // Runs of spaces and of other characters in turn; a plain scalar has no line breaks.
+        let mut before = 1;
         for (run, spaces) in runs(text, |c| c == ' ') {
             let length = run.chars().count();
             if spaces {
@@ -205,9 +206,11 @@ impl Emitter {
                 } else {
                     self.put(run);
                 }
+                before = length;
             } else {
-                // A word that is too long for the line gets one of its own, behind a space that stays.
-                if length + self.column > WIDTH && self.column > self.indent && !self.root {
+                // A word that is too long for the line gets one of its own, behind a space that stays. ruamel does so behind
+                // several spaces, too, of which a reader then sees one: there alone this differs from it.
+                if length + self.column > WIDTH && self.column > self.indent && !self.root && before == 1 {
                     self.start_line();
                 }
                 self.put(run);
@@ -226,28 +229,11 @@ impl Emitter {
             } else if spaces {
                 self.put(run);
             } else {
-                self.quoted_run(run);
+                self.put(&run.replace('\'', "''"));
             }
             first = false;
         }
         self.indicator("'", false, false);
-    }
-
-    /// A run without spaces inside single quotes. A string with a line feed is written in double quotes, so that only the
-    /// rarer breaks come here.
-    fn quoted_run(&mut self, run: &str) {
-        for (part, breaks) in runs(run, is_break) {
-            if breaks {
-                for c in part.chars() {
-                    self.line_break();
-                    self.out.pop();
-                    self.out.push(c);
-                }
-                self.start_line();
-            } else {
-                self.put(&part.replace('\'', "''"));
-            }
-        }
     }
 
     fn double(&mut self, text: &str, fold: Fold) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::splice::slice;
 use crate::value::Map;
 
 fn value(source: &str) -> Value {
@@ -95,8 +96,8 @@ fn a_merged_entry_points_at_the_merge() {
     let source = "a: &a {x: 1}\nb:\n  <<: *a\n";
     let root = read(source.as_bytes()).expect("valid");
     let entry = root.get("b").and_then(|b| b.entry("x")).expect("merged");
-    assert_eq!(&source[entry.key_span.start..entry.key_span.end], "<<");
-    assert_eq!(&source[entry.value.span.start..entry.value.span.end], "1");
+    assert_eq!(slice(source, entry.key_span.start, entry.key_span.end), "<<");
+    assert_eq!(slice(source, entry.value.span.start, entry.value.span.end), "1");
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn aliases_are_followed_and_have_their_own_span() {
     let root = read(source.as_bytes()).expect("valid");
     let alias = root.get("b").expect("b");
     assert_eq!(alias.to_value(), text("k"));
-    assert_eq!(&source[alias.span.start..alias.span.end], "*x");
+    assert_eq!(slice(source, alias.span.start, alias.span.end), "*x");
     assert_eq!(root.get("k").map(Node::to_value), Some(Value::Int(1)));
     assert_eq!(error("a: *nope").code, "unknown-anchor");
     assert_eq!(error("a: &a [*a]").code, "recursive-alias");
@@ -153,8 +154,8 @@ fn spans_are_where_an_editor_needs_them() {
             NodeKind::List(items) => &items[key.parse::<usize>().expect("an index")],
             _ => node.get(key).expect("a key"),
         });
-        let before = &source[..node.span.start];
-        (before.lines().next_back().unwrap_or_default(), &source[node.span.start..node.span.end])
+        let before = slice(source, 0, node.span.start);
+        (before.lines().next_back().unwrap_or_default(), slice(source, node.span.start, node.span.end))
     };
     assert_eq!(at(&["a"]).1, "é");
     assert_eq!(at(&["b"]), ("b:", ""));
@@ -194,7 +195,7 @@ fn hostile_nesting_is_refused() {
             ": ".repeat(100_000),
             format!("x0: &x0 [1]\n{chain}"),
         ] {
-            assert_eq!(error(&source).code, "too-deep", "{:.20}", source);
+            assert_eq!(error(&source).code, "too-deep", "{source:.20}");
         }
     });
 }
