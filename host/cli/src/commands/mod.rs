@@ -1,6 +1,8 @@
 //! What each command does, one file a command. Each reads from top to bottom: what is meant, one call of core, what is told.
 //! Step 2 of the walk.
 
+pub mod demo;
+
 use std::process::ExitCode;
 
 use crate::args::Command;

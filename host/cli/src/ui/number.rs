@@ -1,13 +1,14 @@
 //! Numbers and values as Python prints them, because users compare tables of dewar with those of DVC.
 
+use dewar_core::python;
 use dewar_text::Value;
 
 /// `'%.{digits}g' % number`: that many significant digits, trailing zeros left out.
 #[must_use]
 pub fn general(number: f64, digits: u8) -> String {
     let digits = usize::from(digits.max(1));
-    if let Some(text) = not_finite(number) {
-        return text.to_owned();
+    if !number.is_finite() {
+        return python::float(number);
     }
     let scientific = format!("{number:.*e}", digits - 1);
     let (mantissa, exponent) = split(&scientific);
@@ -17,21 +18,6 @@ pub fn general(number: f64, digits: u8) -> String {
     }
     let decimals = usize::try_from(precision - 1 - exponent).unwrap_or(0);
     without_zeros(&format!("{number:.decimals$}")).to_owned()
-}
-
-/// `repr(number)`: the shortest text that reads back as the same number.
-#[must_use]
-pub fn repr(number: f64) -> String {
-    if let Some(text) = not_finite(number) {
-        return text.to_owned();
-    }
-    let scientific = format!("{number:e}");
-    let (mantissa, exponent) = split(&scientific);
-    if (-4..16).contains(&exponent) {
-        let text = number.to_string();
-        return if text.contains('.') { text } else { format!("{text}.0") };
-    }
-    format!("{mantissa}{}", exponent_text(exponent))
 }
 
 /// How many digits a number of a table gets.
@@ -66,7 +52,7 @@ fn nested(value: &Value, digits: Digits) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => match digits {
-            Digits::All => repr(*number),
+            Digits::All => python::float(*number),
             Digits::Significant(digits) => general(*number, digits),
         },
         Value::Text(text) => quoted(text),
@@ -103,18 +89,6 @@ fn quoted(text: &str) -> String {
     }
     out.push(quote);
     out
-}
-
-fn not_finite(number: f64) -> Option<&'static str> {
-    if number.is_nan() {
-        Some("nan")
-    } else if number == f64::INFINITY {
-        Some("inf")
-    } else if number == f64::NEG_INFINITY {
-        Some("-inf")
-    } else {
-        None
-    }
 }
 
 /// Mantissa and exponent of Rust's `1.5e-7`.
@@ -159,25 +133,6 @@ mod tests {
             assert_eq!(general(number, 5), expected);
         }
         assert_eq!(general(1234.0, 2), "1.2e+03");
-    }
-
-    #[test]
-    fn shortest_texts_as_python_has_them() {
-        for (number, expected) in [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (1e-5, "1e-05"),
-            (0.0001, "0.0001"),
-            (1.5e-7, "1.5e-07"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.25e22, "1.25e+22"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(repr(number), expected);
-        }
     }
 
     #[test]

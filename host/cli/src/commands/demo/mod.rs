@@ -1,0 +1,3 @@
+//! `demo`: a small project to see experiments run.
+
+pub mod project;
