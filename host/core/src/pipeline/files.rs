@@ -1,6 +1,8 @@
 //! [`ProjectFiles`]: where the text of a project's files comes from, the work tree or a commit.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ignore::WalkBuilder;
 
@@ -25,6 +27,50 @@ pub trait ProjectFiles {
     /// # Errors
     /// When a folder cannot be listed.
     fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError>;
+}
+
+/// Texts that are seen in place of what is there.
+pub type Overlay = BTreeMap<RepoPath, Arc<[u8]>>;
+
+/// Files with some texts replaced or added: what a dry run or an edit would write.
+#[derive(Debug, Clone)]
+pub struct Overlaid<F> {
+    files: F,
+    overlay: Overlay,
+}
+
+impl<F: ProjectFiles> Overlaid<F> {
+    /// `files` with the texts of `overlay` in their place.
+    pub const fn new(files: F, overlay: Overlay) -> Self {
+        Self { files, overlay }
+    }
+
+    /// The texts that are replaced or added.
+    pub const fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+}
+
+impl<F: ProjectFiles> ProjectFiles for Overlaid<F> {
+    fn root(&self) -> &Path {
+        self.files.root()
+    }
+
+    fn read(&self, file: &RepoPath) -> Result<Option<Vec<u8>>, PipelineError> {
+        match self.overlay.get(file) {
+            Some(text) => Ok(Some(text.to_vec())),
+            None => self.files.read(file),
+        }
+    }
+
+    fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError> {
+        let mut found = self.files.pipeline_files()?;
+        let added = self.overlay.keys().filter(|path| is_pipeline_file(path.file_name()));
+        found.extend(added.cloned());
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
 }
 
 /// Whether a file of this name holds stages.

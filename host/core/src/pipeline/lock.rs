@@ -331,11 +331,21 @@ impl LockFile {
         true
     }
 
+    /// Says that it has been written.
+    pub(crate) fn now_exists(&mut self) {
+        self.existed = true;
+    }
+
+    /// How long the text of the whole file is, in bytes.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        self.head.len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+    }
+
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let size = self.stages.values().map(|(_, text)| text.len()).sum::<usize>();
-        let mut out = String::with_capacity(self.head.len() + size + self.tail.len());
+        let mut out = String::with_capacity(self.text_len());
         out.push_str(&self.head);
         self.stages.values().for_each(|(_, text)| out.push_str(text));
         out.push_str(&self.tail);

@@ -1,0 +1,193 @@
+//! `exp run` in the workspace: overrides, the run, the record (walk, steps 3 to 9).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dewar_text::{Map, Value};
+
+use super::name::ExperimentName;
+use super::record::{self, NameTaken, NewExperiment, RecordError};
+use super::refs::{self, Experiment};
+use crate::fs::{self, FsError};
+use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverrides};
+use crate::params::files::ParamsError;
+use crate::params::{Override, ParamFiles};
+use crate::path::{PathError, RepoPath};
+use crate::pipeline::lock::Sizes;
+use crate::pipeline::stage::DEFAULT_PARAMS;
+use crate::pipeline::{LockFile, PipelineError, Place, ProjectFiles, Stage};
+use crate::python;
+use crate::repro::Selection;
+use crate::schedule::{RunError, RunReport};
+use crate::source::Source;
+use crate::workspace::Overlay;
+
+/// Why there is no experiment.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// A file named behind `-S` is outside the project.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A parameter file cannot be read or edited; none was changed.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The pipeline cannot be read.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// It cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// The texts of the parameter files with all overrides applied; each file is named as typed in the folder `from`.
+///
+/// # Errors
+/// When one of them does not fit; then nothing is to be written.
+pub fn overridden(
+    files: &dyn ProjectFiles,
+    params: &ParamFiles,
+    from: &RepoPath,
+    overrides: &[Override],
+) -> Result<Overlay, ExperimentError> {
+    let mut by_file: BTreeMap<RepoPath, Vec<&Override>> = BTreeMap::new();
+    for one in overrides {
+        by_file.entry(from.join(one.file.as_deref().unwrap_or(DEFAULT_PARAMS))?).or_default().push(one);
+    }
+    let mut overlay = Overlay::new();
+    for (file, overrides) in by_file {
+        let text = files.read(&file)?.unwrap_or_default();
+        let source = Source::new(file.clone(), text);
+        overlay.insert(file, Arc::from(params.with_overrides(&source, &overrides)?));
+    }
+    Ok(overlay)
+}
+
+/// Writes what [`overridden`] gave, where it differs from what is there.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_overrides(files: &dyn ProjectFiles, overlay: &Overlay) -> Result<(), ExperimentError> {
+    for (file, text) in overlay {
+        if files.read(file)?.as_deref() != Some(text.as_ref()) {
+            fs::write_atomic(&file.under(files.root()), text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What an experiment is called and where it belongs, settled before it runs.
+#[derive(Debug, Clone)]
+pub struct Identified {
+    /// The commit that it starts from: `HEAD`.
+    pub baseline: CommitId,
+    /// Its name.
+    pub name: ExperimentName,
+    /// What happens when there is one of that name.
+    pub taken: NameTaken,
+}
+
+/// Settles baseline and name; a name that was not given is drawn.
+///
+/// # Errors
+/// When there is no commit to start from, or the name is taken.
+pub fn identify(
+    git: &Git,
+    name: Option<ExperimentName>,
+    taken: NameTaken,
+    draw: &mut dyn FnMut(usize) -> usize,
+) -> Result<Identified, ExperimentError> {
+    let baseline = git.head()?.commit;
+    let name = match name {
+        Some(name) => {
+            if taken == NameTaken::Refuse {
+                record::check_free(git, baseline, &name)?;
+            }
+            name
+        }
+        None => refs::unused_name(git, baseline, draw)?,
+    };
+    Ok(Identified { baseline, name, taken })
+}
+
+/// How and when an experiment is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording<'a> {
+    /// What the user says of it; by default DVC's message.
+    pub message: Option<&'a str>,
+    /// Whose it is, beyond what git's settings say.
+    pub identity: &'a IdentityOverrides,
+    /// When.
+    pub time: CommitTime,
+}
+
+/// Records the workspace after a run as the experiment.
+///
+/// Its tree is the user's index, every change of a tracked file, and of the stages that were considered: their pipeline and
+/// lock files, parameter files, dependencies that no stage writes, and outputs that git keeps (DVC's rule). What git ignores
+/// stays out, but for the files of the pipeline itself.
+///
+/// # Errors
+/// When git cannot record it, or the name was taken meanwhile.
+pub fn record(
+    git: &Git,
+    identified: &Identified,
+    selection: &Selection,
+    report: &RunReport,
+    recording: &Recording<'_>,
+) -> Result<Experiment, ExperimentError> {
+    let extra = extra_paths(selection);
+    let snapshot = git.snapshot(ExtraPaths { unless_ignored: &extra, always: &[] })?;
+    let message = match recording.message {
+        Some(message) => message.to_owned(),
+        None => record::default_message(&python::json_sorted(&what_ran(report))),
+    };
+    let new = NewExperiment {
+        baseline: identified.baseline,
+        parent: identified.baseline,
+        name: &identified.name,
+        tree: snapshot.tree,
+        message: &message,
+        identity: &git.identity(recording.identity)?,
+        time: recording.time,
+    };
+    Ok(record::record(git, &new, identified.taken)?)
+}
+
+fn what_ran(report: &RunReport) -> Value {
+    let entries = report.changed.iter().map(|(stage, entry)| (stage.to_string(), entry.to_value(Sizes::With)));
+    Value::Map(entries.collect::<Map>())
+}
+
+fn extra_paths(selection: &Selection) -> Vec<RepoPath> {
+    let stages: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
+    let is_output = |path: &RepoPath| {
+        selection.pipeline.stages().any(|(_, stage)| stage.outs.iter().any(|out| path.is_within(&out.path)))
+    };
+    let mut paths = std::collections::BTreeSet::new();
+    for stage in &stages {
+        paths.insert(stage.address.file.clone());
+        if stage.address.name.is_some() {
+            paths.insert(LockFile::path_for(&stage.address.file));
+        }
+        paths.extend(stage.params.iter().map(|param| param.file.clone()));
+        let deps = stage.deps.iter().filter_map(|dep| match &dep.place {
+            Place::Inside(path) if !is_output(path) => Some(path.clone()),
+            _ => None,
+        });
+        paths.extend(deps);
+        paths.extend(stage.outs.iter().filter(|out| !out.cached).map(|out| out.path.clone()));
+    }
+    for file in selection.pipeline.files().values() {
+        paths.extend(file.params.iter().chain(&file.metrics).chain(&file.plots).cloned());
+    }
+    paths.into_iter().collect()
+}

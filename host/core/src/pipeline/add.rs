@@ -1,0 +1,1 @@
+//! `stage add`: a stage written into `dvc.yaml` by a span edit.

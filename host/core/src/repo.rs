@@ -1,0 +1,160 @@
+//! [`Repo`]: the project a command works on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::config::{Config, ConfigError};
+use crate::fs::{self, FsError};
+use crate::git::{Git, GitError};
+use crate::path::{PathError, RepoPath};
+
+/// The folder of a project's own files.
+pub const PROJECT_DIR: &str = ".dvc";
+
+/// Why there is no project to work on.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// Neither the folder nor one above it is a project.
+    #[error("`{}` is not in a project: neither it nor a folder above it has `{PROJECT_DIR}`", .0.display())]
+    NotFound(PathBuf),
+    /// A path of the file system cannot be used.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The settings are invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Git cannot be asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// Another process runs stages in the workspace.
+    #[error("another run holds this workspace: {holder}")]
+    Busy {
+        /// Who: process number and command.
+        holder: String,
+    },
+}
+
+/// The project a command works on.
+pub struct Repo {
+    root: PathBuf,
+    /// The folder the user is in.
+    from: RepoPath,
+    /// Its settings.
+    pub config: Config,
+    /// The git repository that it is in, if it is in one.
+    pub git: Option<Git>,
+}
+
+impl Repo {
+    /// Finds the project that the folder `from` is in.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn discover(from: &Path) -> Result<Self, RepoError> {
+        let from = std::fs::canonicalize(from).map_err(FsError::new("find", from))?;
+        let root = from
+            .ancestors()
+            .find(|folder| folder.join(PROJECT_DIR).is_dir())
+            .ok_or_else(|| RepoError::NotFound(from.clone()))?
+            .to_owned();
+        let config = Config::load(&root)?;
+        let git = if config.dvc("core", "no_scm").is_some_and(is_true) { None } else { Git::open(&root)? };
+        Ok(Self { from: RepoPath::from_absolute(&root, &from)?, root, config, git })
+    }
+
+    /// The root, absolute and without links.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder the user is in.
+    #[must_use]
+    pub const fn from(&self) -> &RepoPath {
+        &self.from
+    }
+
+    /// The folder of what may be thrown away.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join(PROJECT_DIR).join("tmp")
+    }
+
+    /// The git repository.
+    ///
+    /// # Errors
+    /// When the project is not in one.
+    pub fn git(&self) -> Result<&Git, NoGit> {
+        self.git.as_ref().ok_or(NoGit)
+    }
+
+    /// Takes the workspace for a run, until what is returned is dropped or the process ends.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
+        let path = self.tmp().join("workspace.lock");
+        fs::create_dir(&self.tmp())?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(FsError::new("open", &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(FsError::new("read", &path))?;
+                return Err(RepoError::Busy { holder: holder.trim().to_owned() });
+            }
+            Err(error) => return Err(FsError::new("lock", &path)(error.into()).into()),
+        }
+        let holder = format!("process {}, `{command}`\n", std::process::id());
+        let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+        written.map_err(FsError::new("write", &path))?;
+        Ok(WorkspaceLock { _file: file })
+    }
+}
+
+/// The project is not in a git repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("experiments are kept in git, and this project is not in a git repository")]
+pub struct NoGit;
+
+/// The right to run stages in the workspace. The kernel takes it back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct WorkspaceLock {
+    _file: File,
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_found_from_below_and_held_by_one_run() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Repo::discover(dir.path()), Err(RepoError::NotFound(_))));
+        std::fs::create_dir_all(dir.path().join(".dvc")).unwrap();
+        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        let repo = Repo::discover(&dir.path().join("a/b")).unwrap();
+        assert_eq!(repo.from().as_str(), "a/b");
+        let held = repo.take_workspace("exp run").unwrap();
+        let Err(RepoError::Busy { holder }) = repo.take_workspace("repro") else { panic!("taken twice") };
+        assert!(holder.contains("`exp run`") && holder.contains(&std::process::id().to_string()), "{holder}");
+        drop(held);
+        assert!(repo.take_workspace("repro").is_ok());
+    }
+}

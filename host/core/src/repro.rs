@@ -1,0 +1,72 @@
+//! What is to be run for what the user named: the stages, in order (walk, step 5). Shared by `repro` and `exp run`.
+
+use crate::graph::{GraphError, StageGraph};
+use crate::path::RepoPath;
+use crate::pipeline::load::{Pipeline, StageId};
+use crate::pipeline::{PipelineError, ProjectFiles, target};
+
+/// Why nothing can be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The pipeline is invalid, or has no such stage.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Its stages make no graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// Which stages beside the named ones are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All that they need.
+    Upstream,
+    /// None: only the named ones, in the order they were named.
+    Single,
+    /// Those that need them, and nothing that they need.
+    Downstream,
+}
+
+/// The stages to run.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// All stages of the project.
+    pub pipeline: Pipeline,
+    /// Their graph; none when only single stages were asked for, since these run whatever the graph is.
+    pub graph: Option<StageGraph>,
+    /// Those to run, each after those it needs.
+    pub order: Vec<StageId>,
+}
+
+/// Loads the project and selects what `targets`, typed in the folder `from`, ask for; without any, the `dvc.yaml` there.
+///
+/// # Errors
+/// When the pipeline is invalid or a target names nothing.
+pub fn select(
+    files: &dyn ProjectFiles,
+    from: &RepoPath,
+    targets: &[String],
+    reach: Reach,
+) -> Result<Selection, SelectError> {
+    let pipeline = Pipeline::load(files)?;
+    let mut named: Vec<StageId> = Vec::new();
+    if targets.is_empty() {
+        named = target::default(&pipeline, from)?;
+    }
+    for text in targets {
+        for id in target::resolve(&pipeline, from, text)? {
+            if !named.contains(&id) {
+                named.push(id);
+            }
+        }
+    }
+    if reach == Reach::Single {
+        return Ok(Selection { pipeline, graph: None, order: named });
+    }
+    let graph = StageGraph::build(&pipeline)?;
+    let order = match reach {
+        Reach::Downstream => graph.downstream(&named),
+        _ => graph.upstream_first(&pipeline, &named),
+    };
+    Ok(Selection { pipeline, graph: Some(graph), order })
+}

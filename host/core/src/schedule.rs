@@ -1,0 +1,130 @@
+//! Runs the stages of a plan and keeps the locks (walk, steps 6 and 8). One loop owns every change of state.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::event::{Event, EventSink};
+use crate::fs::{self, FsError};
+use crate::path::RepoPath;
+use crate::pipeline::load::{Pipeline, StageId};
+use crate::pipeline::{LockEntry, LockFile, PipelineError, ProjectFiles, StageAddress};
+use crate::plan::Force;
+use crate::stage_run::{StageEnd, StageError, StageRunner};
+
+/// Why a run ended early. What was finished before is in the locks.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A stage is not up to date.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// A lock cannot be written.
+    #[error(transparent)]
+    Lock(#[from] FsError),
+    /// A `.dvc` file cannot be brought up to date.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub struct RunReport {
+    /// The stages that ran or were restored, with what went into the lock, in order.
+    pub changed: Vec<(StageAddress, LockEntry)>,
+    /// How many stages ran commands.
+    pub ran: usize,
+}
+
+/// Brings the stages `order` up to date, one after the other; each must come after those it needs.
+///
+/// # Errors
+/// At the first stage that is not up to date after all.
+pub fn run(
+    pipeline: &Pipeline,
+    order: &[StageId],
+    force: Force,
+    runner: &StageRunner<'_>,
+) -> Result<RunReport, RunError> {
+    let root = runner.workspace.root().to_owned();
+    let mut locks = Locks::new(root, pipeline, Arc::clone(&runner.events));
+    let mut report = RunReport::default();
+    let result = order.iter().try_for_each(|id| {
+        let stage = pipeline.stage(*id);
+        let end = runner.bring_up_to_date(stage, pipeline.locked(stage), force)?;
+        let entry = match end {
+            StageEnd::Fresh | StageEnd::Frozen => return Ok(()),
+            StageEnd::Ran(entry) => {
+                report.ran += 1;
+                entry
+            }
+            StageEnd::Restored(entry) | StageEnd::Tracked(entry) => entry,
+        };
+        locks.set(pipeline, &stage.address, &entry)?;
+        report.changed.push((stage.address.clone(), entry));
+        Ok::<(), RunError>(())
+    });
+    let flushed = locks.flush();
+    result?;
+    flushed?;
+    Ok(report)
+}
+
+/// A small lock is written after each stage. A large one at most so often, or writing it would cost more than the stages:
+/// what a crash then takes from it is restored from the run cache.
+const LARGE: usize = 256 << 10;
+const LARGE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The locks of a run, and which of them are not written yet.
+struct Locks {
+    root: PathBuf,
+    locks: BTreeMap<RepoPath, LockFile>,
+    unwritten: BTreeMap<RepoPath, Instant>,
+    events: Arc<dyn EventSink>,
+}
+
+impl Locks {
+    fn new(root: PathBuf, pipeline: &Pipeline, events: Arc<dyn EventSink>) -> Self {
+        Self { root, locks: pipeline.locks().clone(), unwritten: BTreeMap::new(), events }
+    }
+
+    fn set(&mut self, pipeline: &Pipeline, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
+        let Some(name) = &stage.name else { return self.set_data_file(pipeline, stage, entry) };
+        let Some(lock) = self.locks.get_mut(&stage.file) else { return Ok(()) };
+        if !lock.set(name, entry.clone()) {
+            return Ok(());
+        }
+        let since = *self.unwritten.entry(stage.file.clone()).or_insert_with(Instant::now);
+        if lock.text_len() < LARGE || since.elapsed() >= LARGE_INTERVAL {
+            self.write(&stage.file.clone())?;
+        }
+        Ok(())
+    }
+
+    fn set_data_file(
+        &self,
+        pipeline: &Pipeline,
+        stage: &StageAddress,
+        entry: &LockEntry,
+    ) -> Result<(), RunError> {
+        let (Some(data), Some(out)) = (pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
+        let text = data.with_content(out).map_err(PipelineError::Source)?;
+        fs::write_atomic(&stage.file.under(&self.root), &text)?;
+        self.events.event(Event::LockWritten { file: stage.file.clone(), created: false });
+        Ok(())
+    }
+
+    fn write(&mut self, pipeline_file: &RepoPath) -> Result<(), FsError> {
+        self.unwritten.remove(pipeline_file);
+        let Some(lock) = self.locks.get_mut(pipeline_file) else { return Ok(()) };
+        fs::write_atomic(&lock.file().under(&self.root), lock.to_text().as_bytes())?;
+        self.events.event(Event::LockWritten { file: lock.file().clone(), created: !lock.existed() });
+        lock.now_exists();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), FsError> {
+        let unwritten: Vec<RepoPath> = self.unwritten.keys().cloned().collect();
+        unwritten.iter().try_for_each(|file| self.write(file))
+    }
+}

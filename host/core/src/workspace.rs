@@ -1,0 +1,131 @@
+//! [`Workspace`]: the folder that stages run in, and what is in it now.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dewar_text::Value;
+
+use crate::cache::{ObjectStore, WorkTree};
+use crate::digest::{Algorithm, Hasher, ObjectId};
+use crate::observe::{Content, Observe, ObserveError};
+use crate::params::ParamFiles;
+use crate::path::RepoPath;
+use crate::pipeline::files::{Overlaid, Overlay, WorkFiles};
+use crate::pipeline::{PipelineError, Place, ProjectFiles};
+use crate::source::Source;
+
+/// The folder that stages run in. What was looked at is remembered until a stage writes there, so that no file is looked at
+/// twice.
+pub struct Workspace<'a> {
+    files: Overlaid<WorkFiles>,
+    tree: WorkTree<'a>,
+    store: &'a ObjectStore,
+    params: &'a ParamFiles,
+    algorithm: Algorithm,
+    contents: Mutex<HashMap<(Place, Algorithm), Option<Content>>>,
+    values: Mutex<HashMap<RepoPath, Option<Arc<Value>>>>,
+}
+
+impl<'a> Workspace<'a> {
+    /// The workspace whose files are `tree`; new contents are named by `algorithm`.
+    #[must_use]
+    pub fn new(tree: WorkTree<'a>, store: &'a ObjectStore, params: &'a ParamFiles, algorithm: Algorithm) -> Self {
+        Self {
+            files: Overlaid::new(WorkFiles::new(tree.root().to_owned()), Overlay::new()),
+            tree,
+            store,
+            params,
+            algorithm,
+            contents: Mutex::default(),
+            values: Mutex::default(),
+        }
+    }
+
+    /// The same, with these texts in place of what is there.
+    #[must_use]
+    pub fn with_overlay(self, overlay: Overlay) -> Self {
+        Self { files: Overlaid::new(WorkFiles::new(self.tree.root().to_owned()), overlay), ..self }
+    }
+
+    /// Its files, as the cache sees them.
+    #[must_use]
+    pub const fn tree(&self) -> &WorkTree<'a> {
+        &self.tree
+    }
+
+    /// Where contents are kept.
+    #[must_use]
+    pub const fn store(&self) -> &'a ObjectStore {
+        self.store
+    }
+
+    /// How its parameter files are read.
+    #[must_use]
+    pub const fn param_files(&self) -> &'a ParamFiles {
+        self.params
+    }
+
+    /// Forgets what was seen at and around a path, because a stage wrote there.
+    pub fn forget(&self, written: &RepoPath) {
+        let touches = |path: &RepoPath| path.is_within(written) || written.is_within(path);
+        let elsewhere = |place: &Place| !place.inside().is_some_and(touches);
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).retain(|(place, _), _| elsewhere(place));
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).retain(|path, _| !touches(path));
+    }
+
+    fn look(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Content>, ObserveError> {
+        if let Some(text) = place.inside().and_then(|path| self.files.overlay().get(path)) {
+            let id = Hasher::digest(algorithm, text);
+            return Ok(Some(Content { id, size: text.len() as u64, files: None, executable: false }));
+        }
+        let Some(path) = place.local(self.root()) else { return Ok(None) };
+        Ok(self.tree.scan(&path, algorithm)?.map(Content::from))
+    }
+}
+
+impl ProjectFiles for Workspace<'_> {
+    fn root(&self) -> &Path {
+        self.files.root()
+    }
+
+    fn read(&self, file: &RepoPath) -> Result<Option<Vec<u8>>, PipelineError> {
+        self.files.read(file)
+    }
+
+    fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError> {
+        self.files.pipeline_files()
+    }
+}
+
+impl Observe for Workspace<'_> {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    fn content(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Content>, ObserveError> {
+        let key = (place.clone(), algorithm);
+        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let content = self.look(place, algorithm)?;
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, content.clone());
+        Ok(content)
+    }
+
+    fn params(&self, file: &RepoPath) -> Result<Option<Arc<Value>>, ObserveError> {
+        if let Some(known) = self.values.lock().unwrap_or_else(PoisonError::into_inner).get(file) {
+            return Ok(known.clone());
+        }
+        let value = match self.read(file)? {
+            Some(text) => Some(self.params.parse(&Source::new(file.clone(), text))?),
+            None => None,
+        };
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(file.clone(), value.clone());
+        Ok(value)
+    }
+
+    fn is_cached(&self, id: &ObjectId) -> bool {
+        self.store.has(id)
+    }
+}
