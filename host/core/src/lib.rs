@@ -5,9 +5,14 @@
 //!
 //! 1. [`path`], [`fs`], [`digest`], [`event`]: names of files, safe writes, names of contents, what is told.
 //! 2. [`extension`]: what a plugin can be, in plain types.
+//! 3. [`ignore`], [`index`], [`cache`], [`gitignore`]: what counts, what is known, what is kept, what git must not see.
 
+pub mod cache;
 pub mod digest;
 pub mod event;
 pub mod extension;
 pub mod fs;
+pub mod gitignore;
+pub mod ignore;
+pub mod index;
 pub mod path;
