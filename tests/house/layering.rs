@@ -26,11 +26,24 @@ const OWNED: [(&str, &str); 6] = [
 
 /// The layers of core from the ground up. A module may import from its own layer and from those below it.
 const LAYERS: [&[&str]; 6] = [
-    &["path", "fs", "digest", "event", "words", "codec", "python", "source", "process"],
-    &["config", "index", "params", "git", "pipeline", "cache", "extension", "repo"],
+    &["path", "fs", "digest", "event", "words", "codec", "python", "source"],
+    &[
+        "config",
+        "index",
+        "params",
+        "git",
+        "pipeline",
+        "cache",
+        "extension",
+        "repo",
+        "ignore",
+        "gitignore",
+        "workspace",
+        "process",
+    ],
     &["graph", "fingerprint", "observe", "plan", "run_cache"],
     &["stage_run", "schedule"],
-    &["metrics"],
+    &["metrics", "repro"],
     &["exp", "remote"],
 ];
 

@@ -24,7 +24,7 @@ fn run() -> ExitCode {
         Err(stop) => return print_stop(&stop),
     };
     let ui = Ui::new(cli.global.color, verbosity(&cli.global));
-    let end = Session::of_process(&cli.global).and_then(|session| commands::run(cli.command, &session, &ui));
+    let end = Session::of_process(&cli.global).and_then(|session| commands::run(&cli.command, &session, &ui));
     end.unwrap_or_else(|failure| {
         ui.fail(&failure);
         ExitCode::from(failure.kind().exit_code())

@@ -128,6 +128,16 @@ impl Hasher {
         }
     }
 
+    /// Feeds many bytes, on all cores when the algorithm allows it.
+    pub fn update_parallel(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            State::Blake3(hasher) => {
+                hasher.update_rayon(bytes);
+            }
+            State::Md5(_) | State::Md5Dos2Unix(_) => self.update(bytes),
+        }
+    }
+
     /// The name of all that was fed.
     #[must_use]
     pub fn finish(self) -> ObjectId {

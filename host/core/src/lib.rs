@@ -3,12 +3,18 @@
 //! Core prints nothing, reads no environment and knows no WebAssembly: clock, randomness, environment, plugins and the sink of
 //! events reach it as values. The modules in reading order:
 //!
-//! 1. [`path`], [`fs`], [`digest`], [`event`], [`source`]: names of files, safe writes, names of contents, what is told.
+//! 1. [`path`], [`fs`], [`digest`], [`event`], [`source`], [`python`]: names of files, safe writes, names of contents, what is
+//!    told, texts and their errors.
 //! 2. [`extension`]: what a plugin can be, in plain types.
-//! 3. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
-//! 4. [`graph`]: which stage needs which.
-//! 5. [`git`], [`exp`]: the repository; experiments as references.
+//! 3. [`config`], [`repo`], [`git`]: the project, its settings, its repository.
+//! 4. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
+//! 5. [`ignore`], [`index`], [`cache`], [`gitignore`]: what counts, what is known, what is kept, what git must not see.
+//! 6. [`graph`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
+//!    what is stale and why.
+//! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
+//! 8. [`exp`]: experiments.
 
+pub mod cache;
 mod codec;
 pub mod config;
 pub mod digest;
@@ -17,12 +23,22 @@ pub mod exp;
 pub mod extension;
 pub mod fs;
 pub mod git;
+pub mod gitignore;
 pub mod graph;
+pub mod ignore;
+pub mod index;
+pub mod observe;
 pub mod params;
 pub mod path;
 pub mod pipeline;
+pub mod plan;
 pub mod process;
 pub mod python;
+pub mod repo;
+pub mod repro;
 pub mod run_cache;
+pub mod schedule;
 pub mod source;
+pub mod stage_run;
 mod words;
+pub mod workspace;

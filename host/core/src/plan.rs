@@ -139,11 +139,13 @@ impl Plan {
         for id in order {
             let stage = pipeline.stage(*id);
             let mut reasons = assess(stage, pipeline.locked(stage), force, observe)?;
-            if !stage.frozen && let Some(graph) = graph {
+            if !stage.frozen
+                && let Some(graph) = graph
+            {
                 let upstream = graph.needs(*id).into_iter().filter(|needed| stale.contains(needed));
-                reasons.extend(upstream.map(|needed| Reason::UpstreamStale {
-                    stage: pipeline.stage(needed).address.clone(),
-                }));
+                reasons.extend(
+                    upstream.map(|needed| Reason::UpstreamStale { stage: pipeline.stage(needed).address.clone() }),
+                );
             }
             let staleness = Staleness::of(reasons);
             if !staleness.is_fresh() {
@@ -276,10 +278,8 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
             continue;
         }
         let found = observe.content(&dep.place, observe.algorithm())?;
-        let found = found.ok_or_else(|| ObserveError::MissingDependency {
-            stage: stage.address.clone(),
-            path: dep.path.clone(),
-        })?;
+        let found = found
+            .ok_or_else(|| ObserveError::MissingDependency { stage: stage.address.clone(), path: dep.path.clone() })?;
         entry.deps.push(locked_path(&dep.path, &found));
     }
     for param in &stage.params {

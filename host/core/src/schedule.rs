@@ -101,12 +101,7 @@ impl Locks {
         Ok(())
     }
 
-    fn set_data_file(
-        &self,
-        pipeline: &Pipeline,
-        stage: &StageAddress,
-        entry: &LockEntry,
-    ) -> Result<(), RunError> {
+    fn set_data_file(&self, pipeline: &Pipeline, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
         let (Some(data), Some(out)) = (pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
         let text = data.with_content(out).map_err(PipelineError::Source)?;
         fs::write_atomic(&stage.file.under(&self.root), &text)?;

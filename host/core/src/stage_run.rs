@@ -238,7 +238,8 @@ impl StageRunner<'_> {
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        let wanted = || stage.outs.iter().map(|out| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() });
+        let wanted =
+            || stage.outs.iter().map(|out| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() });
         let obtainable = |entry: &LockEntry| {
             stage.outs.iter().all(|out| entry.out(&out.lock_path).is_some_and(|known| self.is_obtainable(out, known)))
         };
@@ -384,7 +385,8 @@ impl StageRunner<'_> {
 
 /// Whether the lock remembers a run with these inputs. Parameters are compared as plans compare them.
 fn same_inputs(stage: &Stage, locked: &LockEntry, inputs: &LockEntry) -> bool {
-    let same_dep = |dep: &LockedPath| locked.dep(&dep.path).is_some_and(|known| known.id.is_some() && known.id == dep.id);
+    let same_dep =
+        |dep: &LockedPath| locked.dep(&dep.path).is_some_and(|known| known.id.is_some() && known.id == dep.id);
     let same_params = inputs.params.iter().all(|(file, values)| {
         locked.params.get(file).is_some_and(|known| {
             values.iter().all(|(key, value)| {

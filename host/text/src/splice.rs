@@ -86,14 +86,15 @@ where
             splices.extend(plan(&text, &tree, edit)?);
         }
         let next = apply(&text, splices)?;
-        let read_back = read(next.as_bytes()).map_err(|error| {
-            gone_wrong(format!("the edited text could not be read: {}", error.message))
-                .help("change the file by hand; it was left as it is")
-        })?;
-        edit::check(&tree.to_value(), now, &read_back.to_value()).map_err(|error| match place(&tree, now) {
+        let at_place = |error: Diagnostic| match place(&tree, now) {
             Some(span) => error.at(span),
             None => error,
+        };
+        let read_back = read(next.as_bytes()).map_err(|error| {
+            at_place(gone_wrong(format!("the edited text could not be read: {}", error.message)))
+                .help("change the file by hand; it was left as it is")
         })?;
+        edit::check(&tree.to_value(), now, &read_back.to_value()).map_err(at_place)?;
         (text, tree, rest) = (next, read_back, later);
     }
     Ok(text.into_bytes())
@@ -114,9 +115,10 @@ fn independent(tree: &Node, edits: &[Edit]) -> usize {
     edits.iter().take_while(simple).count().max(1)
 }
 
-/// The place of the first edit that has one in `tree`, for messages.
+/// Where the first edit leads, as far as its path exists: for messages.
 fn place(tree: &Node, edits: &[Edit]) -> Option<Span> {
-    edits.iter().find_map(|edit| find(tree, &edit.path)).map(|node| node.span)
+    let path = &edits.first()?.path;
+    (0..=path.len()).rev().find_map(|length| find(tree, path.get(..length)?)).map(|node| node.span)
 }
 
 /// The node at `path`.

@@ -14,6 +14,6 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// What stopped the command.
-pub fn run(command: Command, _: &Session, _: &Ui) -> Result<ExitCode, Failure> {
-    match command {}
+pub fn run(command: &Command, _: &Session, _: &Ui) -> Result<ExitCode, Failure> {
+    match *command {}
 }

@@ -135,6 +135,13 @@ impl Ui {
         }
     }
 
+    /// Says a line on stderr that only a verbose run has.
+    pub fn detail(&self, line: &str) {
+        if self.verbosity == Verbosity::Verbose {
+            self.note(line);
+        }
+    }
+
     /// Nobody is left to tell when stderr does not take it.
     fn complain(&self, text: &str) {
         let mut streams = self.streams();

@@ -133,12 +133,10 @@ impl EventSink for Reporter<'_> {
             }
             Event::Progress { what, done, total, unit } => self.progress(&mut state, &what, done, total, unit),
             Event::PluginLog { plugin, level: LogLevel::Warn, message } => {
-                self.warn(format!("{plugin}: {message}"), None)
+                self.warn(format!("{plugin}: {message}"), None);
             }
-            Event::PluginLog { plugin, level: LogLevel::Info | LogLevel::Debug, message } => {
-                if self.ui.verbosity() == Verbosity::Verbose {
-                    self.ui.note(&format!("{plugin}: {message}"));
-                }
+            Event::PluginLog { plugin, message, .. } => {
+                self.ui.detail(&format!("{plugin}: {message}"));
             }
             Event::PluginCompiling { plugin } => {
                 self.ui.note(&format!("Compiling the plugin {plugin} for this machine; this happens once"));

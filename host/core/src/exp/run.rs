@@ -13,6 +13,7 @@ use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverri
 use crate::params::files::ParamsError;
 use crate::params::{Override, ParamFiles};
 use crate::path::{PathError, RepoPath};
+use crate::pipeline::files::Overlay;
 use crate::pipeline::lock::Sizes;
 use crate::pipeline::stage::DEFAULT_PARAMS;
 use crate::pipeline::{LockFile, PipelineError, Place, ProjectFiles, Stage};
@@ -20,7 +21,6 @@ use crate::python;
 use crate::repro::Selection;
 use crate::schedule::{RunError, RunReport};
 use crate::source::Source;
-use crate::workspace::Overlay;
 
 /// Why there is no experiment.
 #[derive(Debug, thiserror::Error)]

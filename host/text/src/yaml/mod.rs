@@ -1,12 +1,13 @@
 //! YAML as DVC's users write it: YAML 1.2 scalars by the rules of ruamel.yaml, which DVC reads and writes with.
 //!
-//! In reading order: `resolve` (what a plain scalar means), `read` (with `place`), `scalar` (how one is written), `write`,
-//! `edit` (with `layout`).
+//! In reading order: `resolve` (what a plain scalar means), `read` (with `place` and `refusal`), `scalar` (how a scalar is
+//! written), `write`, `edit` (with `layout`).
 
 pub mod edit;
 mod layout;
 mod place;
 pub mod read;
+mod refusal;
 mod resolve;
 mod scalar;
 pub mod write;

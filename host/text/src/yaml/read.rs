@@ -6,14 +6,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, StructureStyle, Tag};
 use indexmap::IndexMap;
 
 use super::place;
+use super::refusal;
 use super::resolve::{self, Plain};
 use crate::diagnostic::Diagnostic;
 use crate::node::{Entry, Node, NodeKind, Span};
-use crate::position::Position;
 use crate::value::Value;
 
 /// Bytes that a source may have.
@@ -140,7 +140,7 @@ impl<'source> Reader<'source> {
         options.set_emit_comments(false);
         let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str_with_options(self.source, options);
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| self.scan_error(&error))?;
+            let (event, span) = event.map_err(|error| refusal::scan(self.source, &error))?;
             let range = span.byte_range().unwrap_or_default();
             self.event(event, Span::new(range.start, range.end))?;
         }
@@ -160,7 +160,7 @@ impl<'source> Reader<'source> {
                 if let Some(version) = version
                     && (version.major, version.minor) != (1, 2)
                 {
-                    return Err(self.version(version.major, version.minor));
+                    return Err(refusal::version(self.source, version.major, version.minor));
                 }
                 // An implicit start has the place of the first token's end.
                 if explicit {
@@ -277,16 +277,16 @@ impl<'source> Reader<'source> {
         wanted: &str,
     ) -> Result<(), Diagnostic> {
         if self.expects_key().is_some() {
-            return Err(complex_key(span));
+            return Err(refusal::complex_key(span));
         }
         if let Some(tag) = tag
             && !is_non_specific(tag)
             && tag.core_suffix() != Some(wanted)
         {
-            return Err(unknown_tag(tag).at(span));
+            return Err(refusal::unknown_tag(tag).at(span));
         }
         if self.stack.len() >= MAX_DEPTH {
-            return Err(too_deep(span));
+            return Err(refusal::too_deep(span));
         }
         self.last_end = span.end;
         self.stack.push(Open { members, start: span.start, anchor });
@@ -318,9 +318,11 @@ impl<'source> Reader<'source> {
             Members::List(items) => items.push(node),
             Members::Map(map) => match map.key.take() {
                 Some((Key::Text(key), key_span)) => map.entries.push(Entry { key, key_span, value: node }),
-                Some((Key::Merge, key_span)) if map.merge.is_some() => return Err(self.duplicate("<<", key_span, None)),
+                Some((Key::Merge, key_span)) if map.merge.is_some() => {
+                    return Err(refusal::duplicate(self.source, "<<", key_span, None));
+                }
                 Some((Key::Merge, key_span)) => map.merge = Some((key_span, node)),
-                None => return Err(complex_key(node.span)),
+                None => return Err(refusal::complex_key(node.span)),
             },
         }
         Ok(())
@@ -350,7 +352,7 @@ impl<'source> Reader<'source> {
         };
         self.last_end = span.end;
         if self.stack.len() + anchored.height > MAX_DEPTH {
-            return Err(too_deep(span));
+            return Err(refusal::too_deep(span));
         }
         let weight = anchored.weight;
         let anchored_span = anchored.node.span;
@@ -363,7 +365,7 @@ impl<'source> Reader<'source> {
                 NodeKind::Scalar(_) => {
                     source.get(anchored_span.start..anchored_span.end).unwrap_or_default().to_owned()
                 }
-                _ => return Err(complex_key(span)),
+                _ => return Err(refusal::complex_key(span)),
             };
             map.key = Some((Key::Text(key), span));
             return Ok(());
@@ -372,10 +374,10 @@ impl<'source> Reader<'source> {
     }
 
     /// The entries of a mapping that has ended: no key twice, and what `<<` brings in.
-    fn entries(&mut self, map: OpenMap) -> Result<Vec<Entry>, Diagnostic> {
+    fn entries(&self, map: OpenMap) -> Result<Vec<Entry>, Diagnostic> {
         let OpenMap { entries, merge, .. } = map;
         if let Some((first, second)) = duplicates(&entries) {
-            return Err(self.duplicate(&second.key, second.key_span, Some(first.key_span)));
+            return Err(refusal::duplicate(self.source, &second.key, second.key_span, Some(first.key_span)));
         }
         let Some((merge_span, merged)) = merge else { return Ok(entries) };
         let mut all: IndexMap<String, Entry> = IndexMap::new();
@@ -387,12 +389,12 @@ impl<'source> Reader<'source> {
                 for item in items.into_iter().rev() {
                     match item.kind {
                         NodeKind::Map(entries) => sources.push(entries),
-                        kind => return Err(bad_merge(&Node { kind, span: item.span })),
+                        kind => return Err(refusal::bad_merge(&Node { kind, span: item.span })),
                     }
                 }
                 sources
             }
-            kind => return Err(bad_merge(&Node { kind, span: merged.span })),
+            kind => return Err(refusal::bad_merge(&Node { kind, span: merged.span })),
         };
         for mut entry in sources.into_iter().flatten() {
             entry.key_span = merge_span;
@@ -402,86 +404,6 @@ impl<'source> Reader<'source> {
             all.insert(entry.key.clone(), entry);
         }
         Ok(all.into_values().collect())
-    }
-
-    fn duplicate(&self, key: &str, span: Span, first: Option<Span>) -> Diagnostic {
-        let error =
-            Diagnostic::error("duplicate-key", format!("the key `{key}` stands twice in this mapping")).at(span);
-        match first {
-            Some(first) => {
-                let line = Position::of(self.source.as_bytes(), first.start).line;
-                error.help(format!("the first is in line {line}: remove one, or give one another name"))
-            }
-            None => error.help("merge a list instead: `<<: [*a, *b]`"),
-        }
-    }
-
-    fn version(&self, major: u32, minor: u32) -> Diagnostic {
-        let start = self.source.find("%YAML").unwrap_or_default();
-        Diagnostic::error(
-            "yaml-version",
-            format!("`%YAML {major}.{minor}` asks for rules other than those of YAML 1.2"),
-        )
-        .at(Span::new(start, start + "%YAML".len()))
-        .help("remove the line; values such as `on`, `yes` and `017` then mean what they mean in all other files")
-    }
-
-    fn scan_error(&self, error: &ScanError) -> Diagnostic {
-        let at = error.marker().byte_offset().unwrap_or_default().min(self.source.len());
-        let width = self.source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let span = Span::new(at, at + width);
-        let (code, help) = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => return too_deep(span),
-            ErrorKind::UnknownAnchor => {
-                let name: String =
-                    self.source.get(at..).unwrap_or_default().chars().take_while(|c| !c.is_whitespace()).collect();
-                let message = format!("nothing before this has the name of the alias `{name}`");
-                return Diagnostic::error("unknown-anchor", message)
-                    .at(span)
-                    .help("name a value with `&name` first, or put quotes around a string that begins with `*`");
-            }
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabAtBlockScalarStart
-            | ErrorKind::TabInPlainScalar => ("tab", Some("indent with spaces")),
-            ErrorKind::MappingValueNotAllowed | ErrorKind::MappingKeyNotAllowed => (
-                "yaml-syntax",
-                Some(
-                    "put quotes around a value that holds `: `, and check that the line is indented as its siblings are",
-                ),
-            ),
-            ErrorKind::UnexpectedCharacter { .. } => {
-                ("yaml-syntax", Some("put quotes around a string that begins with this character"))
-            }
-            ErrorKind::UnclosedQuotedScalar => ("yaml-syntax", Some("close the quote")),
-            ErrorKind::UnknownQuotedScalarEscape => {
-                ("yaml-syntax", Some("write `\\\\` for a backslash, or use single quotes, which have no escapes"))
-            }
-            ErrorKind::UnexpectedEofFlowSequence
-            | ErrorKind::UnexpectedEofFlowMapping
-            | ErrorKind::UnclosedFlowCollection { .. }
-            | ErrorKind::MismatchedFlowCollectionEnd { .. }
-            | ErrorKind::MisplacedFlowCollectionEnd
-            | ErrorKind::ExpectedFlowMappingSeparator
-            | ErrorKind::ExpectedFlowSequenceSeparator => ("yaml-syntax", Some("check the brackets and commas")),
-            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-                ("yaml-syntax", Some("write `key: value`, with a space behind the colon"))
-            }
-            ErrorKind::InvalidIndentation
-            | ErrorKind::ExpectedBlockMappingKey
-            | ErrorKind::ExpectedBlockSequenceEntry
-            | ErrorKind::InvalidBlockScalarIndent
-            | ErrorKind::InvalidQuotedScalarIndent => {
-                ("yaml-syntax", Some("check that the line is indented as its siblings are"))
-            }
-            _ => ("yaml-syntax", None),
-        };
-        let diagnostic = Diagnostic::error(code, format!("this is not YAML: {}", error.kind())).at(span);
-        match help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        }
     }
 }
 
@@ -506,7 +428,7 @@ fn scalar_value(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, Dia
         Some("int") => resolve::int(text),
         Some("float") => resolve::float(text).map(Value::Float),
         Some("timestamp") => resolve::is_timestamp(text).then(|| Value::Literal(text.to_owned())),
-        _ => return Err(unknown_tag(tag)),
+        _ => return Err(refusal::unknown_tag(tag)),
     };
     value.ok_or_else(|| {
         Diagnostic::error("bad-tag", format!("`{text}` is not what the tag `{}` says", tag.original()))
@@ -517,29 +439,6 @@ fn scalar_value(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Value, Dia
 /// `! value`: ruamel resolves it as if the tag were not there.
 fn is_non_specific(tag: &Tag) -> bool {
     tag.original() == "!"
-}
-
-fn unknown_tag(tag: &Tag) -> Diagnostic {
-    Diagnostic::error("unknown-tag", format!("the tag `{}` has no meaning here", tag.original()))
-        .help("remove the tag; known are !!str, !!int, !!float, !!bool, !!null, !!timestamp, !!seq and !!map")
-}
-
-fn complex_key(span: Span) -> Diagnostic {
-    Diagnostic::error("complex-key", "a list or a mapping cannot be a key here")
-        .at(span)
-        .help("put quotes around it if it is meant as text, as in `\"${item.name}\": 1`")
-}
-
-fn bad_merge(node: &Node) -> Diagnostic {
-    Diagnostic::error("bad-merge", format!("`<<` takes in mappings, and this is {}", node.kind_name()))
-        .at(node.span)
-        .help("name a mapping with `&name` and write `<<: *name`, or put quotes around the key")
-}
-
-fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::error("too-deep", format!("lists and mappings are nested more than {MAX_DEPTH} deep"))
-        .at(span)
-        .help("close the brackets, or nest less")
 }
 
 /// The first entry, in the order of the source, whose key stood before, with the one before.

@@ -1,0 +1,277 @@
+//! [`ObjectStore`]: objects on disk, in DVC's layout.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use tempfile::NamedTempFile;
+
+use super::{CacheError, Tree, read, writing};
+use crate::digest::{Algorithm, Hasher, ObjectId};
+use crate::fs::{self, FsError, is_absent};
+use crate::index::{Fingerprint, Remembered, Stat, StatIndex};
+
+/// The permissions of an object; one that has them was verified when it was written.
+const PROTECTED: u32 = 0o444;
+
+/// How an object becomes a file of the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// A copy that shares its blocks until it is written to.
+    Reflink,
+    /// The same file under a second name, read-only.
+    Hardlink,
+    /// A symlink to the object, read-only.
+    Symlink,
+    /// A copy.
+    Copy,
+}
+
+impl LinkKind {
+    /// What is tried in turn when nothing is configured.
+    pub const DEFAULT: [Self; 2] = [Self::Reflink, Self::Copy];
+
+    /// Whether the file in the workspace is its owner's to write to.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        matches!(self, Self::Reflink | Self::Copy)
+    }
+}
+
+/// Who else writes to the cache (`cache.shared`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shared {
+    /// Nobody.
+    #[default]
+    No,
+    /// The members of its group: folders are `02775`.
+    Group,
+}
+
+/// Contents by their names: `files/<algorithm>/<2 digits>/<rest>`, and `<2 digits>/<rest>` for those of DVC 2.
+#[derive(Debug)]
+pub struct ObjectStore {
+    folder: PathBuf,
+    shared: Shared,
+    links: Vec<LinkKind>,
+}
+
+impl ObjectStore {
+    /// The store in `folder` (`.dvc/cache`, or `cache.dir`), which need not exist. `links` are tried in turn; a copy is
+    /// always possible.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, shared: Shared, links: &[LinkKind]) -> Self {
+        let links = if links.is_empty() { &LinkKind::DEFAULT } else { links };
+        Self { folder: folder.into(), shared, links: links.to_vec() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The same store, which leaves what it takes in alone: for contents that git keeps.
+    #[must_use]
+    pub fn copying(&self) -> Self {
+        Self { folder: self.folder.clone(), shared: self.shared, links: LinkKind::DEFAULT.to_vec() }
+    }
+
+    pub(super) fn links(&self) -> &[LinkKind] {
+        &self.links
+    }
+
+    /// Where the object is, or would be.
+    #[must_use]
+    pub fn path(&self, id: &ObjectId) -> PathBuf {
+        let mut path = self.folder.clone();
+        if id.algorithm() != Algorithm::Md5Dos2Unix {
+            path.push("files");
+            path.push(id.algorithm().key());
+        }
+        let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
+        path.push(start);
+        path.push(rest);
+        path
+    }
+
+    /// Whether the object is there; of a directory, its listing.
+    #[must_use]
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.path(id).is_file()
+    }
+
+    /// Whether all that is needed to check `id` out is there: of a directory, the listing and every file.
+    ///
+    /// # Errors
+    /// When the listing cannot be read.
+    pub fn contains(&self, id: &ObjectId) -> Result<bool, CacheError> {
+        if !id.is_directory() || !self.has(id) {
+            return Ok(self.has(id));
+        }
+        match self.tree(id) {
+            Ok(tree) => Ok(tree.files().map(|(_, id)| id).collect::<Vec<_>>().into_par_iter().all(|id| self.has(id))),
+            Err(CacheError::Missing { .. } | CacheError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The listing of a directory.
+    ///
+    /// # Errors
+    /// When it is missing, damaged or no listing.
+    pub fn tree(&self, id: &ObjectId) -> Result<Tree, CacheError> {
+        let path = self.path(id);
+        let missing = || CacheError::Missing { id: id.clone(), path: path.clone() };
+        let bytes = fs::read_optional(&path)?.ok_or_else(missing)?;
+        if &Hasher::digest(id.algorithm(), &bytes).into_directory() != id {
+            return Err(self.discard(id));
+        }
+        Tree::parse(id.algorithm(), &bytes).map_err(|reason| CacheError::BadTree { id: id.clone(), reason })
+    }
+
+    /// Keeps a listing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn insert_tree(&self, tree: &Tree) -> Result<ObjectId, CacheError> {
+        let bytes = tree.to_bytes();
+        let id = tree.id(&bytes);
+        self.insert_bytes(&id, &bytes)?;
+        Ok(id)
+    }
+
+    /// The path of an object whose content is what its name says: it is read-only, as nothing but a finished write leaves
+    /// it, or it is known, or it is hashed now, as DVC does.
+    ///
+    /// # Errors
+    /// When it is missing, or damaged (then it is removed).
+    pub fn verified(&self, id: &ObjectId, index: &StatIndex) -> Result<PathBuf, CacheError> {
+        let path = self.path(id);
+        let metadata = match std::fs::metadata(&path) {
+            Err(error) if is_absent(&error) => return Err(CacheError::Missing { id: id.clone(), path }),
+            result => result.map_err(FsError::new("look at", &path))?,
+        };
+        if metadata.permissions().mode() & 0o7777 == PROTECTED {
+            return Ok(path);
+        }
+        let stat = Stat::from(&metadata);
+        let fingerprint = Fingerprint::file(&stat);
+        if index.find(&path, id.algorithm(), &fingerprint).is_some_and(|known| &known.id == id) {
+            return Ok(path);
+        }
+        let read_at = index.now();
+        let found = read::digest(&path, stat.size, id.algorithm())?;
+        if &found != id {
+            return Err(self.discard(id));
+        }
+        // A foreign or read-only cache cannot be protected; then it is remembered instead.
+        if std::fs::set_permissions(&path, Permissions::from_mode(PROTECTED)).is_err() {
+            index.remember(&path, &fingerprint, read_at, &Remembered { id: found, size: stat.size, files: 1 });
+        }
+        Ok(path)
+    }
+
+    /// Removes a damaged object.
+    fn discard(&self, id: &ObjectId) -> CacheError {
+        let path = self.path(id);
+        match std::fs::remove_file(&path) {
+            Ok(()) => CacheError::Corrupt { id: id.clone(), path },
+            Err(error) => FsError::new("remove the damaged object", path)(error).into(),
+        }
+    }
+
+    pub(super) fn insert_bytes(&self, id: &ObjectId, bytes: &[u8]) -> Result<(), CacheError> {
+        if self.has(id) {
+            return Ok(());
+        }
+        let mut file = self.temporary()?;
+        file.write_all(bytes).map_err(FsError::new("write the object", self.path(id)))?;
+        self.keep(file, id)
+    }
+
+    /// Keeps what the file at `path` holds, which had `size` bytes when it was looked at, and returns the name and size of
+    /// what was kept.
+    pub(super) fn insert_file(
+        &self,
+        path: &Path,
+        size: u64,
+        algorithm: Algorithm,
+    ) -> Result<(ObjectId, u64), CacheError> {
+        let algorithm = writing(algorithm);
+        let mut file = read::open(path)?;
+        if size <= read::SMALL {
+            let bytes = read::small(&mut file, size).map_err(FsError::new("read", path))?;
+            let id = Hasher::digest(algorithm, &bytes);
+            self.insert_bytes(&id, &bytes)?;
+            return Ok((id, bytes.len() as u64));
+        }
+        let mut kept = self.temporary()?;
+        let id = if self.links.contains(&LinkKind::Reflink) && reflink(kept.as_file(), &file).is_ok() {
+            read::digest(kept.path(), size, algorithm)?
+        } else {
+            let error = FsError::new("copy into the cache", path);
+            read::stream(&mut file, algorithm, &mut kept).map_err(error)?
+        };
+        let size = kept.as_file().metadata().map_err(FsError::new("look at", kept.path()))?.len();
+        self.keep(kept, &id)?;
+        Ok((id, size))
+    }
+
+    /// A new file in the cache that is gone when it is dropped.
+    fn temporary(&self) -> Result<NamedTempFile, CacheError> {
+        let folder = self.folder.join("tmp");
+        let new = || tempfile::Builder::new().prefix("dewar-").tempfile_in(&folder);
+        let file = match new() {
+            Err(error) if is_absent(&error) => {
+                self.create_folder(&folder)?;
+                new()
+            }
+            result => result,
+        };
+        Ok(file.map_err(FsError::new("write to the cache", &folder))?)
+    }
+
+    fn keep(&self, file: NamedTempFile, id: &ObjectId) -> Result<(), CacheError> {
+        let path = self.path(id);
+        let error = || FsError::new("write the object", &path);
+        file.as_file().set_permissions(Permissions::from_mode(PROTECTED)).map_err(error())?;
+        if self.has(id) {
+            return Ok(());
+        }
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            Err(failed) if is_absent(&failed.error) => {
+                self.create_folder(path.parent().unwrap_or(&self.folder))?;
+                failed.file.persist(&path).map_err(|failed| error()(failed.error))?;
+                Ok(())
+            }
+            Err(failed) => Err(error()(failed.error).into()),
+        }
+    }
+
+    fn create_folder(&self, folder: &Path) -> Result<(), FsError> {
+        fs::create_dir(folder)?;
+        if self.shared == Shared::Group {
+            for made in folder.ancestors().take_while(|made| made.starts_with(&self.folder)) {
+                // Those of another member are as they should be.
+                std::fs::set_permissions(made, Permissions::from_mode(0o2775)).ok();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes `new` share the blocks of `old`.
+#[cfg(target_os = "linux")]
+pub(super) fn reflink(new: &File, old: &File) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(new, old)?)
+}
+
+/// Makes `new` share the blocks of `old`.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn reflink(_: &File, _: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,204 @@
+//! [`Tree`]: the listing that names a directory's content, byte for byte as DVC writes it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use crate::digest::{Algorithm, Hasher, ObjectId};
+
+/// The files of a directory: relative path (`/`-separated, no `.`, `..` or empty part) to content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    algorithm: Algorithm,
+    files: BTreeMap<String, ObjectId>,
+}
+
+/// Why a listing is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// It is not a JSON list of objects with `relpath` and a digest.
+    #[error("{0}")]
+    Syntax(String),
+    /// A path that leads out of the directory, or is not in its simplest form.
+    #[error("`{0}` is not a path inside the directory")]
+    Path(String),
+    /// Two entries for one path, or a file where another entry needs a folder.
+    #[error("`{0}` is in it twice")]
+    Duplicate(String),
+    /// A digest that is none, or of another algorithm.
+    #[error("`{0}` has no digest of the right kind")]
+    Digest(String),
+}
+
+impl Tree {
+    /// A tree of these files.
+    ///
+    /// # Errors
+    /// When a path is not inside, or in it twice, or a digest is that of a directory or of another algorithm.
+    pub fn new(algorithm: Algorithm, entries: impl IntoIterator<Item = (String, ObjectId)>) -> Result<Self, TreeError> {
+        let mut files = BTreeMap::new();
+        for (path, id) in entries {
+            if path.contains('\0') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(TreeError::Path(path));
+            }
+            if id.algorithm() != algorithm || id.is_directory() {
+                return Err(TreeError::Digest(path));
+            }
+            if files.insert(path.clone(), id).is_some() {
+                return Err(TreeError::Duplicate(path));
+            }
+        }
+        // A file that another entry needs as a folder.
+        for path in files.keys() {
+            let mut part = path.as_str();
+            while let Some((folder, _)) = part.rsplit_once('/') {
+                if files.contains_key(folder) {
+                    return Err(TreeError::Duplicate(folder.to_owned()));
+                }
+                part = folder;
+            }
+        }
+        Ok(Self { algorithm, files })
+    }
+
+    /// Reads a listing.
+    ///
+    /// # Errors
+    /// When it is none; a hostile listing cannot name a place outside the directory.
+    pub fn parse(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, TreeError> {
+        #[derive(Deserialize)]
+        struct Entry {
+            relpath: String,
+            md5: Option<String>,
+            blake3: Option<String>,
+        }
+        let entries: Vec<Entry> =
+            serde_json::from_slice(bytes).map_err(|error| TreeError::Syntax(error.to_string()))?;
+        let files = entries.into_iter().map(|entry| {
+            let digest = if algorithm == Algorithm::Blake3 { entry.blake3 } else { entry.md5 };
+            let id = digest.and_then(|digest| ObjectId::parse(algorithm, &digest).ok());
+            id.map(|id| (entry.relpath.clone(), id)).ok_or(TreeError::Digest(entry.relpath))
+        });
+        Self::new(algorithm, files.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// The listing: what Python's `json.dumps(files, sort_keys=True)` gives, sorted by path.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text = String::with_capacity(self.files.len() * 96 + 2);
+        text.push('[');
+        for (path, id) in &self.files {
+            if text.len() > 1 {
+                text.push_str(", ");
+            }
+            // Both `blake3` and `md5` sort before `relpath`.
+            text.push_str("{\"");
+            text.push_str(self.algorithm.key());
+            text.push_str("\": \"");
+            text.push_str(id.as_str());
+            text.push_str("\", \"relpath\": \"");
+            push_python_json(&mut text, path);
+            text.push_str("\"}");
+        }
+        text.push(']');
+        text.into_bytes()
+    }
+
+    /// The name of the listing, given its bytes. Listings are hashed as they are, also for DVC 2's algorithm.
+    #[must_use]
+    pub fn id(&self, bytes: &[u8]) -> ObjectId {
+        Hasher::digest(self.algorithm, bytes).into_directory()
+    }
+
+    /// The files, sorted by path.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = (&str, &ObjectId)> {
+        self.files.iter().map(|(path, id)| (path.as_str(), id))
+    }
+
+    /// The content of the file at `path`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&ObjectId> {
+        self.files.get(path)
+    }
+}
+
+/// Escapes as Python's `json.dumps` with `ensure_ascii`: everything but printable ASCII is `\uXXXX` in UTF-16.
+fn push_python_json(out: &mut String, text: &str) {
+    for char in text.chars() {
+        match char {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(char),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    write!(out, "\\u{unit:04x}").ok();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(byte: u8) -> ObjectId {
+        Hasher::digest(Algorithm::Md5, &[byte])
+    }
+
+    /// Made with `dvc add` of DVC 3.67.1.
+    #[test]
+    fn a_listing_is_that_of_dvc() {
+        let md5 = |text: &str| ObjectId::parse(Algorithm::Md5, text).unwrap();
+        let tree = Tree::new(
+            Algorithm::Md5,
+            [
+                ("x".to_owned(), md5("b026324c6904b2a9cb4b88d6d61c81d1")),
+                ("ünï \"q\" 🙂".to_owned(), md5("b1308e45d7501076cd34ebb17d843a9b")),
+                ("a/s".to_owned(), md5("f4d5d0c0671be202bc241807c243e80b")),
+                ("sub/a\u{7f}b\tc".to_owned(), md5("4de65a449f4095cc0a5267b3837d60d2")),
+                ("a.b".to_owned(), md5("3b5d5c3712955042212316173ccf37be")),
+                ("linkfile".to_owned(), md5("a8a78d0ff555c931f045b6f448129846")),
+            ],
+        )
+        .unwrap();
+        assert_eq!(tree.id(&tree.to_bytes()).as_str(), "27db06dac36eb7f693e0ec4838594102.dir");
+        let empty = Tree::new(Algorithm::Md5, []).unwrap();
+        assert_eq!(empty.id(&empty.to_bytes()).as_str(), "d751713988987e9331980363e24189ce.dir");
+    }
+
+    #[test]
+    fn hostile_listings_are_refused() {
+        let one = |path: &str| format!(r#"[{{"md5": "{}", "relpath": "{path}"}}]"#, id(1));
+        for path in ["/etc/x", "../x", "a/../../x", "a//b", "", ".", "a/./b", "a\\u0000b"] {
+            assert!(matches!(Tree::parse(Algorithm::Md5, one(path).as_bytes()), Err(TreeError::Path(_))), "{path}");
+        }
+        for bad in ["", "{}", "[1]", r#"[{"md5": 3, "relpath": "a"}]"#, r#"[{"relpath": ["a"]}]"#] {
+            assert!(matches!(Tree::parse(Algorithm::Md5, bad.as_bytes()), Err(TreeError::Syntax(_))), "{bad}");
+        }
+        let text = format!(r#"[{{"md5": "{}.dir", "relpath": "a"}}]"#, id(1));
+        assert!(matches!(Tree::parse(Algorithm::Md5, text.as_bytes()), Err(TreeError::Digest(_))));
+        assert!(matches!(Tree::parse(Algorithm::Blake3, one("a").as_bytes()), Err(TreeError::Digest(_))));
+        let twice = |a: &str, b: &str| Tree::new(Algorithm::Md5, [(a.to_owned(), id(1)), (b.to_owned(), id(2))]);
+        assert!(matches!(twice("a", "a"), Err(TreeError::Duplicate(_))));
+        assert!(matches!(twice("a", "a/b"), Err(TreeError::Duplicate(_))));
+        assert!(twice("a", "a.b").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_parse_back(names in proptest::collection::btree_map("[^/\\x00]{1,8}", any::<u8>(), 0..20)) {
+            let files = names.into_iter().filter(|(name, _)| name != "." && name != "..").map(|(name, byte)| (name, id(byte)));
+            let tree = Tree::new(Algorithm::Md5, files).unwrap();
+            prop_assert_eq!(Tree::parse(Algorithm::Md5, &tree.to_bytes()).unwrap(), tree);
+        }
+    }
+}

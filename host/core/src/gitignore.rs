@@ -1,0 +1,206 @@
+//! Upkeep of `.gitignore`: a cached output is named in the one of its own folder (step 8 of the walk), as DVC does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ignore::gitignore::GitignoreBuilder;
+
+use crate::fs::{self, FsError};
+use crate::path::RepoPath;
+
+const GITIGNORE: &str = ".gitignore";
+
+/// The line that names `name`, an entry of the same folder, and nothing else.
+#[must_use]
+pub fn line_for(name: &str) -> String {
+    let mut line = String::from("/");
+    for char in name.chars() {
+        if matches!(char, '\\' | '[' | ']' | '!' | '*' | '#' | '?') {
+            line.push('\\');
+        }
+        line.push(char);
+    }
+    // git strips blanks at the end of a line unless they are escaped.
+    let kept = line.trim_end_matches([' ', '\t']).len();
+    let blanks: Vec<char> = line.drain(kept..).collect();
+    for blank in blanks {
+        line.push('\\');
+        line.push(blank);
+    }
+    line
+}
+
+/// `text` with a line for each of `names`; none when all are there already. What stands in it stays, byte for byte, and
+/// line ends are those of its last line.
+#[must_use]
+pub fn with_names<'a>(text: &[u8], names: impl IntoIterator<Item = &'a str>) -> Option<Vec<u8>> {
+    let end: &[u8] = if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+    let mut new = text.to_vec();
+    let mut have: BTreeSet<Vec<u8>> = lines(text).map(|line| content(line).to_vec()).collect();
+    for name in names {
+        let line = line_for(name).into_bytes();
+        if have.contains(&line) {
+            continue;
+        }
+        if !new.is_empty() && !new.ends_with(b"\n") {
+            let crlf = text.windows(2).any(|pair| pair == b"\r\n");
+            new.extend_from_slice(if crlf { b"\r\n" } else { b"\n" });
+        }
+        new.extend_from_slice(&line);
+        new.extend_from_slice(end);
+        have.insert(line);
+    }
+    (new.len() != text.len()).then_some(new)
+}
+
+/// `text` without the lines for `name`; none when there is none.
+#[must_use]
+pub fn without_name(text: &[u8], name: &str) -> Option<Vec<u8>> {
+    let gone = line_for(name).into_bytes();
+    let new: Vec<u8> = lines(text).filter(|line| content(line) != gone).flatten().copied().collect();
+    (new.len() != text.len()).then_some(new)
+}
+
+/// Sees to it that git ignores each of `outputs`, in the repository whose work tree is at or above the project `root`.
+/// `is_ignored` tells what git ignores already. Returns the files that changed.
+///
+/// # Errors
+/// When a `.gitignore` cannot be read or written.
+pub fn add(
+    root: &Path,
+    outputs: &[RepoPath],
+    is_ignored: impl Fn(&RepoPath) -> bool,
+) -> Result<BTreeSet<RepoPath>, FsError> {
+    let mut changed = BTreeSet::new();
+    for output in outputs {
+        if is_ignored(output) {
+            continue;
+        }
+        if let Some(file) = edit(root, output, |text, name| with_names(text, [name]))? {
+            changed.insert(file);
+        }
+    }
+    Ok(changed)
+}
+
+/// Takes the lines for `outputs` out of the `.gitignore` beside each; a file that is then empty is removed. Returns the files
+/// that changed.
+///
+/// # Errors
+/// When a `.gitignore` cannot be read or written.
+pub fn remove(root: &Path, outputs: &[RepoPath]) -> Result<BTreeSet<RepoPath>, FsError> {
+    let mut changed = BTreeSet::new();
+    for output in outputs {
+        if let Some(file) = edit(root, output, without_name)? {
+            changed.insert(file);
+        }
+    }
+    Ok(changed)
+}
+
+fn edit(
+    root: &Path,
+    output: &RepoPath,
+    change: impl Fn(&[u8], &str) -> Option<Vec<u8>>,
+) -> Result<Option<RepoPath>, FsError> {
+    let Some(file) = output.parent().and_then(|folder| folder.join(GITIGNORE).ok()) else { return Ok(None) };
+    let path = file.under(root);
+    let text = fs::read_optional(&path)?.unwrap_or_default();
+    let Some(new) = change(&text, output.file_name()) else { return Ok(None) };
+    if new.is_empty() {
+        std::fs::remove_file(&path).map_err(FsError::new("remove", path))?;
+    } else {
+        fs::write_atomic(&path, &new)?;
+    }
+    Ok(Some(file))
+}
+
+/// Whether the `.gitignore` text of a folder ignores its entry `name`. For projects without git's own judgement at hand.
+#[must_use]
+pub fn ignores(text: &str, name: &str) -> bool {
+    let mut builder = GitignoreBuilder::new("/");
+    for line in text.lines() {
+        // A line that git cannot read matches nothing.
+        builder.add_line(None, line).ok();
+    }
+    builder.build().is_ok_and(|rules| rules.matched(name, false).is_ignore())
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+fn content(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ODD: [&str; 20] = [
+        "with space",
+        "ünï-文件-🙂",
+        "quo'te",
+        "dou\"ble",
+        "hash#tag",
+        "#hash",
+        "semi;colon",
+        "-dash",
+        "per%cent",
+        "[bracket]",
+        "a&b",
+        "dollar$x",
+        "star*",
+        "!bang",
+        "trailing.",
+        "trailing  ",
+        "tab\t",
+        "back\\slash",
+        "@at{brace}",
+        "q?",
+    ];
+
+    #[test]
+    fn git_agrees_that_the_line_ignores_the_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let git =
+            |args: &[&str]| std::process::Command::new("git").args(args).current_dir(dir.path()).output().unwrap();
+        assert!(git(&["init", "-q"]).status.success());
+        let outputs: Vec<RepoPath> = ODD.iter().map(|name| RepoPath::parse(name).unwrap()).collect();
+        let changed = add(dir.path(), &outputs, |_| false).unwrap();
+        assert_eq!(changed.into_iter().collect::<Vec<_>>(), [RepoPath::parse(GITIGNORE).unwrap()]);
+        for name in ODD {
+            assert!(git(&["check-ignore", "-q", "--", name]).status.success(), "{name}");
+        }
+        for other in ["star", "starX", "qX", "hash", "b", "with", "trailing"] {
+            assert!(!git(&["check-ignore", "-q", "--", other]).status.success(), "{other}");
+        }
+        assert!(add(dir.path(), &outputs, |_| false).unwrap().is_empty());
+        assert_eq!(remove(dir.path(), &outputs).unwrap().len(), 1);
+        assert!(!dir.path().join(GITIGNORE).exists());
+    }
+
+    #[test]
+    fn what_stands_there_stays() {
+        assert_eq!(with_names(b"a\r\nb", ["c"]).unwrap(), b"a\r\nb\r\n/c\n");
+        assert_eq!(with_names(b"a\r\n", ["c"]).unwrap(), b"a\r\n/c\r\n");
+        assert_eq!(with_names(b"\xff", ["c"]).unwrap(), b"\xff\n/c\n");
+        assert_eq!(with_names(b"", ["c", "c"]).unwrap(), b"/c\n");
+        assert_eq!(with_names(b"/c", ["c"]), None);
+        assert_eq!(without_name(b"a\r\n/c\r\n\nb", "c").unwrap(), b"a\r\n\nb");
+        assert_eq!(without_name(b"c\n", "c"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_line_ignores_its_name(name in "[^/\\x00-\\x1f\\x7f]{1,12}") {
+            prop_assume!(name != "." && name != "..");
+            let text = String::from_utf8(with_names(b"x\n", [name.as_str()]).unwrap_or_else(|| b"x\n".to_vec())).unwrap();
+            prop_assert!(ignores(&text, &name), "{text:?}");
+            prop_assert_eq!(without_name(text.as_bytes(), &name).unwrap_or_default(), b"x\n");
+        }
+    }
+}
