@@ -27,21 +27,8 @@ const OWNED: [(&str, &str); 6] = [
 /// The layers of core from the ground up. A module may import from its own layer and from those below it.
 const LAYERS: [&[&str]; 6] = [
     &["path", "fs", "digest", "event", "words", "codec", "python", "source"],
-    &[
-        "config",
-        "index",
-        "params",
-        "git",
-        "pipeline",
-        "cache",
-        "extension",
-        "repo",
-        "ignore",
-        "gitignore",
-        "workspace",
-        "process",
-    ],
-    &["graph", "fingerprint", "observe", "plan", "run_cache"],
+    &["config", "index", "params", "git", "pipeline", "cache", "extension", "repo", "ignore", "gitignore", "process"],
+    &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache"],
     &["stage_run", "schedule"],
     &["metrics", "repro"],
     &["exp", "remote"],
