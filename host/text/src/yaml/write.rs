@@ -209,8 +209,9 @@ impl Emitter {
                 before = length;
             } else {
                 // A word that is too long for the line gets one of its own, behind a space that stays. ruamel does so behind
-                // several spaces, too, of which a reader then sees one: there alone this differs from it.
-                if length + self.column > WIDTH && self.column > self.indent && !self.root && before == 1 {
+                // several spaces, too, of which a reader then sees one, and in a key, which then cannot be read.
+                let room = length + self.column <= WIDTH || self.column <= self.indent;
+                if !room && !self.root && before == 1 && fold == Fold::Allowed {
                     self.start_line();
                 }
                 self.put(run);
