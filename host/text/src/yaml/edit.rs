@@ -1,4 +1,4 @@
-//! [`edit`]: changes to YAML text that leave every other byte alone.
+//! [`edit()`]: changes to YAML text that leave every other byte alone.
 //!
 //! The tree says where each value stands; what kind of notation stands there is read off the source at its span (`[`, `*`,
 //! `|`, …). What comes out is read again and refused unless it says exactly the old values plus the change, so that a layout

@@ -1,4 +1,4 @@
-//! [`read`]: YAML text to a tree with spans.
+//! [`read()`]: YAML text to a tree with spans.
 //!
 //! The source of every file that users write: each refusal has a place. Nothing here recurses over the input, and depth, size
 //! and what aliases may blow up to are bounded, since a `dvc.yaml` may come from anybody.

@@ -1,4 +1,4 @@
-//! [`write`]: a value as ruamel.yaml's round-trip dumper writes it for DVC (`YAML()` with `default_flow_style = False`), byte
+//! [`write()`]: a value as ruamel.yaml's round-trip dumper writes it for DVC (`YAML()` with `default_flow_style = False`), byte
 //! for byte, so that a `dvc.lock` written here and one written by DVC differ only where the values do.
 //!
 //! ruamel's emitter is a state machine with flags for what was written last; the shape is kept where the output depends on it.
@@ -259,7 +259,8 @@ impl Emitter {
             if !breakable || self.column + end <= WIDTH + start || fold == Fold::Never {
                 continue;
             }
-            let backslash = needs_backslash(&chars, start, end);
+            // ruamel breaks behind an escape without a backslash, too; where no space follows, that would read as one.
+            let backslash = needs_backslash(&chars, start, end) || at(start.max(end)) != Some(' ');
             if start < end {
                 self.put_chars(chars.get(start..end).unwrap_or_default());
                 start = end;
