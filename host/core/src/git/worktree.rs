@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -187,22 +187,27 @@ fn time(seconds: i64, nanoseconds: i64) -> IndexTime {
 pub(super) fn store(git: &Git, relative: &Path, mode: u32, known: Option<Oid>) -> Result<Oid, GitError> {
     let path = git.workdir.join(relative);
     let error = || GitError::operation("record the content of", relative.display());
-    if mode != LINK {
-        let plain = Oid::hash_file(ObjectType::Blob, &path).map_err(error())?;
-        if known == Some(plain) {
-            return Ok(plain);
-        }
-        refuse_driver(git, relative)?;
+    if mode == LINK {
+        let content = match std::fs::read_link(&path) {
+            Ok(target) => target.into_os_string().into_vec(),
+            // Without `core.symlinks` it is a file with the target in it.
+            Err(_) => crate::fs::read(&path)?,
+        };
+        return git.repo.blob(&content).map_err(error());
     }
+    let plain = Oid::hash_file(ObjectType::Blob, &path).map_err(error())?;
+    if known == Some(plain) {
+        return Ok(plain);
+    }
+    refuse_driver(&git.repo, relative, AttrCheckFlags::FILE_THEN_INDEX)?;
     git.repo.blob_path(&path).map_err(error())
 }
 
 /// A filter that git runs as a program is none that libgit2 runs.
-fn refuse_driver(git: &Git, relative: &Path) -> Result<(), GitError> {
+pub(super) fn refuse_driver(repo: &Repository, relative: &Path, order: AttrCheckFlags) -> Result<(), GitError> {
     let error = || GitError::operation("read the git attributes of", relative.display());
-    let value = git.repo.get_attr_bytes(relative, "filter", AttrCheckFlags::FILE_THEN_INDEX).map_err(error())?;
-    let (AttrValue::String(driver), config) = (AttrValue::from_bytes(value), git.repo.config().map_err(error())?)
-    else {
+    let value = repo.get_attr_bytes(relative, "filter", order).map_err(error())?;
+    let (AttrValue::String(driver), config) = (AttrValue::from_bytes(value), repo.config().map_err(error())?) else {
         return Ok(());
     };
     // One that nothing configures does nothing in git, too.
