@@ -39,7 +39,7 @@ fn resolves_what_git_resolves() {
     repo.git(&["branch", "old", "HEAD~2"]);
     let git = repo.open();
     let parse = |text: &str| CommitId::parse(&repo.git(&["rev-parse", &format!("{text}^{{commit}}")])).unwrap();
-    for revision in ["HEAD", "HEAD~1", "main", "v1", "old", "HEAD^^", &parse("main").to_string()[..8]] {
+    for revision in ["HEAD", "HEAD~1", "main", "v1", "old", "HEAD^^", &parse("main").short()] {
         assert_eq!(git.resolve(revision).unwrap(), parse(revision), "{revision}");
     }
     for unknown in ["nosuch", "HEAD~9", "", "a..b", "\0", "v1^{tree}"] {
@@ -117,77 +117,4 @@ fn a_commit_is_the_users_and_unsigned() {
     );
     assert!(!text.contains("gpgsig"));
     repo.assert_sound();
-}
-
-#[test]
-#[ignore = "measures"]
-fn measure() {
-    use super::ExtraPaths;
-    use std::time::Instant;
-    for files in [20, 2000, 10000] {
-        let repo = TestRepo::empty();
-        for file in 0..files {
-            repo.write(&format!("d{}/f{file}", file / 50), file.to_string());
-        }
-        repo.commit_all("x");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        repo.write("d0/f0", "warm");
-        repo.git(&["add", "-A"]);
-        for _ in 0..3 {
-            let a = Instant::now();
-            let git = repo.open();
-            let b = Instant::now();
-            let tree = git.snapshot(ExtraPaths::default()).unwrap().tree;
-            let c = Instant::now();
-            let head = git.head().unwrap().commit;
-            let id = git.identity(&IdentityOverrides::default()).unwrap();
-            let commit = git
-                .commit(&NewCommit {
-                    tree,
-                    parents: &[head],
-                    message: &format!("{:?}", Instant::now()),
-                    time: TIME,
-                    identity: &id,
-                })
-                .unwrap();
-            let d = Instant::now();
-            git.update_ref(&super::RefName::parse("refs/exps/a/b/c").unwrap(), commit, super::Expected::Any, "x")
-                .unwrap();
-            let e = Instant::now();
-            println!("{files} files: open {:?} snapshot {:?} commit {:?} ref {:?}", b - a, c - b, d - c, e - d);
-        }
-    }
-    let repo = TestRepo::with(&[("a", "a")]);
-    let git = repo.open();
-    let head = git.head().unwrap().commit;
-    let a = Instant::now();
-    for n in 0..10000 {
-        let name = format!("refs/exps/{:02x}/{:038x}/name-{n}", n % 100, n % 100);
-        git.update_ref(&super::RefName::parse(&name).unwrap(), head, super::Expected::Absent, "x").unwrap();
-        if n == 999 {
-            println!("1000 refs made {:?}", a.elapsed());
-        }
-    }
-    println!("10000 refs made {:?}", a.elapsed());
-    for _ in 0..2 {
-        let a = Instant::now();
-        let n = git.list_refs("refs/exps/").unwrap().len();
-        println!("{n} loose refs listed {:?}", a.elapsed());
-        let a = Instant::now();
-        let n = git.list_refs(&format!("refs/exps/01/{:038x}/", 1)).unwrap().len();
-        println!("{n} loose refs of one baseline {:?}", a.elapsed());
-    }
-    repo.git(&["pack-refs", "--all"]);
-    for _ in 0..2 {
-        let a = Instant::now();
-        let n = git.list_refs("refs/exps/").unwrap().len();
-        println!("{n} packed refs listed {:?}", a.elapsed());
-    }
-    let git = repo.open();
-    let a = Instant::now();
-    let n = git.list_refs(&format!("refs/exps/01/{:038x}/", 1)).unwrap();
-    println!("{} packed refs of one baseline, fresh handle {:?}", n.len(), a.elapsed());
-    let a = Instant::now();
-    git.delete_ref(&n[0].0, super::Expected::Any).unwrap();
-    println!("deletion of a packed ref {:?}", a.elapsed());
 }

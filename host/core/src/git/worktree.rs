@@ -90,26 +90,37 @@ impl UserIndex {
     }
 }
 
+/// A tracked file that is not, or may not be, what the index says.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// Below the root of the work tree.
+    pub(super) path: PathBuf,
+    /// Its blob in the index.
+    pub(super) known: Oid,
+    pub(super) change: Change,
+}
+
 /// The tracked files that are not, or may not be, what the index says.
-pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<(IndexEntry, Change)>, GitError> {
+pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<Changed>, GitError> {
     let rules = StatRules::of(&git.repo)?;
     let mut folders = Folders::new(&git.workdir);
     let mut changes = Vec::new();
     for entry in user.index.iter() {
+        // A submodule is the index's affair; the others are files that the user told git not to look at.
         let kept =
             entry.mode == SUBMODULE || entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0;
         if kept {
             continue;
         }
-        if let Some(change) = change(git, rules, user.written, &mut folders, &entry)? {
-            changes.push((entry, change));
+        if let Some(change) = change(rules, user.written, &mut folders, &entry)? {
+            let path = Path::new(OsStr::from_bytes(&entry.path)).to_owned();
+            changes.push(Changed { path, known: entry.id, change });
         }
     }
     Ok(changes)
 }
 
 fn change(
-    git: &Git,
     rules: StatRules,
     index_written: Option<IndexTime>,
     folders: &mut Folders,
@@ -119,7 +130,7 @@ fn change(
     if !folders.leads_to(relative) {
         return Ok(Some(Change::Deleted));
     }
-    let path = git.workdir.join(relative);
+    let path = folders.workdir.join(relative);
     let meta = match std::fs::symlink_metadata(&path) {
         Ok(meta) => meta,
         Err(error) if is_absent(&error) => return Ok(Some(Change::Deleted)),
