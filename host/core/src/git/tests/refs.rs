@@ -177,3 +177,22 @@ fn lists_loose_and_packed_ones_and_passes_symbolic_ones_by() {
     assert_eq!(listed("refs/exps/").len(), 4);
     assert_eq!(listed("refs/none/").len(), 0);
 }
+
+#[test]
+fn a_reflog_is_kept_where_asked_for_also_of_nobody() {
+    let repo = TestRepo::empty();
+    let [a, b] = commits(&repo, 2)[..] else { panic!() };
+    for key in ["user.name", "user.email"] {
+        repo.git(&["config", "--unset", key]);
+    }
+    let (git, kept, other) = (repo.open(), name("refs/exps/apply/stash"), name("refs/exps/ab/cd/x"));
+    git.keep_log(&kept).unwrap();
+    for target in [a, b] {
+        git.update_ref(&kept, target, Expected::Any, "why\nthis").unwrap();
+        git.update_ref(&other, target, Expected::Any, "").unwrap();
+    }
+    let log = repo.git(&["reflog", "show", "--format=%H %gs", kept.as_str()]);
+    assert_eq!(log, format!("{b} why this\n{a} why this"));
+    assert!(!repo.at(".git/logs").join(other.as_str()).exists());
+    repo.assert_sound();
+}
