@@ -182,7 +182,6 @@ fn only<'a>(text: &str, found: &[&'a Experiment]) -> Result<Option<&'a Experimen
     match found {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        // Several names of one commit are one thing.
         several => Err(ResolveError::Ambiguous {
             text: text.to_owned(),
             candidates: several.iter().map(|experiment| experiment.reference.clone()).collect(),

@@ -49,10 +49,10 @@ pub enum GitError {
         /// The paths, as git names them.
         paths: Vec<String>,
     },
-    /// A program that git calls for a file's content, such as `git lfs`. libgit2 does not call it, and recording the content
-    /// without it would be wrong.
+    /// A file whose content goes through a program that git calls, such as `git lfs`. libgit2 does not call it, and the
+    /// content would be wrong without it. Unchanged files are not concerned, nor are those that were `git add`ed.
     #[error(
-        "`{path}` has changed and its content goes through the git filter `{driver}`; `git add` it first, so that its content is recorded rightly"
+        "`{path}` goes through the git filter `{driver}`, which only git itself runs; use `git add` (or `git checkout`) for it first"
     )]
     FilterDriver {
         /// The file, as git names it.

@@ -4,13 +4,13 @@
 //! reflog of `HEAD` have the same bytes before and after whatever is called here, and no hook runs. Paths are those of the
 //! project; that the project may be a folder of the work tree is this module's affair alone. In reading order:
 //!
-//! * [`revision`](self): what a revision names; branches, tags.
-//! * [`CommitTree`]: the files of a commit.
-//! * [`WorkTree`](worktree): how the work tree differs from the index, at one `lstat` a file.
-//! * [`snapshot`](Git::snapshot): the work tree as a tree object, through a private index.
-//! * [`commit`](Git::commit) and [`Identity`]: commits that no hook and no signature touches.
-//! * [`refs`](RefUpdate): references moved by compare-and-swap.
-//! * [`restore`](Git::restore): the files of a tree back into the work tree.
+//! * `revision`: what a revision names; branches, tags.
+//! * `tree`: the files of a commit.
+//! * `worktree`: how the work tree differs from the index, at one `lstat` a file.
+//! * `snapshot`: the work tree as a tree object, through a private index.
+//! * `commit`: commits that no hook and no signature touches.
+//! * `refs`: references moved by compare-and-swap.
+//! * `restore`: the files of a tree back into the work tree.
 
 mod commit;
 mod error;
@@ -23,6 +23,8 @@ mod worktree;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -9,9 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{Delta, DiffOptions};
+use git2::{AttrCheckFlags, Delta, DiffOptions, Index};
 
-use super::worktree::{Folders, SUBMODULE};
+use super::worktree::{Folders, SUBMODULE, refuse_driver};
 use super::{Git, GitError, TreeId};
 use crate::fs::{FsError, create_dir, is_absent};
 use crate::path::RepoPath;
@@ -41,14 +41,22 @@ impl Git {
     /// When something cannot be read or written. Before the first removal or rename, nothing has changed.
     pub fn restore(&self, from: TreeId, to: TreeId, staging: &RepoPath) -> Result<Restored, GitError> {
         let work = self.difference(from, to)?;
+        let staging = staging.under(&self.root);
+        create_dir(&staging)?;
+        let staged = tempfile::Builder::new()
+            .prefix("restore-")
+            .tempdir_in(&staging)
+            .map_err(FsError::new("create a folder in", &staging))?;
+        if !work.write.is_empty() {
+            self.check_out(to, &work.write, staged.path())?;
+        }
         for path in &work.remove {
             self.remove(path)?;
         }
-        // Attributes first: they say how the others are converted, and are read from the work tree.
-        let (attributes, others): (Vec<_>, Vec<_>) =
-            work.write.iter().partition(|path| path.file_name() == Some(OsStr::new(".gitattributes")));
-        for paths in [attributes, others] {
-            self.write(to, &paths, staging)?;
+        for path in &work.write {
+            self.make_folders(path)?;
+            let target = self.workdir.join(path);
+            std::fs::rename(staged.path().join(path), &target).map_err(FsError::new("write", target))?;
         }
         let names = |paths: &[PathBuf]| paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         Ok(Restored { written: names(&work.write), removed: names(&work.remove) })
@@ -131,31 +139,40 @@ impl Git {
         Ok(())
     }
 
-    /// Writes files of a tree into a fresh folder, then renames them into their places.
-    fn write(&self, tree: TreeId, paths: &[&PathBuf], staging: &RepoPath) -> Result<(), GitError> {
-        if paths.is_empty() {
+    /// Writes files of a tree into an empty folder, as git would check them out.
+    fn check_out(&self, tree: TreeId, paths: &[PathBuf], folder: &Path) -> Result<(), GitError> {
+        let error = || GitError::operation("check out files of the tree", tree);
+        // `.gitattributes` is read from the index and the work tree, so in this handle both are the tree that is checked out.
+        let git = self.reopen()?;
+        let object = git.repo.find_tree(tree.0).map_err(error())?;
+        let mut index = Index::new().map_err(error())?;
+        index.read_tree(&object).map_err(error())?;
+        git.repo.set_index(&mut index).map_err(error())?;
+        git.repo.set_workdir(folder, false).map_err(error())?;
+        for path in paths {
+            refuse_driver(&git.repo, path, AttrCheckFlags::INDEX_THEN_FILE)?;
+        }
+        let write = |paths: &[&PathBuf]| {
+            let mut options = CheckoutBuilder::new();
+            options.force().update_index(false).refresh(false).disable_pathspec_match(true);
+            for path in paths {
+                options.path(path.as_os_str().as_bytes());
+            }
+            git.repo.checkout_tree(object.as_object(), Some(&mut options)).map_err(error())
+        };
+        write(&paths.iter().collect::<Vec<_>>())?;
+        // libgit2 passes a file by where `HEAD` has a folder and the disk has nothing; where it has anything, it does not.
+        let passed_by: Vec<&PathBuf> =
+            paths.iter().filter(|path| std::fs::symlink_metadata(folder.join(path)).is_err()).collect();
+        if passed_by.is_empty() {
             return Ok(());
         }
-        let error = || GitError::operation("check out files of the tree", tree);
-        let staging = staging.under(&self.root);
-        create_dir(&staging)?;
-        let folder = tempfile::Builder::new()
-            .prefix("restore-")
-            .tempdir_in(&staging)
-            .map_err(FsError::new("create a folder in", &staging))?;
-        let object = self.repo.find_object(tree.0, None).map_err(error())?;
-        let mut options = CheckoutBuilder::new();
-        options.force().update_index(false).refresh(false).disable_pathspec_match(true).target_dir(folder.path());
-        for path in paths {
-            options.path(path.as_os_str().as_bytes());
+        for path in &passed_by {
+            let path = folder.join(path);
+            path.parent().map_or(Ok(()), create_dir)?;
+            std::fs::File::create(&path).map_err(FsError::new("write", path))?;
         }
-        self.repo.checkout_tree(&object, Some(&mut options)).map_err(error())?;
-        for relative in paths {
-            let target = self.workdir.join(relative);
-            self.make_folders(relative)?;
-            std::fs::rename(folder.path().join(relative), &target).map_err(FsError::new("write", target))?;
-        }
-        Ok(())
+        write(&passed_by)
     }
 
     /// Makes the folders above a file; never through a symlink.

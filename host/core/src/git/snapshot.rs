@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{Index, IndexEntry, IndexTime, Oid};
 
-use super::worktree::{Change, Folders, SUBMODULE, StatRules, UserIndex, changes, mode_of, store};
+use super::worktree::{Change, Changed, Folders, SUBMODULE, StatRules, UserIndex, changes, mode_of, store};
 use super::{Git, GitError, TreeId};
 use crate::fs::{FsError, is_absent};
 use crate::path::RepoPath;
@@ -54,13 +54,12 @@ impl Git {
     /// As [`Git::snapshot`], with paths as git names them; also gives the private index.
     pub(super) fn record(&self, wanted: &[PathBuf], always: &[PathBuf]) -> Result<(TreeId, Index), GitError> {
         let mut user = UserIndex::read(self)?;
-        for (entry, change) in changes(self, &user)? {
-            let relative = Path::new(OsStr::from_bytes(&entry.path));
+        for Changed { path, known, change } in changes(self, &user)? {
             match change {
-                Change::Deleted => user.index.remove(relative, 0).map_err(error(relative))?,
+                Change::Deleted => user.index.remove(&path, 0).map_err(error(&path))?,
                 Change::Written { mode } => {
-                    let id = store(self, relative, mode, Some(entry.id))?;
-                    add(&mut user.index, relative, mode, id)?;
+                    let id = store(self, &path, mode, Some(known))?;
+                    add(&mut user.index, &path, mode, id)?;
                 }
             }
         }

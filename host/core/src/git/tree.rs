@@ -82,28 +82,21 @@ impl CommitTree<'_> {
             }
         };
         let mut files = Vec::new();
-        self.collect(top, &RepoPath::root(), &wanted, &mut files)?;
-        files.sort();
-        Ok(files)
-    }
-
-    fn collect(
-        &self,
-        tree: Oid,
-        folder: &RepoPath,
-        wanted: &dyn Fn(&str) -> bool,
-        files: &mut Vec<RepoPath>,
-    ) -> Result<(), GitError> {
-        let tree = self.git.repo.find_tree(tree).map_err(GitError::operation("list the files of the tree", tree))?;
-        for entry in &tree {
-            let Ok(name) = entry.name() else { continue };
-            match entry.kind() {
-                Some(ObjectType::Tree) => self.collect(entry.id(), &folder.join(name)?, wanted, files)?,
-                Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
-                _ => {}
+        let mut folders = vec![(top, RepoPath::root())];
+        while let Some((id, folder)) = folders.pop() {
+            let tree = self.git.repo.find_tree(id).map_err(GitError::operation("list the files of", &folder))?;
+            for entry in &tree {
+                // A tree made by hand can have any name in it.
+                let Some(name) = entry.name().ok().filter(|name| !matches!(*name, "." | "..")) else { continue };
+                match entry.kind() {
+                    Some(ObjectType::Tree) => folders.push((entry.id(), folder.join(name)?)),
+                    Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
+                    _ => {}
+                }
             }
         }
-        Ok(())
+        files.sort();
+        Ok(files)
     }
 
     /// The files in which a pipeline is written: `dvc.yaml` and `*.dvc`.

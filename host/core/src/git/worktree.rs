@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -90,26 +90,37 @@ impl UserIndex {
     }
 }
 
+/// A tracked file that is not, or may not be, what the index says.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// Below the root of the work tree.
+    pub(super) path: PathBuf,
+    /// Its blob in the index.
+    pub(super) known: Oid,
+    pub(super) change: Change,
+}
+
 /// The tracked files that are not, or may not be, what the index says.
-pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<(IndexEntry, Change)>, GitError> {
+pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<Changed>, GitError> {
     let rules = StatRules::of(&git.repo)?;
     let mut folders = Folders::new(&git.workdir);
     let mut changes = Vec::new();
     for entry in user.index.iter() {
+        // A submodule is the index's affair; the others are files that the user told git not to look at.
         let kept =
             entry.mode == SUBMODULE || entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0;
         if kept {
             continue;
         }
-        if let Some(change) = change(git, rules, user.written, &mut folders, &entry)? {
-            changes.push((entry, change));
+        if let Some(change) = change(rules, user.written, &mut folders, &entry)? {
+            let path = Path::new(OsStr::from_bytes(&entry.path)).to_owned();
+            changes.push(Changed { path, known: entry.id, change });
         }
     }
     Ok(changes)
 }
 
 fn change(
-    git: &Git,
     rules: StatRules,
     index_written: Option<IndexTime>,
     folders: &mut Folders,
@@ -119,7 +130,7 @@ fn change(
     if !folders.leads_to(relative) {
         return Ok(Some(Change::Deleted));
     }
-    let path = git.workdir.join(relative);
+    let path = folders.workdir.join(relative);
     let meta = match std::fs::symlink_metadata(&path) {
         Ok(meta) => meta,
         Err(error) if is_absent(&error) => return Ok(Some(Change::Deleted)),
@@ -187,22 +198,27 @@ fn time(seconds: i64, nanoseconds: i64) -> IndexTime {
 pub(super) fn store(git: &Git, relative: &Path, mode: u32, known: Option<Oid>) -> Result<Oid, GitError> {
     let path = git.workdir.join(relative);
     let error = || GitError::operation("record the content of", relative.display());
-    if mode != LINK {
-        let plain = Oid::hash_file(ObjectType::Blob, &path).map_err(error())?;
-        if known == Some(plain) {
-            return Ok(plain);
-        }
-        refuse_driver(git, relative)?;
+    if mode == LINK {
+        let content = match std::fs::read_link(&path) {
+            Ok(target) => target.into_os_string().into_vec(),
+            // Without `core.symlinks` it is a file with the target in it.
+            Err(_) => crate::fs::read(&path)?,
+        };
+        return git.repo.blob(&content).map_err(error());
     }
+    let plain = Oid::hash_file(ObjectType::Blob, &path).map_err(error())?;
+    if known == Some(plain) {
+        return Ok(plain);
+    }
+    refuse_driver(&git.repo, relative, AttrCheckFlags::FILE_THEN_INDEX)?;
     git.repo.blob_path(&path).map_err(error())
 }
 
 /// A filter that git runs as a program is none that libgit2 runs.
-fn refuse_driver(git: &Git, relative: &Path) -> Result<(), GitError> {
+pub(super) fn refuse_driver(repo: &Repository, relative: &Path, order: AttrCheckFlags) -> Result<(), GitError> {
     let error = || GitError::operation("read the git attributes of", relative.display());
-    let value = git.repo.get_attr_bytes(relative, "filter", AttrCheckFlags::FILE_THEN_INDEX).map_err(error())?;
-    let (AttrValue::String(driver), config) = (AttrValue::from_bytes(value), git.repo.config().map_err(error())?)
-    else {
+    let value = repo.get_attr_bytes(relative, "filter", order).map_err(error())?;
+    let (AttrValue::String(driver), config) = (AttrValue::from_bytes(value), repo.config().map_err(error())?) else {
         return Ok(());
     };
     // One that nothing configures does nothing in git, too.

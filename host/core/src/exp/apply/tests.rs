@@ -1,1 +1,92 @@
+use super::*;
+use crate::exp::name::ExperimentName;
+use crate::exp::record::{NameTaken, NewExperiment, record};
+use crate::git::ExtraPaths;
+use crate::git::testing::{TIME, TestRepo, identity, path};
 
+fn save(repo: &TestRepo, name: &str) -> Experiment {
+    let git = repo.open();
+    let baseline = git.head().unwrap().commit;
+    let tree = git.snapshot(ExtraPaths::default()).unwrap().tree;
+    let (name, identity) = (ExperimentName::parse(name).unwrap(), identity());
+    let new =
+        NewExperiment { baseline, parent: baseline, name: &name, tree, message: "m", identity: &identity, time: TIME };
+    record(&git, &new, NameTaken::Refuse).unwrap()
+}
+
+fn apply_now(repo: &TestRepo, commit: CommitId) -> Applied {
+    let before = repo.of_the_user();
+    let applied = apply(&repo.open(), commit, &path(".dvc/tmp"), &identity(), TIME).unwrap();
+    assert_eq!(repo.of_the_user(), before);
+    repo.assert_sound();
+    applied
+}
+
+#[test]
+fn nothing_that_stood_in_the_work_tree_is_lost() {
+    let repo = TestRepo::with(&[("params", "1"), ("gone", "g"), (".gitignore", "model\n")]);
+    repo.write("params", "2");
+    repo.write("result", "of the experiment");
+    repo.git(&["add", "result"]);
+    repo.write("model", "small");
+    repo.git(&["add", "-f", "model"]);
+    std::fs::remove_file(repo.at("gone")).unwrap();
+    let experiment = save(&repo, "x");
+    repo.git(&["reset", "-q", "--hard"]);
+    assert!(!repo.at("model").exists());
+
+    repo.write("params", "edited");
+    repo.write("result", "my own");
+    repo.write("model/nested", "ignored, and a folder where the experiment has a file");
+    repo.write("mine", "untracked");
+    repo.write("staged", "new");
+    repo.git(&["add", "staged"]);
+    let applied = apply_now(&repo, experiment.commit);
+    assert_eq!(repo.read("params").as_deref(), Some("2"));
+    assert_eq!(repo.read("result").as_deref(), Some("of the experiment"));
+    assert_eq!(repo.read("model").as_deref(), Some("small"));
+    assert_eq!(repo.read("mine").as_deref(), Some("untracked"));
+    assert!(!repo.at("gone").exists() && !repo.at("staged").exists());
+    assert_eq!(applied.restored.removed, ["gone", "model/nested", "staged"]);
+
+    // All that was overwritten is in the commit kept, and applying that brings it back.
+    let kept = applied.kept.unwrap();
+    assert_eq!(repo.git(&["rev-parse", KEPT]), kept.to_string());
+    assert_eq!(resolve(&repo.open(), KEPT).unwrap().commit, kept);
+    apply_now(&repo, kept);
+    let texts = ["params", "result", "model/nested", "mine", "staged", "gone"].map(|file| repo.read(file));
+    let expected =
+        ["edited", "my own", "ignored, and a folder where the experiment has a file", "untracked", "new", "g"];
+    assert_eq!(texts, expected.map(|text| Some(text.to_owned())));
+    let log = repo.git(&["reflog", "show", "--format=%H", KEPT]);
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains(&kept.to_string()));
+}
+
+#[test]
+fn a_clean_work_tree_needs_no_copy() {
+    let repo = TestRepo::with(&[("a", "1")]);
+    repo.write("a", "2");
+    let experiment = save(&repo, "x");
+    repo.git(&["checkout", "-q", "."]);
+    let applied = apply_now(&repo, experiment.commit);
+    assert_eq!((applied.kept, repo.read("a").as_deref()), (None, Some("2")));
+    assert_eq!(repo.git(&["status", "--porcelain"]), " M a");
+    assert_eq!(apply_now(&repo, experiment.commit).restored, Restored::default());
+}
+
+#[test]
+fn removes_all_that_are_named_or_none() {
+    let repo = TestRepo::with(&[("a", "1")]);
+    let [one, _two, three] = ["one", "two", "three"].map(|name| save(&repo, name));
+    let git = repo.open();
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert!(matches!(remove(&git, &names(&["one", "nosuch"])), Err(ResolveError::Unknown { .. })));
+    assert!(matches!(remove(&git, &names(&["one", KEPT])), Err(ResolveError::Unknown { .. })));
+    assert_eq!(crate::exp::refs::all(&git).unwrap().len(), 3);
+    let removed = remove(&git, &names(&["one", "two", "one"])).unwrap();
+    assert_eq!(removed.len(), 2);
+    assert_eq!(crate::exp::refs::all(&git).unwrap(), [three]);
+    let moved = one;
+    assert!(matches!(remove_all(&git, &[moved]), Err(GitError::RefConflict(_))));
+}
