@@ -1,0 +1,7 @@
+"""About."""
+import os
+from sys import argv
+
+
+def f():
+    pass

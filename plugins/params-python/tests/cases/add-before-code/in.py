@@ -1,0 +1,3 @@
+# first
+def f():
+    pass

@@ -1,0 +1,5 @@
+# first
+A = 1
+
+def f():
+    pass

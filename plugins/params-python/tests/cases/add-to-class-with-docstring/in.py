@@ -1,0 +1,5 @@
+class A:
+    """About."""
+
+    def f(self):
+        pass

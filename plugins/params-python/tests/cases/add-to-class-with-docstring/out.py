@@ -1,0 +1,6 @@
+class A:
+    """About."""
+    x = 1
+
+    def f(self):
+        pass

@@ -1,0 +1,2 @@
+import math
+A = math.pi * 2

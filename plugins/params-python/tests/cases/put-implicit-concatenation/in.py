@@ -1,0 +1,3 @@
+A = ('one '
+     'two')  # both
+B = 1

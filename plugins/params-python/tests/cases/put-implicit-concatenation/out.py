@@ -1,0 +1,2 @@
+A = ('three')  # both
+B = 1

@@ -1,0 +1,5 @@
+A = r"C:\data"
+B = """two
+lines"""
+C = f''
+D = u'x'

@@ -1,0 +1,19 @@
+# about everything
+import os
+
+COUNT: int = 3
+FLAG = True
+NAME = 'foo'
+LST = [1, 2]
+
+
+class Train:
+    seed = 1
+
+    class Deep:
+        z = 3
+
+
+class Model:
+    def __init__(self):
+        self.width = 5

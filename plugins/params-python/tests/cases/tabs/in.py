@@ -1,0 +1,4 @@
+class A:
+	x = 1
+	def __init__(self):
+		self.y=2
