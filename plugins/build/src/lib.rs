@@ -96,11 +96,11 @@ pub fn build(root: &Path, components: Components<'_>, sources: &[&str]) -> Resul
     match components {
         Components::Libraries(packages) => {
             command.arg("--lib");
-            packages.iter().for_each(|package| drop(command.args(["--package", package])));
+            command.args(packages.iter().flat_map(|package| ["--package", package]));
         }
         Components::Examples { package, names } => {
             command.args(["--package", package]);
-            names.iter().for_each(|name| drop(command.args(["--example", name])));
+            command.args(names.iter().flat_map(|name| ["--example", name]));
         }
     }
     clear_environment(&mut command, root);
