@@ -271,8 +271,13 @@ pub fn remove_member(source: &str, container: Span, members: &[Span], index: usi
                 splices.push(Splice::delete(comma, comma + 1));
             }
             let stop = line_end(source, end);
-            let stop = if close < stop { end } else { stop };
-            splices.push(Splice::delete(line_before(source, member.start), stop));
+            let (start, stop) = match (line_before(source, member.start), close < stop) {
+                // The bracket on the member's line must not come to stand behind a comment.
+                (start, true) if slice(source, before.end, start).contains('#') => (member.start, end),
+                (start, true) => (start, end),
+                (start, false) => (start, stop),
+            };
+            splices.push(Splice::delete(start, stop));
             splices
         }
         (Some(before), None) => vec![Splice::delete(before.end, member.end)],

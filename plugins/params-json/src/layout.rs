@@ -175,7 +175,8 @@ impl Seen {
                 self.unit = Some(inner.strip_prefix(outer).unwrap_or(inner).to_owned());
             }
             // What the root does says nothing of what stands within it.
-            let habit = if matches!(node.kind, NodeKind::List(_)) { &mut self.expanded_list } else { &mut self.expanded_map };
+            let habit =
+                if matches!(node.kind, NodeKind::List(_)) { &mut self.expanded_list } else { &mut self.expanded_map };
             if depth > 0 {
                 habit.get_or_insert(own_line);
             }

@@ -17,9 +17,12 @@ pub(crate) fn scan(source: &[u8]) -> Result<Node, Diagnostic> {
         return Ok(Node { kind: NodeKind::Map(Vec::new()), span: Span::new(0, 0) });
     }
     if text.starts_with('\u{feff}') {
-        return Err(Diagnostic::error("byte-order-mark", "the file begins with a byte order mark, which JSON does not have")
-            .at(Span::new(0, 3))
-            .help("save it as UTF-8 without a byte order mark"));
+        return Err(Diagnostic::error(
+            "byte-order-mark",
+            "the file begins with a byte order mark, which JSON does not have",
+        )
+        .at(Span::new(0, 3))
+        .help("save it as UTF-8 without a byte order mark"));
     }
     let mut scanner = Scanner { text, at: 0 };
     scanner.space();
@@ -28,7 +31,11 @@ pub(crate) fn scan(source: &[u8]) -> Result<Node, Diagnostic> {
     if scanner.peek().is_some() {
         let mut error = scanner.unexpected("nothing");
         if error.code == "syntax" {
-            error = Diagnostic { code: "trailing-text".to_owned(), message: "text stands behind the value".to_owned(), ..error };
+            error = Diagnostic {
+                code: "trailing-text".to_owned(),
+                message: "text stands behind the value".to_owned(),
+                ..error
+            };
         }
         return Err(error);
     }

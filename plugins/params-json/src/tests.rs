@@ -1,6 +1,6 @@
+use dewar_plugin_sdk::{ParamFormat as _, Value};
 use dewar_plugin_testkit::random::{self, Choices, Vocabulary};
 use dewar_plugin_testkit::{Format, check, run_cases};
-use dewar_plugin_sdk::{ParamFormat as _, Value};
 use proptest::prelude::*;
 
 use crate::Json;
@@ -23,7 +23,8 @@ fn hostile_nesting_is_refused() {
 
 /// Lays a value out at random.
 fn write(value: &Value, choices: &mut Choices, out: &mut String) {
-    let gap = |choices: &mut Choices, out: &mut String| out.push_str(choices.one_of(&["", " ", "\n  ", "\r\n\t", "\n\n "]));
+    let gap =
+        |choices: &mut Choices, out: &mut String| out.push_str(choices.one_of(&["", " ", "\n  ", "\r\n\t", "\n\n "]));
     let string = |text: &str, choices: &mut Choices, out: &mut String| {
         out.push('"');
         for c in text.chars() {

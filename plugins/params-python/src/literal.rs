@@ -45,8 +45,8 @@ pub(crate) fn node<'e>(source: &str, offset: usize, expr: &'e Expr) -> Result<No
             for item in &dict.items {
                 // `**other` has no key.
                 let key = item.key.as_ref().ok_or(expr)?;
-                let name = match scalar(written_at(source, offset, key), key).ok_or(key)? {
-                    Value::Text(text) => text,
+                let name = match node(source, offset, key)?.kind {
+                    NodeKind::Scalar(Value::Text(text)) => text,
                     _ => written_at(source, offset, key).to_owned(),
                 };
                 let value = node(source, offset, &item.value)?;
@@ -90,7 +90,8 @@ fn scalar(written: &str, expr: &Expr) -> Option<Value> {
             match (unary.op, &literal.value) {
                 (UnaryOp::UAdd, _) => return scalar(written, &unary.operand),
                 (UnaryOp::USub, Number::Float(float)) => Value::Float(-float),
-                (UnaryOp::USub, Number::Int(int)) => match int.as_u64().and_then(|int| 0_i64.checked_sub_unsigned(int)) {
+                (UnaryOp::USub, Number::Int(int)) => match int.as_u64().and_then(|int| 0_i64.checked_sub_unsigned(int))
+                {
                     Some(int) => Value::Int(int),
                     None => Value::Literal(written.to_owned()),
                 },

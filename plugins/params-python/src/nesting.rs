@@ -65,11 +65,7 @@ pub(crate) fn check(text: &str) -> Result<(), Diagnostic> {
                 nesting += 1;
                 outer.push(std::mem::take(&mut level));
             }
-            TokenKind::Rpar
-            | TokenKind::Rsqb
-            | TokenKind::Rbrace
-            | TokenKind::FStringEnd
-            | TokenKind::TStringEnd => {
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::FStringEnd | TokenKind::TStringEnd => {
                 nesting -= level.operators + level.lambdas;
                 // A bracket too many is for the parser to complain about.
                 level = outer.pop().unwrap_or_default();

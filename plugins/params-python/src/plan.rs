@@ -30,9 +30,12 @@ pub(crate) fn plan(text: &str, tree: &Node, edit: &Edit) -> Result<Vec<Splice>, 
     if let (Step::Field(name), Some(node)) = (last, target)
         && !is_literal(text, node)
     {
-        return Err(Diagnostic::error("is-a-class", format!("`{name}` is a class, which an edit neither replaces nor removes"))
-            .at(first_line(text, node.span))
-            .help("edit its attributes, or change the file by hand"));
+        return Err(Diagnostic::error(
+            "is-a-class",
+            format!("`{name}` is a class, which an edit neither replaces nor removes"),
+        )
+        .at(first_line(text, node.span))
+        .help("edit its attributes, or change the file by hand"));
     }
     let parent_is_scope = parents.is_empty() || splice::find(tree, parents).is_some_and(|node| !is_literal(text, node));
     match (scope_at(&module, parents).filter(|_| parent_is_scope), last) {
@@ -124,7 +127,10 @@ fn add(
         if indent.is_empty() && !is_module {
             return Err(one_line(statement));
         }
-        return Ok(vec![Splice::insert(line_end(text, statement.end), format!("{eol}{indent}{this}{name}{equals}{value}"))]);
+        return Ok(vec![Splice::insert(
+            line_end(text, statement.end),
+            format!("{eol}{indent}{this}{name}{equals}{value}"),
+        )]);
     }
     let line = format!("{name} = {value}");
     // Behind the docstring and the imports, before anything else.
@@ -187,28 +193,26 @@ fn bound(module: &Module<'_>, scope: Scope<'_>, name: &str) -> Option<(Span, &'s
         let place = literal::node(module.text, offset, assignment.value).err().unwrap_or(assignment.value);
         return Some((span(place, offset), "set to an expression"));
     }
-    scope.body.iter().find_map(|statement| {
-        match statement {
-            Stmt::FunctionDef(function) if function.name.as_str() == name => {
-                Some((span(&function.name, offset), "a function"))
-            }
-            Stmt::Assign(assign) => {
-                let target = assign.targets.iter().find(|target| names(target, name))?;
-                Some((span(target, offset), "assigned together with others"))
-            }
-            Stmt::AnnAssign(assign) if is_name(&assign.target, name) => {
-                Some((span(&*assign.target, offset), "declared without a value"))
-            }
-            Stmt::Import(import) => {
-                let alias = import.names.iter().find(|alias| binds(alias, name))?;
-                Some((span(alias, offset), "imported"))
-            }
-            Stmt::ImportFrom(import) => {
-                let alias = import.names.iter().find(|alias| binds(alias, name))?;
-                Some((span(alias, offset), "imported"))
-            }
-            _ => None,
+    scope.body.iter().find_map(|statement| match statement {
+        Stmt::FunctionDef(function) if function.name.as_str() == name => {
+            Some((span(&function.name, offset), "a function"))
         }
+        Stmt::Assign(assign) => {
+            let target = assign.targets.iter().find(|target| names(target, name))?;
+            Some((span(target, offset), "assigned together with others"))
+        }
+        Stmt::AnnAssign(assign) if is_name(&assign.target, name) => {
+            Some((span(&*assign.target, offset), "declared without a value"))
+        }
+        Stmt::Import(import) => {
+            let alias = import.names.iter().find(|alias| binds(alias, name))?;
+            Some((span(alias, offset), "imported"))
+        }
+        Stmt::ImportFrom(import) => {
+            let alias = import.names.iter().find(|alias| binds(alias, name))?;
+            Some((span(alias, offset), "imported"))
+        }
+        _ => None,
     })
 }
 
@@ -234,7 +238,10 @@ fn remove(module: &Module<'_>, scope: Scope<'_>, name: &str, node: &Node) -> Res
     let assignments: Vec<Assignment<'_>> =
         scope.assignments().into_iter().filter(|assignment| assignment.name == name).collect();
     let [assignment] = assignments.as_slice() else {
-        return Err(refused("the name is assigned more than once, so removing one would bring another back", node.span));
+        return Err(refused(
+            "the name is assigned more than once, so removing one would bring another back",
+            node.span,
+        ));
     };
     let place = span(assignment.statement, offset);
     if assignment.block.len() == 1 && !is_root(module, assignment) {
@@ -259,5 +266,6 @@ fn first_line(text: &str, place: Span) -> Span {
 fn is_identifier(name: &str) -> bool {
     // The reader is the judge: what it reads back as one assignment to this name is one.
     let source = format!("{name} = 0\n");
-    crate::read::read(source.as_bytes()).is_ok_and(|tree| tree.entry(name).is_some_and(|entry| entry.key_span == Span::new(0, name.len())))
+    crate::read::read(source.as_bytes())
+        .is_ok_and(|tree| tree.entry(name).is_some_and(|entry| entry.key_span == Span::new(0, name.len())))
 }

@@ -63,7 +63,11 @@ impl<'s> Module<'s> {
             }
             Member::Class { name, name_span, statement, scope } => {
                 let value = self.tree(scope, span(statement, self.offset));
-                entries.put(Entry { key: name.to_owned(), key_span: Span::new(name_span.start + self.offset, name_span.end + self.offset), value });
+                entries.put(Entry {
+                    key: name.to_owned(),
+                    key_span: Span::new(name_span.start + self.offset, name_span.end + self.offset),
+                    value,
+                });
             }
         });
         Node { kind: NodeKind::Map(entries.list), span: place }

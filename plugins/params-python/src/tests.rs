@@ -23,7 +23,23 @@ fn read_on_small_stack(source: String) -> Option<String> {
 
 #[test]
 fn hostile_nesting_is_refused() {
-    let deep = ["(", "-", "[", "{", "not ", "1**", "1 if 1 else ", "lambda: ", "lambda a, b: ", "x.", "1+", "f'{", "a[1][", "x()", "await "];
+    let deep = [
+        "(",
+        "-",
+        "[",
+        "{",
+        "not ",
+        "1**",
+        "1 if 1 else ",
+        "lambda: ",
+        "lambda a, b: ",
+        "x.",
+        "1+",
+        "f'{",
+        "a[1][",
+        "x()",
+        "await ",
+    ];
     for open in deep {
         let code = read_on_small_stack(format!("x = {}1", open.repeat(100_000)));
         assert!(code.is_some_and(|code| code == "too-deep" || code == "syntax"), "{open}");
@@ -47,8 +63,14 @@ fn write_scope(value: &Value, indent: &str, choices: &mut Choices, out: &mut Str
     let style = Style::of("", &Node { kind: dewar_plugin_sdk::NodeKind::Map(Vec::new()), span: Default::default() });
     let Value::Map(map) = value else { return };
     for (name, item) in map {
-        out.push_str(choices.one_of(&["", "", "\n", "# about it\n", "import os\n", "def f():\n    return 1\n"])
-            .lines().map(|line| format!("{indent}{line}\n")).collect::<String>().as_str());
+        out.push_str(
+            choices
+                .one_of(&["", "", "\n", "# about it\n", "import os\n", "def f():\n    return 1\n"])
+                .lines()
+                .map(|line| format!("{indent}{line}\n"))
+                .collect::<String>()
+                .as_str(),
+        );
         match item {
             Value::Map(inner) if !inner.is_empty() && choices.one_of(&[true, false]) => {
                 out.push_str(&format!("{indent}class {name}:\n"));

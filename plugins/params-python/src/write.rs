@@ -29,8 +29,7 @@ impl Style {
             Value::List(items) => {
                 let (open, close) = match replaced.and_then(|old| old.chars().next()) {
                     Some('(') => ("(", if items.len() == 1 { ",)" } else { ")" }),
-                    // Sets hold scalars only, and `{}` is a dict.
-                    Some('{') if is_set(items) && replaced.is_some_and(|old| !old.contains(':')) => ("{", "}"),
+                    Some('{') if can_be_set(items) && replaced.is_some_and(is_set) => ("{", "}"),
                     _ => ("[", "]"),
                 };
                 out.push_str(open);
@@ -70,8 +69,17 @@ impl FlowStyle for Style {
     }
 }
 
-fn is_set(items: &[Value]) -> bool {
-    !items.is_empty() && !items.iter().any(|item| matches!(item, Value::List(_) | Value::Map(_)))
+/// Whether a set can hold `items`: `{}` is a dict, containers have no hash, and of two equal items one would go.
+fn can_be_set(items: &[Value]) -> bool {
+    let scalar = |item: &Value| !matches!(item, Value::List(_) | Value::Map(_));
+    let once = |item: &Value| items.iter().filter(|other| item.same(other)).count() == 1;
+    !items.is_empty() && items.iter().all(|item| scalar(item) && once(item))
+}
+
+/// Whether a literal in braces is a set, not a dict.
+fn is_set(literal: &str) -> bool {
+    let tree = read::read(format!("value = {literal}\n").as_bytes());
+    tree.is_ok_and(|tree| tree.get("value").is_some_and(|node| matches!(node.kind, NodeKind::List(_))))
 }
 
 fn first_quote(source: &str, node: &Node) -> Option<char> {
@@ -106,11 +114,7 @@ fn string(out: &mut String, text: &str, quote: char) {
 
 /// Python has no literal for an infinity, but a number too large for a float is one.
 fn float(value: f64) -> String {
-    if value.is_infinite() {
-        if value > 0.0 { "1e999" } else { "-1e999" }.to_owned()
-    } else {
-        format!("{value:?}")
-    }
+    if value.is_infinite() { if value > 0.0 { "1e999" } else { "-1e999" }.to_owned() } else { format!("{value:?}") }
 }
 
 /// Whether a Python literal can hold `value`.
@@ -128,7 +132,11 @@ pub(crate) fn writable(value: &Value) -> Result<(), Diagnostic> {
             let sound = read::read(source.as_bytes())
                 .is_ok_and(|tree| tree.get("value").is_some_and(|node| node.to_value() == *value));
             let message = format!("Python has no literal such as `{text}`");
-            if sound { Ok(()) } else { Err(Diagnostic::error("no-such-value", message).help("give it as a string, in quotes")) }
+            if sound {
+                Ok(())
+            } else {
+                Err(Diagnostic::error("no-such-value", message).help("give it as a string, in quotes"))
+            }
         }
         Value::List(items) => items.iter().try_for_each(writable),
         Value::Map(map) => map.values().try_for_each(writable),

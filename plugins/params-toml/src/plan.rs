@@ -98,12 +98,23 @@ struct Planner<'a> {
 impl Planner<'_> {
     /// A table that becomes something else: it goes, and what it becomes is added.
     fn replace(&self, target: Place<'_>, last: &Step, value: &Value) -> Result<Vec<Splice>, Diagnostic> {
-        let Step::Field(_) = last else { return Err(self.refused("an element of an array of tables can only be a table")) };
+        let Step::Field(_) = last else {
+            return Err(self.refused("an element of an array of tables can only be a table"));
+        };
         if self.parent.is_dotted() || matches!(self.parent, Place::Value(_)) {
             return Err(self.refused("what is written with dotted keys can only be changed key by key"));
         }
         let mut splices = self.take_away(target, last)?;
-        splices.extend(self.add(last, value)?);
+        for mut added in self.add(last, value)? {
+            // Where the new line would stand among the old ones, it takes their place.
+            if let Some(gone) =
+                splices.iter().find(|gone| gone.span.start < added.span.start && added.span.end < gone.span.end)
+            {
+                let eol = line_ending(self.text);
+                added = Splice::insert(gone.span.start, format!("{}{eol}", added.text.trim_matches(['\r', '\n'])));
+            }
+            splices.push(added);
+        }
         Ok(splices)
     }
 
@@ -131,9 +142,14 @@ impl Planner<'_> {
         if let Some(line) = self.last_line(table) {
             let equals = if line.tight { "=" } else { " = " };
             let indent = indentation(text, line.start);
-            return vec![Splice::insert(line_end(text, line.end), format!("{eol}{indent}{}{key}{equals}{value}", self.dotted_prefix()))];
+            return vec![Splice::insert(
+                line_end(text, line.end),
+                format!("{eol}{indent}{}{key}{equals}{value}", self.dotted_prefix()),
+            )];
         }
-        if let Some(header) = self.source.span(table.span()).filter(|_| !self.parents.is_empty() && !table.is_implicit()) {
+        if let Some(header) =
+            self.source.span(table.span()).filter(|_| !self.parents.is_empty() && !table.is_implicit())
+        {
             let indent = indentation(text, header.start);
             return vec![Splice::insert(line_end(text, header.end), format!("{eol}{indent}{key} = {value}"))];
         }
@@ -163,7 +179,8 @@ impl Planner<'_> {
         // A container that only its contents implied stays, empty.
         match (self.parent, self.parents.split_last()) {
             (Place::Table(table), Some(_)) if table.is_dotted() => {
-                let node = splice::find(self.parent_node, std::slice::from_ref(last)).ok_or_else(|| self.nowhere(last))?;
+                let node =
+                    splice::find(self.parent_node, std::slice::from_ref(last)).ok_or_else(|| self.nowhere(last))?;
                 let entry = entry_span(self.parent_node, last, node);
                 let dot = self.text.get(..entry.start).and_then(|text| text.rfind('.')).unwrap_or(entry.start);
                 splices = vec![Splice::replace(Span::new(dot, node.span.end), " = {}")];
@@ -173,7 +190,9 @@ impl Planner<'_> {
                 splices.insert(0, Splice::insert(at, format!("[{}]{}", self.header(), line_ending(self.text))));
             }
             (Place::Tables(_), Some((Step::Field(_), _))) => {
-                return Err(self.refused("the last element of an array of tables cannot be taken away without the array"));
+                return Err(
+                    self.refused("the last element of an array of tables cannot be taken away without the array")
+                );
             }
             _ => {}
         }
@@ -186,13 +205,16 @@ impl Planner<'_> {
         match (self.parent, target) {
             (Place::Value(outer), _) => {
                 if self.parent.is_dotted() || (target.is_dotted() && !matches!(outer, toml_edit::Value::Array(_))) {
-                    return Err(self.refused("what is written with dotted keys in an inline table cannot be taken away"));
+                    return Err(
+                        self.refused("what is written with dotted keys in an inline table cannot be taken away")
+                    );
                 }
                 let index = splice::member_index(self.parent_node, last).ok_or_else(|| self.nowhere(last))?;
                 Ok(splice::remove_member(text, self.parent_node.span, &members(self.parent_node), index))
             }
             (_, Place::Value(_)) => {
-                let node = splice::find(self.parent_node, std::slice::from_ref(last)).ok_or_else(|| self.nowhere(last))?;
+                let node =
+                    splice::find(self.parent_node, std::slice::from_ref(last)).ok_or_else(|| self.nowhere(last))?;
                 Ok(vec![self.line(entry_span(self.parent_node, last, node))])
             }
             (_, Place::Table(table)) => Ok(self.table_splices(table)),

@@ -19,13 +19,18 @@ impl<'s> Source<'s> {
         let body = text.strip_prefix(BOM).unwrap_or(text);
         let offset = text.len() - body.len();
         let document = Document::parse(body).map_err(|error| {
+            let place = error.span().map(|span| Span::new(span.start + offset, span.end + offset));
+            let found = place.and_then(|place| text.get(place.start..place.end)).unwrap_or_default();
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            let code = if message.contains("duplicate key") { "duplicate-key" } else { "syntax" };
-            let diagnostic = Diagnostic::error(code, message);
-            match error.span() {
-                Some(span) => diagnostic.at(Span::new(span.start + offset, span.end + offset)),
-                None => diagnostic,
-            }
+            let diagnostic = if message.contains("duplicate key") {
+                Diagnostic::error("duplicate-key", format!("the key `{found}` stands twice in one table"))
+                    .help("take one of them away")
+            } else if matches!(found, "null" | "nil" | "None") {
+                Diagnostic::error("no-null", "TOML has no null").help("take the key away")
+            } else {
+                Diagnostic::error("syntax", message)
+            };
+            if let Some(place) = place { diagnostic.at(place) } else { diagnostic }
         })?;
         Ok(Self { text, offset, document })
     }

@@ -15,7 +15,9 @@ fn cases() {
 
 #[test]
 fn hostile_nesting_is_refused() {
-    for source in [format!("a = {}", "[".repeat(100_000)), format!("a = {}", "{a=".repeat(100_000)), "a.".repeat(100_000)] {
+    for source in
+        [format!("a = {}", "[".repeat(100_000)), format!("a = {}", "{a=".repeat(100_000)), "a.".repeat(100_000)]
+    {
         assert!(Toml::read(source.as_bytes()).is_err());
     }
 }

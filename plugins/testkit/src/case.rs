@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use dewar_text::{Diagnostic, Edit};
+use dewar_text::Edit;
 
-use crate::{Format, check, notation};
+use crate::{Answer, Format, check, notation};
 
 /// Why a case failed.
 #[derive(Debug, thiserror::Error)]
@@ -113,9 +113,7 @@ fn run_case(format: &Format<'_>, folder: &Path) -> Result<(), Failure> {
     expect(folder, &name, &got)
 }
 
-type Answer = Result<Vec<u8>, Vec<Diagnostic>>;
-
-fn edit(format: &Format<'_>, source: &[u8], edits: &[Edit]) -> Result<Answer, check::Unsound> {
+fn edit(format: &Format<'_>, source: &[u8], edits: &[Edit]) -> Result<Answer<Vec<u8>>, check::Unsound> {
     match (format.edit)(source, edits) {
         Ok(out) => check::values(format, source, edits, &out).map(|()| Ok(out)),
         Err(diagnostics) => Ok(Err(diagnostics)),

@@ -76,16 +76,14 @@ pub fn lines(tree: &Node, source: &[u8], edit: &Edit, out: &[u8]) -> Result<(), 
     let after = String::from_utf8_lossy(out);
     let span_lines = |span: Span| splice::slice(&before, span.start, span.end).split('\n').count();
     let expected = match (&edit.change, splice::find(tree, &edit.path)) {
-        (Change::Put(_), Some(node)) => span_lines(node.span),
-        (Change::Remove, Some(node)) => span_lines(reach(tree, &edit.path, node)) + 1,
+        (Change::Put(_), Some(node)) if matches!(node.kind, NodeKind::Scalar(_)) => span_lines(node.span),
+        (_, Some(node)) => span_lines(reach(tree, &edit.path, node)) + 1,
         // The line that gets a comma, and the one with the bracket.
         (_, None) => 2,
     };
     let (old, new): (Vec<&str>, Vec<&str>) =
         (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
-    let head = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-    let tail = old.iter().skip(head).rev().zip(new.iter().skip(head).rev()).take_while(|(old, new)| old == new).count();
-    let got = old.len() - head - tail;
+    let got = old.len() - common(&old, &new);
     if got <= expected {
         return Ok(());
     }
@@ -93,7 +91,25 @@ pub fn lines(tree: &Node, source: &[u8], edit: &Edit, out: &[u8]) -> Result<(), 
     Err(Unsound::Lines { path, expected, got, before: before.into_owned(), after: after.into_owned() })
 }
 
-/// What a removal may touch: from the member before to the member after, or to the brackets.
+/// The length of the longest sequence of lines that both have in this order.
+fn common(old: &[&str], new: &[&str]) -> usize {
+    let mut row = vec![0; new.len() + 1];
+    for old in old {
+        let mut before = 0;
+        for (index, new) in new.iter().enumerate() {
+            let above = row.get(index + 1).copied().unwrap_or_default();
+            let left = row.get(index).copied().unwrap_or_default();
+            let best = if old == new { before + 1 } else { above.max(left) };
+            if let Some(cell) = row.get_mut(index + 1) {
+                *cell = best;
+            }
+            before = above;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// What may be touched where a member goes or is laid out anew: from the member before to the member after, or to the brackets.
 fn reach(tree: &Node, path: &[Step], node: &Node) -> Span {
     let Some((last, parents)) = path.split_last() else { return node.span };
     let Some(parent) = splice::find(tree, parents) else { return node.span };

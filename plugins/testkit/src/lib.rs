@@ -14,12 +14,18 @@ use dewar_text::{Diagnostic, Edit, Node};
 
 pub use case::{Failures, run_cases};
 
+/// What a function of a format answers.
+pub type Answer<T> = Result<T, Vec<Diagnostic>>;
+
+/// Edits a source.
+pub type EditFn<'f> = dyn Fn(&[u8], &[Edit]) -> Answer<Vec<u8>> + 'f;
+
 /// A format under test.
 pub struct Format<'f> {
     /// The suffix of its files, without the dot.
     pub suffix: &'f str,
     /// Reads a source.
-    pub read: &'f dyn Fn(&[u8]) -> Result<Node, Vec<Diagnostic>>,
+    pub read: &'f dyn Fn(&[u8]) -> Answer<Node>,
     /// Edits a source.
-    pub edit: &'f dyn Fn(&[u8], &[Edit]) -> Result<Vec<u8>, Vec<Diagnostic>>,
+    pub edit: &'f EditFn<'f>,
 }

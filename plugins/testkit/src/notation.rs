@@ -56,7 +56,9 @@ fn one_edit(line: usize, text: &str) -> Result<Edit, NotationError> {
 fn step(step: serde_json::Value) -> Option<Step> {
     match step {
         serde_json::Value::String(key) => Some(Step::Field(key)),
-        serde_json::Value::Number(index) => index.as_u64().and_then(|index| usize::try_from(index).ok()).map(Step::Index),
+        serde_json::Value::Number(index) => {
+            index.as_u64().and_then(|index| usize::try_from(index).ok()).map(Step::Index)
+        }
         _ => None,
     }
 }

@@ -16,7 +16,6 @@ pub struct Vocabulary {
 }
 
 /// A scalar.
-#[must_use]
 pub fn scalar(vocabulary: Vocabulary) -> BoxedStrategy<Value> {
     let mut options = vec![
         any::<bool>().prop_map(Value::Bool).boxed(),
@@ -39,7 +38,6 @@ pub fn scalar(vocabulary: Vocabulary) -> BoxedStrategy<Value> {
 }
 
 /// A tree of at most three levels.
-#[must_use]
 pub fn value(vocabulary: Vocabulary) -> BoxedStrategy<Value> {
     scalar(vocabulary)
         .prop_recursive(3, 24, 5, move |inner| {
@@ -53,7 +51,6 @@ pub fn value(vocabulary: Vocabulary) -> BoxedStrategy<Value> {
 }
 
 /// A mapping, which is what a parameter file holds.
-#[must_use]
 pub fn document(vocabulary: Vocabulary) -> BoxedStrategy<Value> {
     proptest::collection::vec((vocabulary.keys, value(vocabulary)), 0..7)
         .prop_map(|entries| Value::Map(entries.into_iter().collect::<Map>()))
@@ -75,7 +72,6 @@ enum Act {
 }
 
 /// A wish.
-#[must_use]
 pub fn wish(vocabulary: Vocabulary) -> BoxedStrategy<Wish> {
     let act = prop_oneof![
         4 => scalar(vocabulary).prop_map(Act::Put),
@@ -134,7 +130,6 @@ pub struct Choices {
 }
 
 /// A stream of choices.
-#[must_use]
 pub fn choices() -> BoxedStrategy<Choices> {
     proptest::collection::vec(any::<u8>(), 0..64).prop_map(|bytes| Choices { bytes, at: 0 }).boxed()
 }
