@@ -14,7 +14,8 @@ fn cases() {
     run_cases(&FORMAT, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases")).unwrap();
 }
 
-/// Reads on a stack as small as a sandbox may have, and says the code of the refusal.
+/// Reads on a stack as small as a sandbox's, and says the code of the refusal. The parser grows a native stack, which it cannot
+/// do in the sandbox, so it is the code that counts: nothing deeper than `nesting` allows may reach the parser.
 fn read_on_small_stack(source: String) -> Option<String> {
     let thread = std::thread::Builder::new().stack_size(1 << 20);
     let reading = thread.spawn(move || read::read(source.as_bytes()).err().map(|error| error.code));
