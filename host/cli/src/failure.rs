@@ -1,11 +1,12 @@
 //! [`Failure`]: what an error means to the user: whose it is, what would help, and the exit code. The one table from the
-//! libraries' errors to these stands at the end. Step 10 of the walk.
+//! libraries' errors to these is `table`. Step 10 of the walk.
+
+mod table;
 
 use std::io;
 
 use dewar_core::extension::ExtensionError;
 use dewar_core::fs::FsError;
-use dewar_core::path::PathError;
 
 use crate::ui::problem::{Place, Problem};
 
@@ -121,6 +122,7 @@ impl Failure {
     }
 }
 
+/// An error whose message is all there is to say.
 trait IntoFailure {
     fn into_failure(self, kind: Kind) -> Failure;
 }
@@ -128,57 +130,6 @@ trait IntoFailure {
 impl<E: std::error::Error> IntoFailure for E {
     fn into_failure(self, kind: Kind) -> Failure {
         Failure::new(kind, self.to_string())
-    }
-}
-
-// The table. One entry an error type of the libraries; a `match` without a catch-all, so that a new variant has to be thought
-// about here.
-
-impl From<FsError> for Failure {
-    fn from(error: FsError) -> Self {
-        let hint = match error.source.kind() {
-            io::ErrorKind::PermissionDenied => Some("look at who owns it and what its permissions are"),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("make room on that disk and run the command again; nothing was left half-written")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => Some("that disk is mounted read-only"),
-            _ => None,
-        };
-        let failure = error.into_failure(Kind::Repository);
-        hint.map_or_else(|| failure.clone(), |hint| failure.clone().hint(hint))
-    }
-}
-
-impl From<PathError> for Failure {
-    fn from(error: PathError) -> Self {
-        match error {
-            PathError::Outside(_) => {
-                error.into_failure(Kind::Pipeline).hint("only paths inside the project can be tracked")
-            }
-            PathError::Nul(_) | PathError::NotUtf8(_) => error.into_failure(Kind::Pipeline),
-        }
-    }
-}
-
-impl From<ExtensionError> for Failure {
-    fn from(error: ExtensionError) -> Self {
-        match &error {
-            ExtensionError::Refused { diagnostics, .. } => {
-                let hints: Vec<String> = diagnostics.iter().filter_map(|diagnostic| diagnostic.help.clone()).collect();
-                hints.into_iter().fold(error.into_failure(Kind::Pipeline), Self::hint)
-            }
-            ExtensionError::Unknown { .. } => {
-                error.into_failure(Kind::Plugin).hint("`--plugin-dir DIR` adds a folder to look in")
-            }
-            ExtensionError::Denied { .. } => {
-                error.into_failure(Kind::Plugin).hint("`dewar.toml` grants what plugins may do")
-            }
-            ExtensionError::Trapped { plugin, .. } | ExtensionError::BadAnswer { plugin, .. } => {
-                let hint = format!("this is a bug of `{plugin}`; tell its authors");
-                error.into_failure(Kind::Plugin).hint(hint)
-            }
-            ExtensionError::Rejected { .. } | ExtensionError::OverLimit { .. } => error.into_failure(Kind::Plugin),
-        }
     }
 }
 

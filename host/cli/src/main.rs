@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -23,7 +24,7 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(stop) => return print_stop(&stop),
     };
-    let ui = Ui::new(cli.global.color, verbosity(&cli.global));
+    let ui = Arc::new(Ui::new(cli.global.color, verbosity(&cli.global)));
     let end = Session::of_process(&cli.global).and_then(|session| commands::run(&cli.command, &session, &ui));
     end.unwrap_or_else(|failure| {
         ui.fail(&failure);

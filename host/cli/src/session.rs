@@ -6,12 +6,13 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use dewar_core::fs::FsError;
+use dewar_core::git::CommitTime;
+use dewar_core::process::Cancellation;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::args::GlobalArgs;
 use crate::failure::{Failure, Kind};
@@ -33,8 +34,6 @@ pub struct Session {
     pub clock: Clock,
     /// What randomness begins with.
     pub seed: u64,
-    /// Set when the user pressed Ctrl-C or the system asked to end.
-    pub cancelled: Arc<AtomicBool>,
 }
 
 /// What time it is.
@@ -64,10 +63,53 @@ impl Session {
     /// When there is no folder to work in, or a variable of ours cannot be read.
     pub fn of_process(global: &GlobalArgs) -> Result<Self, Failure> {
         let started_in = env::current_dir().map_err(FsError::new("find", "the current folder"))?;
-        let session = Self::new(global, &started_in, env::vars_os().collect())?;
-        listen(&session.cancelled)
-            .map_err(|error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}")))?;
-        Ok(session)
+        Self::new(global, &started_in, env::vars_os().collect())
+    }
+
+    /// A variable of the environment, when it is text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.env.get(&OsString::from(name))?.to_str().map(str::to_owned)
+    }
+
+    /// From now on, Ctrl-C and the system's request to end cancel what this returns: stages are interrupted, and the
+    /// command ends in order. Asked again, they are killed. Without it, a signal ends the process at once, which is right
+    /// for a command that runs no stage.
+    ///
+    /// # Errors
+    /// When signals cannot be caught.
+    pub fn cancellation(&self) -> Result<Cancellation, Failure> {
+        let cancellation = Cancellation::default();
+        let told = cancellation.clone();
+        let caught = |error: io::Error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}"));
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(caught)?;
+        let listen = move || signals.forever().for_each(|_| told.cancel());
+        std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(caught)?;
+        Ok(cancellation)
+    }
+
+    /// A source of numbers below the one asked for: SplitMix64 (Steele, Lea and Flood 2014) from the seed.
+    pub fn draw(&self) -> impl FnMut(usize) -> usize + use<> {
+        let mut state = self.seed;
+        move |below| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = state;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^= mixed >> 31;
+            usize::try_from(mixed % below.max(1) as u64).unwrap_or_default()
+        }
+    }
+
+    /// The time in the user's zone, for a commit.
+    #[must_use]
+    pub fn commit_time(&self) -> CommitTime {
+        let zone = match self.clock {
+            Clock::System => jiff::tz::TimeZone::system(),
+            Clock::Fixed(_) => jiff::tz::TimeZone::UTC,
+        };
+        let now = jiff::Timestamp::try_from(self.clock.now()).unwrap_or_default();
+        CommitTime::from(&now.to_zoned(zone))
     }
 
     fn new(global: &GlobalArgs, started_in: &Path, env: BTreeMap<OsString, OsString>) -> Result<Self, Failure> {
@@ -101,7 +143,6 @@ impl Session {
             cache_dir: base("XDG_CACHE_HOME", ".cache"),
             clock,
             seed: number("DEWAR_TEST_SEED")?.unwrap_or_else(|| RandomState::new().build_hasher().finish()),
-            cancelled: Arc::default(),
             env,
         })
     }
@@ -112,16 +153,6 @@ fn parse_number(name: &str, value: &OsString) -> Result<u64, Failure> {
         .to_str()
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| Failure::new(Kind::Usage, format!("`{name}` must be a whole number, not `{}`", value.display())))
-}
-
-/// The first Ctrl-C sets the flag, so that the command ends in order; the second ends the process at once.
-fn listen(cancelled: &Arc<AtomicBool>) -> io::Result<()> {
-    for (signal, exit_code) in [(SIGINT, i32::from(Kind::Interrupted.exit_code())), (SIGTERM, 128 + SIGTERM)] {
-        // In this order: the shutdown looks at the flag before this signal sets it.
-        signal_hook::flag::register_conditional_shutdown(signal, exit_code, Arc::clone(cancelled))?;
-        signal_hook::flag::register(signal, Arc::clone(cancelled))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

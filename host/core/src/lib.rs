@@ -12,7 +12,7 @@
 //! 6. [`graph`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
 //!    what is stale and why.
 //! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
-//! 8. [`exp`]: experiments.
+//! 8. [`track`]: data that is added and checked out. [`exp`]: experiments.
 
 pub mod cache;
 mod codec;
@@ -40,5 +40,6 @@ pub mod run_cache;
 pub mod schedule;
 pub mod source;
 pub mod stage_run;
+pub mod track;
 mod words;
 pub mod workspace;

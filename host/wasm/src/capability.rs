@@ -59,9 +59,7 @@ pub(crate) fn check(
             || grants.iter().any(|grant| grant.plugin == *plugin && grant.capability == *capability)
     };
     match asked.iter().find(|capability| !covered(capability)) {
-        Some(missing) => {
-            Err(ExtensionError::Denied { plugin: plugin.clone(), capability: missing.name().to_owned() })
-        }
+        Some(missing) => Err(ExtensionError::Denied { plugin: plugin.clone(), capability: missing.name().to_owned() }),
         None => Ok(()),
     }
 }

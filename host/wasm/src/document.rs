@@ -55,9 +55,7 @@ pub(crate) fn to_value(nodes: Vec<FlatNode>, length: usize) -> Result<Value, Doc
     for (index, node) in nodes.into_iter().enumerate().rev() {
         let value = match node.value {
             FlatValue::Scalar(value) => value,
-            FlatValue::Sequence(items) => {
-                Value::List(items.into_iter().map(|child| take(&mut built, child)).collect())
-            }
+            FlatValue::Sequence(items) => Value::List(items.into_iter().map(|child| take(&mut built, child)).collect()),
             FlatValue::Mapping(entries) => {
                 Value::Map(entries.into_iter().map(|(key, child)| (key, take(&mut built, child))).collect::<Map>())
             }

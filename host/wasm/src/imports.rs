@@ -57,7 +57,8 @@ pub(crate) struct Job {
 }
 
 /// A child in the table of a guest. Dropping it ends it.
-pub(crate) struct Child(pub(crate) Box<dyn ChildProcess>);
+#[expect(unreachable_pub, reason = "the generated bindings re-export it, which needs `pub`")]
+pub struct Child(pub(crate) Box<dyn ChildProcess>);
 
 /// Why a process could not be had, in the words of the WIT package.
 pub(crate) enum Refusal {

@@ -52,7 +52,9 @@ pub enum ManifestError {
     #[error("its manifest cannot be read: {0}")]
     Malformed(String),
     /// A name that is none.
-    #[error("`{0}` in its manifest is no name: lower-case letters, digits and `-`, beginning with a letter, at most 64")]
+    #[error(
+        "`{0}` in its manifest is no name: lower-case letters, digits and `-`, beginning with a letter, at most 64"
+    )]
     BadName(String),
     /// A suffix that is none.
     #[error("`{0}` in its manifest is no suffix: a `.` and lower-case letters, digits, `.`, `-` or `_`, at most 32")]
@@ -88,7 +90,8 @@ impl Manifest {
 
     fn check(&self) -> Result<(), ManifestError> {
         let starts_with_letter = self.name.starts_with(|first: char| first.is_ascii_lowercase());
-        if !starts_with_letter || self.name.len() > 64 || !self.name.bytes().all(|byte| is_lower(byte) || byte == b'-') {
+        if !starts_with_letter || self.name.len() > 64 || !self.name.bytes().all(|byte| is_lower(byte) || byte == b'-')
+        {
             return Err(ManifestError::BadName(crate::text::line(&self.name, 80)));
         }
         for (key, text, limit) in
@@ -125,10 +128,8 @@ mod tests {
 
     #[test]
     fn reads_what_is_documented() {
-        let manifest = Manifest::parse(
-            b"name = \"executor-shell\"\nversion = \"1.0\"\n[capabilities]\nprocess = true\n",
-        )
-        .unwrap();
+        let manifest =
+            Manifest::parse(b"name = \"executor-shell\"\nversion = \"1.0\"\n[capabilities]\nprocess = true\n").unwrap();
         assert_eq!(manifest.name, "executor-shell");
         assert!(manifest.capabilities.process);
         assert!(manifest.suffixes.is_empty());
@@ -144,7 +145,10 @@ mod tests {
             ManifestError::Malformed(_)
         ));
         for name in ["", "X", "1x", "../x", "a b", "a\\u001b"] {
-            assert!(matches!(parse(&format!("name = \"{name}\"\nversion = \"1\"")), ManifestError::BadName(_)), "{name}");
+            assert!(
+                matches!(parse(&format!("name = \"{name}\"\nversion = \"1\"")), ManifestError::BadName(_)),
+                "{name}"
+            );
         }
         for suffix in ["yaml", ".", ".YAML", ".a/b", ".x y"] {
             let text = format!("name = \"x\"\nversion = \"1\"\nsuffixes = [\"{suffix}\"]");

@@ -111,8 +111,7 @@ impl Handle {
         let runtime = self.host.runtime().as_ref().map_err(|reason| self.plugin.rejected(reason))?;
         let bound = self.plugin.bound.get_or_init(|| self.plugin.bind(runtime, &self.host.events));
         let bound = bound.as_ref().map_err(|reason| self.plugin.rejected(reason))?;
-        let caller =
-            Caller { runtime, plugin: &self.plugin.id, limits: &self.host.limits, events: &self.host.events };
+        let caller = Caller { runtime, plugin: &self.plugin.id, limits: &self.host.limits, events: &self.host.events };
         // The registry hands out a handle as what the plugin is.
         body(&caller, bound).unwrap_or_else(|| Err(self.plugin.rejected("it is of another kind")))
     }

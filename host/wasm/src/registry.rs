@@ -69,12 +69,7 @@ impl PluginRegistry {
             compiled: CompiledCode::new(setup.compiled),
             runtime: OnceLock::new(),
         };
-        Self {
-            host: Arc::new(host),
-            directories: setup.directories,
-            bundled: setup.bundled,
-            shelves: OnceLock::new(),
-        }
+        Self { host: Arc::new(host), directories: setup.directories, bundled: setup.bundled, shelves: OnceLock::new() }
     }
 
     fn shelves(&self) -> &[Shelf] {
@@ -149,9 +144,8 @@ impl Extensions for PluginRegistry {
         if has_suffix && let Some(broken) = self.any_broken() {
             return Err(broken);
         }
-        let fallback = |component: &Component| {
-            component.manifest.suffixes.iter().any(|suffix| suffix == FALLBACK).then_some(0)
-        };
+        let fallback =
+            |component: &Component| component.manifest.suffixes.iter().any(|suffix| suffix == FALLBACK).then_some(0);
         let found = self.find(Kind::ParamFormat, &[], fallback)?;
         let unknown = || ExtensionError::Unknown { kind: Kind::ParamFormat.noun(), name: FALLBACK.to_owned() };
         Ok(Arc::new(found.ok_or_else(unknown)?))

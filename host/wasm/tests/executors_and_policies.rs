@@ -53,10 +53,8 @@ impl Drop for PretendChild {
 }
 
 fn grant() -> Grant {
-    let plugin = PluginId {
-        name: "executor-hostile".into(),
-        digest: blake3::hash(HOSTILE_EXECUTOR).to_hex().to_string(),
-    };
+    let plugin =
+        PluginId { name: "executor-hostile".into(), digest: blake3::hash(HOSTILE_EXECUTOR).to_hex().to_string() };
     Grant { plugin, capability: Capability::Process }
 }
 
@@ -88,11 +86,8 @@ fn a_granted_executor_runs_and_is_heard() {
     let heard = Arc::clone(&started);
     let bench = registry(&[folder.path()], vec![grant()], Limits::default());
     let executor = bench.registry.executor("hostile").unwrap();
-    let outcome = executor.run(
-        &job("anything"),
-        processes.clone(),
-        Arc::new(move |index| heard.lock().unwrap().push(index)),
-    );
+    let outcome =
+        executor.run(&job("anything"), processes.clone(), Arc::new(move |index| heard.lock().unwrap().push(index)));
     assert_eq!(outcome.unwrap(), Outcome::Succeeded);
     assert_eq!(*started.lock().unwrap(), [0]);
     assert_eq!(processes.started.lock().unwrap()[0].program, "true");
@@ -106,10 +101,7 @@ fn without_a_grant_it_is_denied_before_it_runs() {
     for grants in [Vec::new(), vec![other]] {
         let bench = registry(&[folder.path()], grants, Limits::default());
         let Err(error) = bench.registry.executor("hostile") else { panic!("it was granted") };
-        assert_eq!(
-            error.to_string(),
-            "the plugin `executor-hostile` asks for process, which is not granted"
-        );
+        assert_eq!(error.to_string(), "the plugin `executor-hostile` asks for process, which is not granted");
     }
 }
 

@@ -63,10 +63,9 @@ fn the_first_folder_wins() {
     let changed = replaced(HOSTILE_FORMAT, b"all of it bad", b"all of it BAD");
     let second = folder(&[("a.wasm", &changed)]);
     let missing = first.path().join("missing");
-    for (folders, wanted) in [
-        ([&missing, first.path(), second.path()], HOSTILE_FORMAT),
-        ([second.path(), &missing, first.path()], &changed),
-    ] {
+    for (folders, wanted) in
+        [([&missing, first.path(), second.path()], HOSTILE_FORMAT), ([second.path(), &missing, first.path()], &changed)]
+    {
         let bench = registry(&folders, Vec::new(), Limits::default());
         let format = bench.registry.param_format(&path("x.hostile")).unwrap();
         assert_eq!(format.id().digest, blake3::hash(wanted).to_hex().as_str());

@@ -12,8 +12,8 @@ pub struct ParamsArgs {
 
 /// What can be done with parameters.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum ParamsCommand {
-    /// Shows what differs between revisions.
     Diff(ParamsDiffArgs),
 }
 
@@ -68,8 +68,8 @@ pub struct MetricsArgs {
 
 /// What can be done with metrics.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum MetricsCommand {
-    /// Shows them as a table.
     Show(MetricsShowArgs),
 }
 

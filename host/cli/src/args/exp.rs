@@ -14,17 +14,12 @@ pub struct ExpArgs {
 
 /// What can be done with experiments.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum ExpCommand {
-    /// Runs and records one.
     Run(ExpRunArgs),
-    /// Shows them as a table.
-    Show(Box<ExpShowArgs>),
-    /// Lists their names.
     #[command(visible_alias = "ls")]
     List(ExpListArgs),
-    /// Brings the workspace to one.
     Apply(ExpApplyArgs),
-    /// Removes some.
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
 }

@@ -34,7 +34,17 @@ pub struct Cli {
 
 /// The commands. Each has a file in `commands/`.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+#[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
+pub enum Command {
+    Init(project::InitArgs),
+    Stage(stage::StageArgs),
+    Repro(run::ReproArgs),
+    #[command(visible_alias = "experiments")]
+    Exp(exp::ExpArgs),
+    Status(project::StatusArgs),
+    Add(data::AddArgs),
+    Checkout(data::CheckoutArgs),
+}
 
 /// Flags that every command has.
 #[derive(Debug, Default, Args)]

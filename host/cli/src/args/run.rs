@@ -68,6 +68,10 @@ pub struct StageSelectionArgs {
     #[arg(short, long, visible_alias = "single-stage", requires = "targets")]
     pub single_item: bool,
 
+    /// Start at the stages named and run those that need them, and none before them
+    #[arg(long, requires = "targets", conflicts_with = "single_item")]
+    pub downstream: bool,
+
     /// Print what would run and why, and change nothing
     #[arg(long)]
     pub dry: bool,

@@ -12,10 +12,9 @@ pub struct StageArgs {
 
 /// What can be done with stages.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum StageCommand {
-    /// Writes a stage.
     Add(Box<StageAddArgs>),
-    /// Lists stages.
     #[command(visible_alias = "ls")]
     List(StageListArgs),
 }

@@ -1,9 +1,18 @@
 //! What each command does, one file a command. Each reads from top to bottom: what is meant, one call of core, what is told.
 //! Step 2 of the walk.
 
+pub mod data;
 pub mod demo;
+pub mod exp;
+pub mod init;
+pub mod plan;
+pub mod project;
+pub mod repro;
+pub mod stage;
+pub mod status;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -14,6 +23,14 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// What stopped the command.
-pub fn run(command: &Command, _: &Session, _: &Ui) -> Result<ExitCode, Failure> {
-    match *command {}
+pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(args) => init::run(args, session, ui),
+        Command::Stage(args) => stage::run(args, session, ui),
+        Command::Repro(args) => repro::run(args, session, ui),
+        Command::Exp(args) => exp::run(args, session, ui),
+        Command::Status(args) => status::run(args, session, ui),
+        Command::Add(args) => data::add(args, session, ui),
+        Command::Checkout(args) => data::check_out(args, session, ui),
+    }
 }

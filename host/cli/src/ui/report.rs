@@ -1,6 +1,6 @@
 //! [`Reporter`]: tells the user what core says is happening, in DVC's words where users know them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dewar_core::event::{Event, EventSink, LogLevel, Unit};
@@ -17,8 +17,8 @@ const REDRAW: Duration = Duration::from_millis(100);
 const REPEAT: Duration = Duration::from_secs(10);
 
 /// Prints events as they come.
-pub struct Reporter<'a> {
-    ui: &'a Ui,
+pub struct Reporter {
+    ui: Arc<Ui>,
     state: Mutex<State>,
 }
 
@@ -35,10 +35,10 @@ struct Progress {
     shown: Option<Instant>,
 }
 
-impl<'a> Reporter<'a> {
+impl Reporter {
     /// A reporter to `ui`.
     #[must_use]
-    pub fn new(ui: &'a Ui) -> Self {
+    pub fn new(ui: Arc<Ui>) -> Self {
         Self { ui, state: Mutex::default() }
     }
 
@@ -85,7 +85,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-impl EventSink for Reporter<'_> {
+impl EventSink for Reporter {
     fn event(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, dim) = (style::NAME, style::DIM);

@@ -269,6 +269,19 @@ impl Folders {
 }
 
 impl Git {
+    /// Adds a file to the user's index, as `git add` does: only for commands that say they do.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn stage(&self, path: &RepoPath) -> Result<(), GitError> {
+        let relative = self.in_git(path);
+        let staged = self.repo.index().and_then(|mut index| {
+            index.add_path(std::path::Path::new(&relative))?;
+            index.write()
+        });
+        staged.map_err(GitError::operation("git add", path))
+    }
+
     /// Whether the index has this file, or any below this folder.
     ///
     /// # Errors

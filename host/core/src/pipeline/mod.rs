@@ -2,8 +2,9 @@
 //!
 //! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`definition`]
 //! (a `dvc.yaml` as written), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
-//! whole project), [`target`] (what the user names).
+//! whole project), [`target`] (what the user names), [`add`] (`stage add`).
 
+pub mod add;
 pub mod build;
 pub mod data_file;
 pub mod definition;

@@ -67,9 +67,7 @@ pub(super) fn bind(kind: Kind, runtime: &Runtime, component: &Component) -> wasm
     log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     Ok(match kind {
-        Kind::ParamFormat => {
-            Bound::Format(Box::new(ParamFormatPluginPre::new(linker.instantiate_pre(component)?)?))
-        }
+        Kind::ParamFormat => Bound::Format(Box::new(ParamFormatPluginPre::new(linker.instantiate_pre(component)?)?)),
         Kind::StageExecutor => {
             process::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
             progress::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
@@ -137,10 +135,7 @@ impl Policy for CheckpointPolicyPluginPre<Guest> {
         let options = from_value(options);
         let past: Vec<policy::PastMoment> = history
             .iter()
-            .map(|past| policy::PastMoment {
-                moment: from_moment(&past.moment),
-                checkpoint: past.checkpoint.clone(),
-            })
+            .map(|past| policy::PastMoment { moment: from_moment(&past.moment), checkpoint: past.checkpoint.clone() })
             .collect();
         caller.call(None, |store| {
             let plugin = self.instantiate(&mut *store)?;
@@ -229,12 +224,7 @@ impl Guest {
 }
 
 fn to_command(command: process::Command) -> Command {
-    Command {
-        program: command.program,
-        args: command.args,
-        env: command.env,
-        working_dir: command.working_dir,
-    }
+    Command { program: command.program, args: command.args, env: command.env, working_dir: command.working_dir }
 }
 
 fn from_exit(exit: Exit) -> process::Exit {

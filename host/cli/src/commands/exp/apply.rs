@@ -1,0 +1,47 @@
+//! `exp apply`: brings the workspace to an experiment.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::exp::{apply, refs};
+use dewar_core::path::RepoPath;
+use dewar_core::pipeline::Pipeline;
+use dewar_core::track::{self, Missing, Unsaved};
+
+use crate::args::exp::ExpApplyArgs;
+use crate::commands::project::{Project, files};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::Ui;
+use crate::ui::problem::Problem;
+
+/// Does what `exp apply` was told.
+///
+/// # Errors
+/// When there is no such experiment, or it cannot be written.
+pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    let project = Project::open(session, ui)?;
+    let _held = project.repo.take_workspace("exp apply")?;
+    let git = project.repo.git()?;
+    let commit = refs::resolve(git, &args.experiment)?.commit;
+    let identity = git.identity(&project.identity())?;
+    let staging = RepoPath::parse(".dvc/tmp")?;
+    let applied = apply::apply(git, commit, &staging, &identity, session.commit_time())?;
+    let pipeline = Pipeline::load(&files(&project))?;
+    let workspace = project.workspace(&pipeline)?;
+    let stages: Vec<_> = pipeline.stages().map(|(_, stage)| stage).collect();
+    // What the experiment's outputs replace is in the cache, or was made by hand: that is refused, file by file.
+    let checked_out = track::check_out(&workspace, &pipeline, stages, Unsaved::Replace, Missing::Refuse);
+    project.save_index();
+    if let Some(kept) = applied.kept {
+        ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
+    }
+    if let Err(track::TrackError::Missing { paths }) = &checked_out {
+        let listed: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        ui.warn(&Problem::new(format!("the cache lacks outputs of the experiment: {}", listed.join(", "))));
+    } else {
+        checked_out?;
+    }
+    ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
+    Ok(ExitCode::SUCCESS)
+}

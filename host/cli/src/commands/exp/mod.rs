@@ -1,0 +1,28 @@
+//! `exp` and its commands.
+
+pub mod apply;
+pub mod list;
+pub mod remove;
+pub mod run;
+mod selection;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::args::exp::{ExpArgs, ExpCommand};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// Does what `exp` was told.
+///
+/// # Errors
+/// What stopped the command.
+pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    match &args.command {
+        ExpCommand::Run(args) => run::run(args, session, ui),
+        ExpCommand::List(args) => list::run(args, session, ui),
+        ExpCommand::Apply(args) => apply::run(args, session, ui),
+        ExpCommand::Remove(args) => remove::run(args, session, ui),
+    }
+}

@@ -1,0 +1,62 @@
+//! `exp run`: an experiment in the workspace. Step 2 of the walk; [`dewar_core::exp::run`] has the parts.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::run::{self, Recording};
+use dewar_core::params::Override;
+use dewar_core::repro;
+use dewar_core::pipeline::files::Overlaid;
+use dewar_core::stage_run::Commit;
+
+use crate::args::run::ExpRunArgs;
+use crate::commands::project::{Project, files};
+use crate::commands::repro::{force, reach};
+use crate::commands::plan;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::{Ui, style};
+
+/// Does what `exp run` was told.
+///
+/// # Errors
+/// When an override does not fit, a stage fails, or the experiment cannot be recorded.
+pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    let overrides: Vec<Override> = args.set_param.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
+    let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
+    let project = Project::open(session, ui)?;
+    let from = project.repo.from();
+    let git = project.repo.git()?;
+    let stages = &args.stages;
+    if stages.dry {
+        let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
+        let seen = Overlaid::new(files(&project), overlay.clone());
+        let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+        let workspace = project.workspace_with(&selection.pipeline, overlay)?;
+        plan::print(&project, &selection, &workspace, force(stages), ui)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _held = project.repo.take_workspace("exp run")?;
+    let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
+    let identified = run::identify(git, name, taken, &mut session.draw())?;
+    let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
+    // Before anything is written: the pipeline must be valid, and have the targets.
+    let seen = Overlaid::new(files(&project), overlay.clone());
+    let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+    run::write_overrides(&files(&project), &overlay)?;
+    let mark = style::NAME;
+    ui.tell(&format!("Reproducing experiment '{mark}{}{mark:#}'", identified.name))?;
+    let env = vec![
+        ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
+        ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
+    ];
+    let report = project.run(&selection, force(stages), Commit::Yes, env)?;
+    let recording =
+        Recording { message: args.message.as_deref(), identity: &project.identity(), time: session.commit_time() };
+    let experiment = run::record(git, &identified, &selection, &report, &recording)?;
+    ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
+    ui.tell("Experiment results have been applied to your workspace.")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,214 @@
+//! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use dewar_core::cache::{LinkKind, ObjectStore, Shared, WorkTree};
+use dewar_core::event::EventSink;
+use dewar_core::extension::{Extensions, PluginId};
+use dewar_core::git::IdentityOverrides;
+use dewar_core::index::StatIndex;
+use dewar_core::params::ParamFiles;
+use dewar_core::pipeline::files::Overlay;
+use dewar_core::pipeline::{Pipeline, ProjectFiles};
+use dewar_core::plan::Force;
+use dewar_core::process::{Group, NativeProcesses, StageOutput};
+use dewar_core::repo::Repo;
+use dewar_core::repro::Selection;
+use dewar_core::run_cache::RunCache;
+use dewar_core::schedule::{self, RunReport};
+use dewar_core::stage_run::{Commit, StageRunner};
+use dewar_core::workspace::Workspace;
+use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
+
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::Ui;
+use crate::ui::report::Reporter;
+
+/// The executor of stages that name none.
+const EXECUTOR: &str = "shell";
+
+/// The project that a command works on.
+pub struct Project<'a> {
+    /// Where it is, its settings and its repository.
+    pub repo: Repo,
+    /// How its parameter files are read.
+    pub params: ParamFiles,
+    session: &'a Session,
+    extensions: Arc<PluginRegistry>,
+    events: Arc<dyn EventSink>,
+    store: ObjectStore,
+    index: StatIndex,
+}
+
+impl<'a> Project<'a> {
+    /// Opens the project that the session is in. No plugin is looked for yet.
+    ///
+    /// # Errors
+    /// When there is none, or its settings are invalid.
+    pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
+        let repo = Repo::discover(&session.cwd)?;
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let extensions = Arc::new(registry(session, &repo, &events)?);
+        let remembered = repo.tmp().join("dewar");
+        let clock = session.clock;
+        Ok(Self {
+            params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
+            store: store(&repo)?,
+            index: StatIndex::open(remembered.join("stats"), move || clock.now()),
+            session,
+            extensions,
+            events,
+            repo,
+        })
+    }
+
+    /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn workspace(&self, pipeline: &Pipeline) -> Result<Workspace<'_>, Failure> {
+        let algorithm = self.repo.config.algorithm(pipeline.algorithm_in_use());
+        let tree = WorkTree::open(self.repo.root(), &self.index)?;
+        Ok(Workspace::new(tree, &self.store, &self.params, algorithm))
+    }
+
+    /// The same, with texts in place of what is there.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn workspace_with(&self, pipeline: &Pipeline, overlay: Overlay) -> Result<Workspace<'_>, Failure> {
+        Ok(self.workspace(pipeline)?.with_overlay(overlay))
+    }
+
+    /// Where contents are kept.
+    pub const fn store(&self) -> &ObjectStore {
+        &self.store
+    }
+
+    /// Where what can be computed again is kept for this project.
+    pub fn remembered(&self, what: &str) -> PathBuf {
+        self.repo.tmp().join("dewar").join(what)
+    }
+
+    /// Brings the selected stages up to date; their commands see `env` beside the user's environment.
+    ///
+    /// # Errors
+    /// When a stage fails or cannot run. What was finished before is kept.
+    pub fn run(
+        &self,
+        selection: &Selection,
+        force: Force,
+        commit: Commit,
+        env: Vec<(String, String)>,
+    ) -> Result<RunReport, Failure> {
+        let workspace = self.workspace(&selection.pipeline)?;
+        let group = if std::io::stdin().is_terminal() { Group::Shared } else { Group::Own };
+        let processes = NativeProcesses {
+            workspace: self.repo.root().to_owned(),
+            output: StageOutput::Inherited,
+            cancellation: self.session.cancellation()?,
+            group,
+        };
+        let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
+        let runner = StageRunner {
+            workspace: &workspace,
+            executor: self.extensions.executor(EXECUTOR)?,
+            processes: Arc::new(processes),
+            env: self.stage_env(env),
+            run_cache: Some(RunCache::new(self.store.folder())),
+            git: git.map(Mutex::new),
+            events: Arc::clone(&self.events),
+            commit,
+        };
+        let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
+        self.save_index();
+        Ok(result?)
+    }
+
+    /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
+    pub fn save_index(&self) {
+        if let Err(error) = self.index.save() {
+            self.events.event(dewar_core::event::Event::Warning { message: error.to_string() });
+        }
+    }
+
+    fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
+        let text = |value: &std::ffi::OsString| value.to_str().map(str::to_owned);
+        let inherited = self.session.env.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
+        inherited.chain([root]).chain(more).collect()
+    }
+
+    /// What the environment says of the user's identity.
+    pub fn identity(&self) -> IdentityOverrides {
+        let variable = |name: &str| self.session.text(name);
+        IdentityOverrides {
+            author_name: variable("GIT_AUTHOR_NAME"),
+            author_email: variable("GIT_AUTHOR_EMAIL"),
+            committer_name: variable("GIT_COMMITTER_NAME"),
+            committer_email: variable("GIT_COMMITTER_EMAIL"),
+            email: variable("EMAIL"),
+        }
+    }
+
+    /// Which session opened it.
+    pub const fn session(&self) -> &'a Session {
+        self.session
+    }
+}
+
+/// What the file system says a project looks like without a workspace: the text of its files.
+pub fn files(project: &Project<'_>) -> impl ProjectFiles {
+    dewar_core::pipeline::files::WorkFiles::new(project.repo.root().to_owned())
+}
+
+fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {
+    let mut directories = session.plugin_dirs.clone();
+    directories.push(repo.root().join(".dvc/plugins"));
+    directories.extend(session.user_plugin_dir.clone());
+    let mut grants = Vec::new();
+    for (name, settings) in &repo.config.own.plugins {
+        let plugin = PluginId { name: name.clone(), digest: settings.blake3.clone() };
+        for text in &settings.grants {
+            let capability = Capability::from_name(text).ok_or_else(|| {
+                let message = format!("`dewar.toml` grants `{text}` to the plugin `{name}`, which is no capability");
+                Failure::new(crate::failure::Kind::Pipeline, message).hint("there is `process`")
+            })?;
+            grants.push(Grant { plugin: plugin.clone(), capability });
+        }
+    }
+    let bundled =
+        dewar_bundled::BUNDLED.iter().map(|plugin| Bundled { bytes: plugin.bytes, digest: plugin.blake3 }).collect();
+    Ok(PluginRegistry::new(Setup {
+        directories,
+        bundled,
+        grants,
+        compiled: session.cache_dir.as_ref().map(|dir| dir.join("compiled")),
+        limits: Limits::default(),
+        events: Arc::clone(events),
+    }))
+}
+
+/// The cache, with the links that `cache.type` asks for.
+fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
+    let mut links = Vec::new();
+    for name in repo.config.dvc("cache", "type").unwrap_or_default().split(',').map(str::trim) {
+        links.push(match name {
+            "" => continue,
+            "reflink" => LinkKind::Reflink,
+            "hardlink" => LinkKind::Hardlink,
+            "symlink" => LinkKind::Symlink,
+            "copy" => LinkKind::Copy,
+            other => {
+                let message = format!("`cache.type` in `.dvc/config` names `{other}`, which is no kind of link");
+                return Err(Failure::new(crate::failure::Kind::Pipeline, message)
+                    .hint("it may name reflink, hardlink, symlink, copy"));
+            }
+        });
+    }
+    let shared = if repo.config.dvc("cache", "shared") == Some("group") { Shared::Group } else { Shared::No };
+    Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), shared, &links))
+}
