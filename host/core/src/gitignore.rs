@@ -6,6 +6,7 @@ use std::path::Path;
 use ignore::gitignore::GitignoreBuilder;
 
 use crate::fs::{self, FsError};
+use crate::ignore::as_git_reads;
 use crate::path::RepoPath;
 
 const GITIGNORE: &str = ".gitignore";
@@ -121,7 +122,7 @@ pub fn ignores(text: &str, name: &str) -> bool {
     let mut builder = GitignoreBuilder::new("/");
     for line in text.lines() {
         // A line that git cannot read matches nothing.
-        builder.add_line(None, line).ok();
+        builder.add_line(None, &as_git_reads(line)).ok();
     }
     builder.build().is_ok_and(|rules| rules.matched(name, false).is_ignore())
 }
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ODD: [&str; 20] = [
+    const ODD: [&str; 22] = [
         "with space",
         "ünï-文件-🙂",
         "quo'te",
@@ -160,6 +161,8 @@ mod tests {
         "tab\t",
         "back\\slash",
         "@at{brace}",
+        "{a,b}",
+        "{",
         "q?",
     ];
 

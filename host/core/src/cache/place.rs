@@ -164,7 +164,7 @@ impl Place {
                     let target = std::path::absolute(object)?;
                     rustix::fs::symlinkat(&target, &self.folder, name).map(|()| None)
                 }
-                LinkKind::Reflink => match self.copy_as(object, executable, name, |new, old| reflink(new, old)) {
+                LinkKind::Reflink => match self.copy_as(object, executable, name, reflink) {
                     Ok(inode) => return Ok(Some(inode)),
                     Err(_) => continue,
                 },
