@@ -85,7 +85,8 @@ fn a_file_goes_in_and_comes_back() {
     assert_eq!(p.scan("out").unwrap().unwrap(), scanned);
     let object = p.store.path(scanned.id());
     let name = Hasher::digest(Algorithm::Blake3, b"content").to_string();
-    assert!(object.ends_with(format!("files/blake3/{}/{}", &name[..2], &name[2..])));
+    let (start, rest) = name.split_at(2);
+    assert!(object.ends_with(format!("files/blake3/{start}/{rest}")));
     assert_eq!(mode(&object), 0o444);
     assert!(mode(&p.path("out")) & 0o200 != 0);
     assert!(p.check_out(scanned.id(), "out").unwrap().is_empty());
@@ -198,7 +199,8 @@ fn objects_of_dvc_2_are_found_where_they_are() {
     let p = Project::new();
     let id = Hasher::digest(Algorithm::Md5Dos2Unix, b"a\r\nb\r\n");
     let object = p.store.path(&id);
-    assert!(object.ends_with(format!("cache/{}/{}", &id.as_str()[..2], &id.as_str()[2..])));
+    let (start, rest) = id.as_str().split_at(2);
+    assert!(object.ends_with(format!("cache/{start}/{rest}")));
     std::fs::create_dir_all(object.parent().unwrap()).unwrap();
     std::fs::write(&object, "a\r\nb\r\n").unwrap();
     p.check_out(&id, "out").unwrap();
