@@ -6,6 +6,7 @@ use std::path::Path;
 use ignore::gitignore::GitignoreBuilder;
 
 use crate::fs::{self, FsError};
+use crate::ignore::as_git_reads;
 use crate::path::RepoPath;
 
 const GITIGNORE: &str = ".gitignore";
@@ -105,6 +106,7 @@ fn edit(
 ) -> Result<Option<RepoPath>, FsError> {
     let Some(file) = output.parent().and_then(|folder| folder.join(GITIGNORE).ok()) else { return Ok(None) };
     let path = file.under(root);
+    check_inside(root, &path)?;
     let text = fs::read_optional(&path)?.unwrap_or_default();
     let Some(new) = change(&text, output.file_name()) else { return Ok(None) };
     if new.is_empty() {
@@ -115,13 +117,25 @@ fn edit(
     Ok(Some(file))
 }
 
+/// Refuses a file that symlinks lead out of the project, before it is written through them.
+fn check_inside(root: &Path, path: &Path) -> Result<(), FsError> {
+    let real_root = std::fs::canonicalize(root).map_err(FsError::new("resolve", root))?;
+    // Of what does not exist yet, the nearest folder that does.
+    let real = path.ancestors().find_map(|part| std::fs::canonicalize(part).ok());
+    if real.is_some_and(|real| real.starts_with(real_root)) {
+        return Ok(());
+    }
+    let source = std::io::Error::other("it leads out of the project through a symlink");
+    Err(FsError { verb: "write", path: path.to_owned(), source })
+}
+
 /// Whether the `.gitignore` text of a folder ignores its entry `name`. For projects without git's own judgement at hand.
 #[must_use]
 pub fn ignores(text: &str, name: &str) -> bool {
     let mut builder = GitignoreBuilder::new("/");
     for line in text.lines() {
         // A line that git cannot read matches nothing.
-        builder.add_line(None, line).ok();
+        builder.add_line(None, &as_git_reads(line)).ok();
     }
     builder.build().is_ok_and(|rules| rules.matched(name, false).is_ignore())
 }
@@ -140,7 +154,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ODD: [&str; 20] = [
+    const ODD: [&str; 22] = [
         "with space",
         "ünï-文件-🙂",
         "quo'te",
@@ -160,6 +174,8 @@ mod tests {
         "tab\t",
         "back\\slash",
         "@at{brace}",
+        "{a,b}",
+        "{",
         "q?",
     ];
 
@@ -192,6 +208,23 @@ mod tests {
         assert_eq!(with_names(b"/c", ["c"]), None);
         assert_eq!(without_name(b"a\r\n/c\r\n\nb", "c").unwrap(), b"a\r\n\nb");
         assert_eq!(without_name(b"c\n", "c"), None);
+    }
+
+    #[test]
+    fn no_symlink_leads_out_of_the_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("repo");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(dir.path().join("victim"), "precious").unwrap();
+        std::os::unix::fs::symlink("../victim", root.join(GITIGNORE)).unwrap();
+        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+        for output in ["out", "up/out"] {
+            let error = add(&root, &[RepoPath::parse(output).unwrap()], |_| false).unwrap_err();
+            assert!(error.to_string().contains("leads out of the project"), "{error}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("victim")).unwrap(), b"precious");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert_eq!(add(&root, &[RepoPath::parse("new/out").unwrap()], |_| false).unwrap().len(), 1);
     }
 
     proptest! {

@@ -106,13 +106,37 @@ fn parse(folder: &Path, file: PathBuf, bytes: Vec<u8>) -> Result<Gitignore, Igno
     builder.allow_unclosed_class(true);
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         // DVC strips the blanks before a pattern.
-        builder.add_line(None, line.trim_start()).map_err(|error| IgnoreError::Pattern {
+        builder.add_line(None, &as_git_reads(line.trim_start())).map_err(|error| IgnoreError::Pattern {
             file: file.clone(),
             line: number + 1,
             reason: error.to_string(),
         })?;
     }
     builder.build().map_err(|error| IgnoreError::Pattern { file, line: 1, reason: error.to_string() })
+}
+
+/// The pattern for matchers that know alternatives (`{a,b}`): in git, braces are ordinary characters.
+pub(crate) fn as_git_reads(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => {
+                out.push(char);
+                out.extend(chars.next());
+            }
+            '{' | '}' => out.extend(['\\', char]),
+            // A class ends at the first `]` that is not its first character.
+            '[' if chars.as_str().char_indices().any(|(at, next)| at > 0 && next == ']') => {
+                out.push(char);
+                out.extend(chars.next());
+                out.extend(chars.by_ref().take_while(|next| *next != ']'));
+                out.push(']');
+            }
+            _ => out.push(char),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -141,10 +165,11 @@ mod tests {
     #[test]
     fn a_bad_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(DVCIGNORE), "ok\n{a,b\n").unwrap();
-        let result = FolderRules::of(dir.path(), &RepoPath::root());
-        // A brace is an ordinary character in gitignore.
-        assert!(result.is_ok());
+        // A brace is an ordinary character, as in git.
+        std::fs::write(dir.path().join(DVCIGNORE), "ok\n{a,b}\n{c\n[{]d\n").unwrap();
+        let rules = FolderRules::of(dir.path(), &RepoPath::root()).unwrap();
+        let ignores = |name: &str| rules.ignores(&dir.path().join(name), EntryKind::File);
+        assert!(ignores("{a,b}") && ignores("{c") && ignores("{d") && !ignores("a") && !ignores("c"));
         std::fs::write(dir.path().join(DVCIGNORE), "ok\n[z-a]\n").unwrap();
         let error = FolderRules::of(dir.path(), &RepoPath::root()).unwrap_err();
         assert!(matches!(error, IgnoreError::Pattern { line: 2, .. }), "{error}");

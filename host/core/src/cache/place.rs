@@ -121,7 +121,7 @@ impl Place {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!(".dewar-{}-{number}", std::process::id());
-        let linked = self.link_as(store, object, executable, &name).and_then(|modified| {
+        let linked = self.link_as(store, object, executable, &name).and_then(|inode| {
             let to = |name: &str| rustix::fs::renameat(&self.folder, name, &self.folder, &*self.name);
             match to(&name) {
                 Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
@@ -130,15 +130,16 @@ impl Place {
                 }
                 result => result?,
             }
-            Ok(modified)
+            Ok(inode)
         });
-        // Renaming one name of a file onto another name of it does nothing, and after a failure it is in the way.
-        let leftover = self.folder.remove_file(&name);
-        let modified = linked.map_err(FsError::new("write", &self.path))?;
-        drop(leftover);
+        // After a failure it is in the way; and renaming one name of a file onto another name of it does nothing.
+        if !matches!(linked, Ok(Some(_))) {
+            self.folder.remove_file(&name).ok();
+        }
+        let inode = linked.map_err(FsError::new("write", &self.path))?;
         let metadata = std::fs::metadata(&self.path).map_err(FsError::new("look at", &self.path))?;
         let stat = Stat::from(&metadata);
-        match modified {
+        match inode {
             Some(inode) if inode != metadata.ino() => Err(CacheError::Changed(self.path.clone())),
             _ => Ok(stat),
         }
@@ -164,7 +165,7 @@ impl Place {
                     let target = std::path::absolute(object)?;
                     rustix::fs::symlinkat(&target, &self.folder, name).map(|()| None)
                 }
-                LinkKind::Reflink => match self.copy_as(object, executable, name, |new, old| reflink(new, old)) {
+                LinkKind::Reflink => match self.copy_as(object, executable, name, reflink) {
                     Ok(inode) => return Ok(Some(inode)),
                     Err(_) => continue,
                 },
