@@ -10,7 +10,8 @@ use dewar_core::workspace::Workspace;
 
 use super::project::Project;
 use crate::failure::Failure;
-use crate::ui::{Ui, number, style, text};
+use crate::ui::number::{self, Digits};
+use crate::ui::{Ui, style, text};
 
 /// Prints the plan of the selected stages; nothing is changed.
 ///
@@ -52,7 +53,7 @@ pub fn describe(reason: &Reason) -> String {
         FileChange::Deleted => "does not exist",
         FileChange::Modified => "changed",
     };
-    let value = |value: &Option<ParamValue>| value.as_ref().map_or_else(|| "nothing".to_owned(), number::exact);
+    let value = |value: &Option<ParamValue>| value.as_ref().map_or_else(|| "nothing".to_owned(), |value| number::value(value, Digits::All));
     let described = match reason {
         Reason::NeverRun => "it has not run yet".to_owned(),
         Reason::AlwaysChanged => "it runs every time".to_owned(),

@@ -10,8 +10,8 @@ use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
-use dewar_core::pipeline::files::Overlay;
-use dewar_core::pipeline::{Pipeline, ProjectFiles};
+use dewar_core::pipeline::Pipeline;
+use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::plan::Force;
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
@@ -160,9 +160,9 @@ impl<'a> Project<'a> {
     }
 }
 
-/// What the file system says a project looks like without a workspace: the text of its files.
-pub fn files(project: &Project<'_>) -> impl ProjectFiles {
-    dewar_core::pipeline::files::WorkFiles::new(project.repo.root().to_owned())
+/// The text of the project's files.
+pub fn files(project: &Project<'_>) -> WorkFiles {
+    WorkFiles::new(project.repo.root().to_owned())
 }
 
 fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {
