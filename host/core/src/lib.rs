@@ -7,7 +7,7 @@
 //! 2. [`extension`]: what a plugin can be, in plain types.
 //! 3. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
 //! 4. [`graph`]: which stage needs which.
-//! 5. [`git`], [`exp`]: the repository; experiments as references.
+//! 5. [`git`], [`metrics`], [`exp`]: the repository; what a revision holds; experiments as references.
 
 mod codec;
 pub mod config;
@@ -18,6 +18,7 @@ pub mod extension;
 pub mod fs;
 pub mod git;
 pub mod graph;
+pub mod metrics;
 pub mod params;
 pub mod path;
 pub mod pipeline;
@@ -25,4 +26,6 @@ pub mod process;
 pub mod python;
 pub mod run_cache;
 pub mod source;
+#[cfg(test)]
+mod testing;
 mod words;

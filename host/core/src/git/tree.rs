@@ -87,6 +87,18 @@ impl CommitTree<'_> {
         Ok(files)
     }
 
+    /// Every file below a folder of the project; none when it is no folder. As [`Self::files`].
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub fn files_below(&self, folder: &RepoPath) -> Result<Option<Vec<RepoPath>>, GitError> {
+        let Some((id, ObjectType::Tree)) = self.find(folder)? else { return Ok(None) };
+        let mut files = Vec::new();
+        self.collect(id, folder, &|_| true, &mut files)?;
+        files.sort();
+        Ok(Some(files))
+    }
+
     fn collect(
         &self,
         tree: Oid,

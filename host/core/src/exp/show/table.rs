@@ -1,0 +1,531 @@
+//! [`Table`]: the rows of `exp show` with columns, sorted and filtered, for people and for CSV.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
+
+use dewar_text::Value;
+use indexmap::{IndexMap, IndexSet};
+use regex::Regex;
+
+use super::{ExperimentRow, Show};
+use crate::git::{CommitId, CommitTime};
+use crate::metrics::{FileData, Files, RevisionData};
+use crate::path::RepoPath;
+
+/// For whom a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// One column says which commit a row is.
+    People,
+    /// Name, revision, kind and parent have columns of their own, as in DVC's CSV.
+    Programs,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// For people: what the row is about. For programs: the name of the experiment.
+    Experiment,
+    /// The branch, tag or first digits of the commit.
+    Revision,
+    /// What kind of row it is, in DVC's words.
+    Kind,
+    /// When it was committed.
+    Created,
+    /// Where a row branches off; always empty, as in DVC since version 3.
+    Parent,
+    /// A metric.
+    Metric {
+        /// The file.
+        file: RepoPath,
+        /// The dotted name; empty when the file holds one value.
+        name: String,
+        /// The name, with the file before it where the name alone is ambiguous.
+        title: String,
+    },
+    /// A parameter, as a metric.
+    Param {
+        /// The file.
+        file: RepoPath,
+        /// The dotted name; empty when the file holds one value.
+        name: String,
+        /// The name, with the file before it where the name alone is ambiguous.
+        title: String,
+    },
+    /// The content of something that stages read.
+    Dependency {
+        /// Its path.
+        path: String,
+    },
+}
+
+impl Column {
+    /// What stands at its head.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Experiment => "Experiment",
+            Self::Revision => "rev",
+            Self::Kind => "typ",
+            Self::Created => "Created",
+            Self::Parent => "parent",
+            Self::Metric { title, .. } | Self::Param { title, .. } => title,
+            Self::Dependency { path } => path,
+        }
+    }
+}
+
+/// Titles that no metric or parameter may have for its own; the last two belong to rows of the queue.
+const TAKEN: [&str; 7] = ["Experiment", "rev", "typ", "Created", "parent", "State", "Executor"];
+
+/// What stands in a column of a row.
+#[derive(Debug, Clone)]
+pub enum Cell {
+    /// The row has nothing there.
+    Missing,
+    /// The file, or the whole revision, cannot be used.
+    Error,
+    /// A metric or parameter.
+    Value(Value),
+    /// A name, or the digest of a content.
+    Text(String),
+    /// A moment.
+    Time(CommitTime),
+}
+
+impl Cell {
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Missing, Self::Missing) | (Self::Error, Self::Error) => true,
+            (Self::Value(a), Self::Value(b)) => a.same(b),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Time(a), Self::Time(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// What a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// The work tree.
+    Workspace,
+    /// A baseline.
+    Baseline,
+    /// An experiment of the baseline above.
+    Experiment,
+    /// The last experiment of the baseline above.
+    LastExperiment,
+}
+
+impl RowKind {
+    /// DVC's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace | Self::Baseline => "baseline",
+            Self::Experiment => "branch_commit",
+            Self::LastExperiment => "branch_base",
+        }
+    }
+}
+
+/// A row; its cells are as many as the table has columns.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What it is about.
+    pub kind: RowKind,
+    /// The branch or tag of a baseline, the name of an experiment.
+    pub name: Option<String>,
+    /// The commit; none for the work tree.
+    pub commit: Option<CommitId>,
+    /// What stands in the columns.
+    pub cells: Vec<Cell>,
+}
+
+/// Columns and rows.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows: the work tree, then each baseline with its experiments below.
+    pub rows: Vec<Row>,
+}
+
+/// In which direction rows are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The smallest first.
+    Ascending,
+    /// The largest first.
+    Descending,
+}
+
+/// By what the experiments of each baseline are sorted. Those without a value come last in either order.
+#[derive(Debug, Clone)]
+pub struct SortBy {
+    /// `name` or `file:name`.
+    pub column: String,
+    /// The direction.
+    pub order: Order,
+}
+
+/// Which columns are shown. The patterns are regular expressions that a title must begin with.
+#[derive(Debug, Clone, Default)]
+pub struct Visible {
+    /// Which columns are left out unasked.
+    pub same: Same,
+    /// Columns that are left out.
+    pub drop: Vec<String>,
+    /// Columns that stay, whatever else is said.
+    pub keep: Vec<String>,
+}
+
+/// What becomes of columns whose cells are all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Same {
+    /// They are shown.
+    #[default]
+    Shown,
+    /// They are left out, but for the first, which says what the rows are.
+    Hidden,
+}
+
+/// Why a table cannot be made as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// There is no such metric or parameter.
+    #[error("there is no metric or parameter `{column}` to sort by")]
+    UnknownColumn {
+        /// What was asked for.
+        column: String,
+        /// The one that looks most like it.
+        similar: Option<String>,
+    },
+    /// Several files have it.
+    #[error("`{column}` is in several files; write one of: {}", candidates.join(", "))]
+    AmbiguousColumn {
+        /// What was asked for.
+        column: String,
+        /// What it can mean, as it would be written.
+        candidates: Vec<String>,
+    },
+    /// No regular expression.
+    #[error("`{pattern}` is no regular expression: {source}")]
+    Pattern {
+        /// What was written.
+        pattern: String,
+        /// Why.
+        source: Box<regex::Error>,
+    },
+}
+
+impl Table {
+    /// The table of what is shown, with all its columns.
+    ///
+    /// # Errors
+    /// [`TableError::UnknownColumn`] and [`TableError::AmbiguousColumn`].
+    pub fn new(show: &Show, layout: Layout, sort: Option<&SortBy>) -> Result<Self, TableError> {
+        let names = Names::of(show);
+        let mut columns = match layout {
+            Layout::People => vec![Column::Experiment, Column::Created],
+            Layout::Programs => {
+                vec![Column::Experiment, Column::Revision, Column::Kind, Column::Created, Column::Parent]
+            }
+        };
+        columns.extend(names.columns());
+        let sort = sort.map(|sort| Ok((names.find(&sort.column)?, sort.order))).transpose()?;
+        let mut table = Self { columns, rows: Vec::new() };
+        if let Some(workspace) = &show.workspace {
+            table.push(layout, RowKind::Workspace, None, None, None, workspace.as_ref().ok());
+        }
+        for baseline in &show.baselines {
+            let revision = &baseline.revision;
+            let name = baseline.name.clone();
+            table.push(layout, RowKind::Baseline, name, Some(revision.commit), revision.time, revision.data.as_ref().ok());
+            let mut experiments: Vec<&ExperimentRow> = baseline.experiments.iter().collect();
+            if let Some((key, order)) = &sort {
+                experiments.sort_by(|a, b| compare(&key.value(a), &key.value(b), *order));
+            }
+            let count = experiments.len();
+            for (at, experiment) in experiments.into_iter().enumerate() {
+                let kind = if at + 1 == count { RowKind::LastExperiment } else { RowKind::Experiment };
+                let name = Some(experiment.name.to_string());
+                let tip = &experiment.tip;
+                table.push(layout, kind, name, Some(tip.commit), tip.time, tip.data.as_ref().ok());
+            }
+        }
+        Ok(table)
+    }
+
+    fn push(
+        &mut self,
+        layout: Layout,
+        kind: RowKind,
+        name: Option<String>,
+        commit: Option<CommitId>,
+        time: Option<CommitTime>,
+        data: Option<&RevisionData>,
+    ) {
+        let is_experiment = matches!(kind, RowKind::Experiment | RowKind::LastExperiment);
+        let digits = commit.map(|commit| commit.short());
+        let revision = match (&name, digits) {
+            (_, None) => "workspace".to_owned(),
+            (Some(name), Some(_)) if !is_experiment => name.clone(),
+            (_, Some(digits)) => digits,
+        };
+        let experiment = match (&name, layout, is_experiment) {
+            (Some(name), Layout::People, true) => format!("{revision} [{name}]"),
+            (None, Layout::People, _) | (Some(_), Layout::People, false) => revision.clone(),
+            (Some(name), Layout::Programs, true) => name.clone(),
+            (_, Layout::Programs, _) => String::new(),
+        };
+        let leaves = data.map(Leaves::of);
+        let cells = self.columns.iter().map(|column| match (column, &leaves, data) {
+            (Column::Experiment, ..) => Cell::Text(experiment.clone()),
+            (Column::Revision, ..) => Cell::Text(revision.clone()),
+            (Column::Kind, ..) => Cell::Text(kind.as_str().to_owned()),
+            (Column::Created, ..) => time.map_or(Cell::Missing, Cell::Time),
+            (Column::Parent, ..) => Cell::Text(String::new()),
+            (Column::Metric { file, name, .. }, Some(leaves), _) => cell(&leaves.metrics, file, name),
+            (Column::Param { file, name, .. }, Some(leaves), _) => cell(&leaves.params, file, name),
+            (Column::Dependency { path }, _, Some(data)) => {
+                let id = data.deps.get(path).and_then(|content| content.id.as_ref());
+                id.map_or(Cell::Missing, |id| Cell::Text(id.to_string()))
+            }
+            (_, None, _) | (_, _, None) => Cell::Error,
+        });
+        let cells = cells.collect();
+        self.rows.push(Row { kind, name, commit, cells });
+    }
+
+    /// Leaves out the columns that are not wanted.
+    ///
+    /// # Errors
+    /// [`TableError::Pattern`].
+    pub fn select(&mut self, visible: &Visible) -> Result<(), TableError> {
+        let (drop, keep) = (patterns(&visible.drop)?, patterns(&visible.keep)?);
+        let matches = |patterns: &[Regex], title: &str| patterns.iter().any(|pattern| pattern.is_match(title));
+        let stays: Vec<bool> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let hidden = visible.same == Same::Hidden && *column != Column::Experiment && self.is_same(at);
+                matches(&keep, column.title()) || !(hidden || matches(&drop, column.title()))
+            })
+            .collect();
+        retain(&mut self.columns, &stays);
+        self.rows.iter_mut().for_each(|row| retain(&mut row.cells, &stays));
+        Ok(())
+    }
+
+    /// Whether all rows have the same in a column.
+    fn is_same(&self, column: usize) -> bool {
+        let mut cells = self.rows.iter().filter_map(|row| row.cells.get(column));
+        cells.next().is_none_or(|first| cells.all(|cell| cell.same(first)))
+    }
+}
+
+fn retain<T>(items: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    items.retain(|_| stays.next().copied().unwrap_or_default());
+}
+
+/// Python's `re.match`: a title must begin with the pattern, and may go on.
+fn patterns(texts: &[String]) -> Result<Vec<Regex>, TableError> {
+    let compile = |text: &String| {
+        Regex::new(text).and_then(|_| Regex::new(&format!(r"\A(?:{text})"))).map_err(|source| TableError::Pattern {
+            pattern: text.clone(),
+            source: Box::new(source),
+        })
+    };
+    texts.iter().map(compile).collect()
+}
+
+/// Whether something is a metric or a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    Metric,
+    Param,
+}
+
+impl Side {
+    const fn files(self, data: &RevisionData) -> &Files {
+        match self {
+            Self::Metric => &data.metrics,
+            Self::Param => &data.params,
+        }
+    }
+}
+
+/// The names of all metrics and parameters over all rows, in order of appearance.
+struct Names {
+    files: IndexMap<(Side, RepoPath), IndexSet<String>>,
+    deps: BTreeSet<String>,
+    /// In how many files a name is.
+    counts: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of(show: &Show) -> Self {
+        let mut names = Self { files: IndexMap::new(), deps: BTreeSet::new(), counts: HashMap::new() };
+        let workspace = show.workspace.iter().filter_map(|data| data.as_ref().ok());
+        workspace.for_each(|data| names.add(data));
+        for baseline in &show.baselines {
+            baseline.revision.data.iter().for_each(|data| names.add(data));
+            for experiment in &baseline.experiments {
+                experiment.tip.data.iter().for_each(|data| names.add(data));
+            }
+        }
+        for known in names.files.values_mut() {
+            // A file that is broken wherever it is must be seen, too.
+            if known.is_empty() {
+                known.insert(String::new());
+            }
+            known.iter().for_each(|name| *names.counts.entry(name.clone()).or_default() += 1);
+        }
+        TAKEN.iter().for_each(|title| *names.counts.entry((*title).to_owned()).or_default() += 1);
+        names
+    }
+
+    fn add(&mut self, data: &RevisionData) {
+        for side in [Side::Metric, Side::Param] {
+            for (file, data) in side.files(data) {
+                let leaves = data.leaves();
+                if leaves.is_empty() && data.values().is_some() {
+                    continue;
+                }
+                let known = self.files.entry((side, file.clone())).or_default();
+                known.extend(leaves.into_iter().map(|(name, _)| name));
+            }
+        }
+        for path in data.deps.keys() {
+            if !self.deps.contains(path) {
+                self.deps.insert(path.clone());
+            }
+        }
+    }
+
+    fn columns(&self) -> impl Iterator<Item = Column> {
+        let of = |wanted: Side| self.files.iter().filter(move |((side, _), _)| *side == wanted);
+        let named = move |side| {
+            of(side).flat_map(|((_, file), names)| names.iter().map(move |name| (file.clone(), name.clone())))
+        };
+        let metrics = named(Side::Metric).map(|(file, name)| {
+            let title = self.title(&file, &name);
+            Column::Metric { file, name, title }
+        });
+        let params = named(Side::Param).map(|(file, name)| {
+            let title = self.title(&file, &name);
+            Column::Param { file, name, title }
+        });
+        metrics.chain(params).chain(self.deps.iter().map(|path| Column::Dependency { path: path.clone() }))
+    }
+
+    fn title(&self, file: &RepoPath, name: &str) -> String {
+        match self.counts.get(name) {
+            _ if name.is_empty() => file.to_string(),
+            Some(1) => name.to_owned(),
+            _ => format!("{file}:{name}"),
+        }
+    }
+
+    /// The column that `name` or `file:name` means. Names may have colons in them.
+    fn find(&self, column: &str) -> Result<SortKey, TableError> {
+        let keys = || {
+            self.files.iter().flat_map(|((side, file), names)| {
+                names.iter().map(|name| SortKey { side: *side, file: file.clone(), name: name.clone() })
+            })
+        };
+        let written = |key: &SortKey| format!("{}:{}", key.file, key.name);
+        let mut found: Vec<SortKey> = keys().filter(|key| written(key) == column).collect();
+        if found.is_empty() {
+            let name = column.strip_prefix(':').unwrap_or(column);
+            found = keys().filter(|key| key.name == name).collect();
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(key), true) => Ok(key),
+            (Some(last), false) => Err(TableError::AmbiguousColumn {
+                column: column.to_owned(),
+                candidates: found.iter().chain([&last]).map(written).collect(),
+            }),
+            (None, _) => {
+                let titles: Vec<String> = keys().map(|key| self.title(&key.file, &key.name)).collect();
+                let similar = crate::words::most_similar(column, titles.iter().map(String::as_str));
+                Err(TableError::UnknownColumn { column: column.to_owned(), similar: similar.map(str::to_owned) })
+            }
+        }
+    }
+}
+
+/// The value by which experiments are sorted.
+struct SortKey {
+    side: Side,
+    file: RepoPath,
+    name: String,
+}
+
+impl SortKey {
+    fn value(&self, row: &ExperimentRow) -> Option<Value> {
+        let file = self.side.files(row.tip.data.as_ref().ok()?).get(&self.file)?;
+        let leaves = file.leaves().into_iter();
+        leaves.filter(|(name, _)| *name == self.name).map(|(_, value)| value.clone()).find(|value| *value != Value::Null)
+    }
+}
+
+/// Numbers before texts before the rest; nothing last, whatever the order.
+fn compare(a: &Option<Value>, b: &Option<Value>, order: Order) -> Ordering {
+    let (a, b) = match (a, b) {
+        (Some(a), Some(b)) => (a, b),
+        (a, b) => return b.is_some().cmp(&a.is_some()),
+    };
+    let by_kind = match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) if a.is_some() != b.is_some() => b.is_some().cmp(&a.is_some()),
+        _ => match (a, b) {
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Text(_), _) => Ordering::Less,
+            (_, Value::Text(_)) => Ordering::Greater,
+            (a, b) => crate::python::json_sorted(a).cmp(&crate::python::json_sorted(b)),
+        },
+    };
+    if order == Order::Ascending { by_kind } else { by_kind.reverse() }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "only the order matters, and equal ones keep theirs")]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(value) => Some(*value as f64),
+        Value::Float(value) => Some(*value),
+        Value::Bool(value) => Some(f64::from(*value)),
+        Value::Literal(text) => text.parse::<i128>().ok().map(|value| value as f64),
+        _ => None,
+    }
+}
+
+/// The leaves of a row's files, by name; none for a file that is broken.
+struct Leaves<'a> {
+    metrics: LeavesByFile<'a>,
+    params: LeavesByFile<'a>,
+}
+
+type LeavesByFile<'a> = HashMap<&'a RepoPath, Option<HashMap<String, &'a Value>>>;
+
+impl<'a> Leaves<'a> {
+    fn of(data: &'a RevisionData) -> Self {
+        let by_file = |files: &'a Files| {
+            let leaves = |data: &'a FileData| data.values().map(|_| data.leaves().into_iter().collect());
+            files.iter().map(|(file, data)| (file, leaves(data))).collect()
+        };
+        Self { metrics: by_file(&data.metrics), params: by_file(&data.params) }
+    }
+}
+
+fn cell(files: &LeavesByFile<'_>, file: &RepoPath, name: &str) -> Cell {
+    match files.get(file) {
+        None => Cell::Missing,
+        Some(None) => Cell::Error,
+        Some(Some(leaves)) => leaves.get(name).map_or(Cell::Missing, |value| Cell::Value((*value).clone())),
+    }
+}
