@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use dewar_text::{Edit, Value, yaml};
 
-use crate::extension::{
-    CheckpointPolicy, ExtensionError, Extensions, ParamFormat, PluginId, StageExecutor,
-};
+use crate::extension::{CheckpointPolicy, ExtensionError, Extensions, ParamFormat, PluginId, StageExecutor};
 use crate::git::{CommitId, Git};
 use crate::path::RepoPath;
 

@@ -50,9 +50,10 @@ impl FileData {
     pub fn leaves(&self) -> Vec<(String, &Value)> {
         match self.values() {
             None => Vec::new(),
-            Some(values @ Value::Map(_)) => {
-                flatten(values).into_iter().filter(|(_, leaf)| leaf.as_map().is_none_or(|map| !map.is_empty())).collect()
-            }
+            Some(values @ Value::Map(_)) => flatten(values)
+                .into_iter()
+                .filter(|(_, leaf)| leaf.as_map().is_none_or(|map| !map.is_empty()))
+                .collect(),
             Some(leaf) => vec![(String::new(), leaf)],
         }
     }
@@ -146,8 +147,7 @@ fn metrics_of(value: &Value) -> Option<Value> {
             (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| value.clone())
         }
         Value::Map(map) => {
-            let kept: Map =
-                map.iter().filter_map(|(key, value)| Some((key.clone(), metrics_of(value)?))).collect();
+            let kept: Map = map.iter().filter_map(|(key, value)| Some((key.clone(), metrics_of(value)?))).collect();
             (!kept.is_empty()).then_some(Value::Map(kept))
         }
         Value::Null | Value::List(_) => None,

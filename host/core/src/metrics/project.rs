@@ -25,7 +25,9 @@ fn copy(from: &Value, parts: &[&str], into: &mut Value) {
             }
         }
         Value::List(items) => {
-            let Some((at, value)) = part.parse::<usize>().ok().and_then(|at| Some((at, items.get(at)?))) else { return };
+            let Some((at, value)) = part.parse::<usize>().ok().and_then(|at| Some((at, items.get(at)?))) else {
+                return;
+            };
             if !matches!(into, Value::List(_)) {
                 *into = Value::List(Vec::new());
             }

@@ -51,12 +51,7 @@ impl<'a> RevisionReader<'a> {
     /// Everything.
     #[must_use]
     pub fn data(&self, scope: ParamScope) -> RevisionData {
-        RevisionData {
-            params: self.params(scope),
-            metrics: self.metrics(),
-            deps: self.deps(),
-            outs: self.outs(),
-        }
+        RevisionData { params: self.params(scope), metrics: self.metrics(), deps: self.deps(), outs: self.outs() }
     }
 
     /// The parameters of the pipeline.
@@ -151,10 +146,7 @@ impl<'a> RevisionReader<'a> {
             let entry = self.pipeline.locked(stage);
             for out in stage.outs.iter().filter(|out| out.kind == OutputKind::Plain) {
                 let content = content(entry.and_then(|entry| entry.out(&out.lock_path)));
-                outs.insert(
-                    out.path.clone(),
-                    OutputContent { content, cached: out.cached, is_data: stage.is_data() },
-                );
+                outs.insert(out.path.clone(), OutputContent { content, cached: out.cached, is_data: stage.is_data() });
             }
         }
         outs
@@ -167,7 +159,9 @@ impl<'a> RevisionReader<'a> {
         }
         // A folder that only the cache has. Anything else is said when the path itself is read.
         let listed = match self.cached(path) {
-            Some((folder, id)) if folder == path && id.is_directory() && !matches!(self.files.read(path), Ok(Some(_))) => {
+            Some((folder, id))
+                if folder == path && id.is_directory() && !matches!(self.files.read(path), Ok(Some(_))) =>
+            {
                 self.listing(id)
             }
             _ => None,

@@ -60,7 +60,13 @@ impl PipelineFile {
             Some(node) => files(node, key, folder),
             None => Ok(Vec::new()),
         };
-        Ok(Self { source: source.clone(), stages, params: files("params")?, metrics: files("metrics")?, plots: plots(top, folder)? })
+        Ok(Self {
+            source: source.clone(),
+            stages,
+            params: files("params")?,
+            metrics: files("metrics")?,
+            plots: plots(top, folder)?,
+        })
     }
 }
 

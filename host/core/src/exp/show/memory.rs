@@ -116,8 +116,7 @@ fn files_from(value: Value, params: &ParamFiles) -> Option<Files> {
             let Value::List(items) = value else { return None };
             let [reader, values] = <[Value; 2]>::try_from(items).ok()?;
             let file = RepoPath::parse(&file).ok()?;
-            (params.reader_of(&file).as_deref() == reader.as_text())
-                .then(|| (file, FileData::Values(Arc::new(values))))
+            (params.reader_of(&file).as_deref() == reader.as_text()).then(|| (file, FileData::Values(Arc::new(values))))
         })
         .collect()
 }

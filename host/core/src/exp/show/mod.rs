@@ -137,7 +137,10 @@ fn read_chains(
         wanted.dedup();
         known.extend(reader.read(git, &wanted)?.into_iter().map(|found| (found.commit, Arc::new(found))));
         wanted.clear();
-        ends = ends.iter().filter_map(|(commit, baseline)| Some((before(*commit, *baseline, &known)?, *baseline))).collect();
+        ends = ends
+            .iter()
+            .filter_map(|(commit, baseline)| Some((before(*commit, *baseline, &known)?, *baseline)))
+            .collect();
         if ends.is_empty() {
             return Ok(known);
         }

@@ -101,7 +101,10 @@ impl CommitReader<'_> {
         let work = &work;
         let mut done: Vec<(usize, CommitRevision)> = std::thread::scope(|scope| {
             let running: Vec<_> = repositories.into_iter().map(|git| scope.spawn(move || work(&git))).collect();
-            running.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            running
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         done.sort_unstable_by_key(|(at, _)| *at);
         Ok(done.into_iter().map(|(_, revision)| revision).collect())

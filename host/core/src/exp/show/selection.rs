@@ -87,9 +87,12 @@ impl Selection {
     }
 
     fn line(&self, git: &Git, commit: CommitId) -> Result<Vec<CommitId>, GitError> {
-        git.first_parents(commit, match self.count {
-            Count::First(count) => count,
-            Count::All => usize::MAX,
-        })
+        git.first_parents(
+            commit,
+            match self.count {
+                Count::First(count) => count,
+                Count::All => usize::MAX,
+            },
+        )
     }
 }

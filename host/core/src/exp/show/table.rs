@@ -242,7 +242,14 @@ impl Table {
         for baseline in &show.baselines {
             let revision = &baseline.revision;
             let name = baseline.name.clone();
-            table.push(layout, RowKind::Baseline, name, Some(revision.commit), revision.time, revision.data.as_ref().ok());
+            table.push(
+                layout,
+                RowKind::Baseline,
+                name,
+                Some(revision.commit),
+                revision.time,
+                revision.data.as_ref().ok(),
+            );
             let mut experiments: Vec<&ExperimentRow> = baseline.experiments.iter().collect();
             if let Some((key, order)) = &sort {
                 experiments.sort_by(|a, b| compare(&key.value(a), &key.value(b), *order));
@@ -335,10 +342,9 @@ fn retain<T>(items: &mut Vec<T>, stays: &[bool]) {
 /// Python's `re.match`: a title must begin with the pattern, and may go on.
 fn patterns(texts: &[String]) -> Result<Vec<Regex>, TableError> {
     let compile = |text: &String| {
-        Regex::new(text).and_then(|_| Regex::new(&format!(r"\A(?:{text})"))).map_err(|source| TableError::Pattern {
-            pattern: text.clone(),
-            source: Box::new(source),
-        })
+        Regex::new(text)
+            .and_then(|_| Regex::new(&format!(r"\A(?:{text})")))
+            .map_err(|source| TableError::Pattern { pattern: text.clone(), source: Box::new(source) })
     };
     texts.iter().map(compile).collect()
 }
@@ -470,7 +476,10 @@ impl SortKey {
     fn value(&self, row: &ExperimentRow) -> Option<Value> {
         let file = self.side.files(row.tip.data.as_ref().ok()?).get(&self.file)?;
         let leaves = file.leaves().into_iter();
-        leaves.filter(|(name, _)| *name == self.name).map(|(_, value)| value.clone()).find(|value| *value != Value::Null)
+        leaves
+            .filter(|(name, _)| *name == self.name)
+            .map(|(_, value)| value.clone())
+            .find(|value| *value != Value::Null)
     }
 }
 
