@@ -109,7 +109,7 @@ pub struct RevisionData {
     pub params: Files,
     /// The metrics files.
     pub metrics: Files,
-    /// What stages read, by path: below the root, absolute when it is outside the project.
+    /// What stages read, by path from the root, with `..` when it is outside the project.
     pub deps: IndexMap<String, Content>,
     /// What stages write and `.dvc` files track, but metrics and plots.
     pub outs: IndexMap<RepoPath, OutputContent>,

@@ -1,5 +1,6 @@
 //! [`RevisionReader`]: what the files of a revision say.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dewar_text::{Map, Value};
@@ -129,7 +130,7 @@ impl<'a> RevisionReader<'a> {
             for dep in &stage.deps {
                 let path = match &dep.place {
                     Place::Inside(path) => path.as_str().to_owned(),
-                    Place::Outside(path) => path.display().to_string(),
+                    Place::Outside(path) => from_root(self.files.root(), path),
                     Place::Elsewhere(_) => continue,
                 };
                 deps.insert(path, content(entry.and_then(|entry| entry.dep(&dep.path))));
@@ -222,6 +223,15 @@ impl<'a> RevisionReader<'a> {
             Some((listed.relpath, ObjectId::parse(id.algorithm(), &digest?).ok()?))
         };
         listed.into_iter().map(file).collect()
+    }
+}
+
+/// A path outside the project as written from its root, with `..`, so that it reads the same in every clone beside it.
+fn from_root(root: &Path, path: &Path) -> String {
+    let top = Path::new("/");
+    match (RepoPath::from_absolute(top, root), RepoPath::from_absolute(top, path)) {
+        (Ok(root), Ok(path)) => path.relative_to(&root),
+        _ => path.display().to_string(),
     }
 }
 

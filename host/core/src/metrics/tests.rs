@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::params::ParamFiles;
 use crate::pipeline::Pipeline;
-use crate::pipeline::files::WorkFiles;
+use crate::pipeline::files::{ProjectFiles, WorkFiles};
 use crate::testing::{Project, YamlOnly, path};
 
 const PIPELINE: &str = "stages:
@@ -122,7 +122,7 @@ fn the_work_tree_and_its_commit_say_the_same() {
         );
         let lost = data.metrics.get(&path("mdir/sub/b.yaml"));
         assert!(matches!(lost, Some(FileData::Broken(FileError::NotCached { .. }))));
-        assert_eq!(data.deps.keys().collect::<Vec<_>>()[..2], ["data.txt", "prep.txt"]);
+        assert_eq!(data.deps.keys().collect::<Vec<_>>(), ["data.txt", "../outside", "prep.txt"]);
         assert_eq!(data.deps.get("data.txt").unwrap().size, Some(5));
         assert_eq!(data.outs.keys().map(RepoPath::as_str).collect::<Vec<_>>(), ["prep.txt", "model.txt"]);
         let model = data.outs.get(&path("model.txt")).unwrap();

@@ -4,6 +4,7 @@
 //! In reading order: [`Selection`] (which baselines), [`CommitReader`] (what commits hold, remembered between commands),
 //! [`show`] (the rows), [`Table`] (columns and cells, for people and for CSV).
 
+mod columns;
 mod memory;
 mod revisions;
 mod selection;

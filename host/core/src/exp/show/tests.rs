@@ -209,7 +209,7 @@ fn results_with_errors_are_not_remembered_and_spoil_nothing_else() {
     assert_eq!(rate(&fine.tip), Some(&Value::Float(0.2)));
 
     let table = Table::new(&shown, Layout::Programs, None).unwrap();
-    let at = table.columns.iter().position(|column| column.title() == "epochs").unwrap();
+    let at = table.columns.iter().position(|column| column.title() == "params.yaml:epochs").unwrap();
     let kinds: Vec<&Cell> = table.rows.iter().map(|row| &row.cells[at]).collect();
     assert!(matches!(kinds[..], [Cell::Value(_), Cell::Value(_), Cell::Error, Cell::Error, Cell::Value(_)]));
 }
