@@ -116,8 +116,8 @@ impl RevisionFiles for CommitFiles<'_> {
 
 /// Whether the nearest rule that has a say says so.
 fn is_ignored(rules: &[(RepoPath, Gitignore)], file: &RepoPath, root: &Path) -> bool {
-    for (folder, rule) in rules.iter().filter(|(folder, _)| file.is_within(folder)) {
-        debug_assert!(file.is_within(folder));
+    // Asking a rule about a path that is not below its folder would panic.
+    for (_, rule) in rules.iter().filter(|(folder, _)| file.is_within(folder)) {
         match rule.matched_path_or_any_parents(file.under(root), false) {
             Match::None => {}
             Match::Ignore(_) => return true,

@@ -150,7 +150,7 @@ impl SortKey {
 }
 
 /// Numbers before texts before the rest; nothing last, whatever the order.
-pub(super) fn compare(a: &Option<Value>, b: &Option<Value>, order: Order) -> Ordering {
+pub(super) fn compare(a: Option<&Value>, b: Option<&Value>, order: Order) -> Ordering {
     let (a, b) = match (a, b) {
         (Some(a), Some(b)) => (a, b),
         (a, b) => return b.is_some().cmp(&a.is_some()),

@@ -11,7 +11,7 @@ mod selection;
 mod table;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
@@ -85,7 +85,7 @@ pub fn show(
     let baselines = selection.baselines(git)?;
     let names = match naming {
         Naming::Names => git.names()?,
-        Naming::Digits => std::collections::BTreeMap::new(),
+        Naming::Digits => BTreeMap::new(),
     };
     let experiments = experiments_of(git, &baselines)?;
     let known = read_chains(git, &baselines, &experiments, reader)?;
@@ -112,7 +112,7 @@ fn experiments_of(git: &Git, baselines: &[CommitId]) -> Result<Vec<Experiment>, 
         return refs::of_baseline(git, *baseline);
     }
     let mut experiments = refs::all(git)?;
-    let wanted: std::collections::HashSet<&CommitId> = baselines.iter().collect();
+    let wanted: HashSet<&CommitId> = baselines.iter().collect();
     experiments.retain(|experiment| wanted.contains(&experiment.reference.baseline));
     Ok(experiments)
 }

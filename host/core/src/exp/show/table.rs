@@ -3,7 +3,7 @@
 use dewar_text::Value;
 use regex::Regex;
 
-use super::columns::{Leaves, Names, cell, compare};
+use super::columns::{Leaves, Names, SortKey, cell, compare};
 use super::{ExperimentRow, Show};
 use crate::git::{CommitId, CommitTime};
 use crate::metrics::RevisionData;
@@ -244,10 +244,7 @@ impl Table {
                 revision.time,
                 revision.data.as_ref().ok(),
             );
-            let mut experiments: Vec<&ExperimentRow> = baseline.experiments.iter().collect();
-            if let Some((key, order)) = &sort {
-                experiments.sort_by(|a, b| compare(&key.value(a), &key.value(b), *order));
-            }
+            let experiments = sorted(&baseline.experiments, sort.as_ref());
             let count = experiments.len();
             for (at, experiment) in experiments.into_iter().enumerate() {
                 let kind = if at + 1 == count { RowKind::LastExperiment } else { RowKind::Experiment };
@@ -326,6 +323,14 @@ impl Table {
         let mut cells = self.rows.iter().filter_map(|row| row.cells.get(column));
         cells.next().is_none_or(|first| cells.all(|cell| cell.same(first)))
     }
+}
+
+/// The experiments of one baseline in the order asked for; as they are when none is. Equal ones keep their order.
+fn sorted<'a>(experiments: &'a [ExperimentRow], sort: Option<&(SortKey, Order)>) -> Vec<&'a ExperimentRow> {
+    let Some((key, order)) = sort else { return experiments.iter().collect() };
+    let mut keyed: Vec<_> = experiments.iter().map(|experiment| (key.value(experiment), experiment)).collect();
+    keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), *order));
+    keyed.into_iter().map(|(_, experiment)| experiment).collect()
 }
 
 fn retain<T>(items: &mut Vec<T>, stays: &[bool]) {
