@@ -12,7 +12,7 @@
 //! 6. [`graph`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
 //!    what is stale and why.
 //! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
-//! 8. [`track`]: data that is added and checked out. [`exp`]: experiments.
+//! 8. [`track`]: data that is added and checked out. [`metrics`]: what a revision holds. [`exp`]: experiments.
 
 pub mod cache;
 mod codec;
@@ -27,6 +27,7 @@ pub mod gitignore;
 pub mod graph;
 pub mod ignore;
 pub mod index;
+pub mod metrics;
 pub mod observe;
 pub mod params;
 pub mod path;
@@ -41,5 +42,7 @@ pub mod schedule;
 pub mod source;
 pub mod stage_run;
 pub mod track;
+#[cfg(test)]
+mod testing;
 mod words;
 pub mod workspace;

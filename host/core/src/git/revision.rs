@@ -120,6 +120,25 @@ impl Git {
         Ok(line)
     }
 
+    /// Every commit that `HEAD`, a branch (remote ones, too) or a tag leads to, the newest first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn all_commits(&self) -> Result<Vec<CommitId>, GitError> {
+        let error = || GitError::operation("list", "the commits");
+        let mut walk = self.repo.revwalk().map_err(error())?;
+        walk.set_sorting(git2::Sort::TIME | git2::Sort::TOPOLOGICAL).map_err(error())?;
+        for glob in ["refs/heads/*", "refs/remotes/*", "refs/tags/*"] {
+            walk.push_glob(glob).map_err(error())?;
+        }
+        match self.head() {
+            Ok(head) => walk.push(head.commit.0).map_err(error())?,
+            Err(GitError::Unborn { .. }) => {}
+            Err(other) => return Err(other),
+        }
+        walk.map(|id| id.map(CommitId).map_err(error())).collect()
+    }
+
     /// The local branches with their commits, by name.
     ///
     /// # Errors
@@ -156,22 +175,27 @@ impl Git {
         Ok(tags)
     }
 
-    /// What a table calls a commit: the branch that `HEAD` names when it stands there, else another branch there, else a tag
-    /// (each the first by name).
+    /// What tables call the commits that have a name: the branch that `HEAD` names where it stands, else a tag, else a branch
+    /// (each the first by name), as DVC has it.
+    ///
+    /// # Errors
+    /// When branches and tags cannot be read.
+    pub fn names(&self) -> Result<BTreeMap<CommitId, String>, GitError> {
+        let mut names = BTreeMap::new();
+        if let Ok(Head { commit, name: HeadName::Branch(name) }) = self.head() {
+            names.insert(commit, name);
+        }
+        for (name, commit) in self.tags()?.into_iter().chain(self.branches()?) {
+            names.entry(commit).or_insert(name);
+        }
+        Ok(names)
+    }
+
+    /// What a table calls a commit, as [`Self::names`] has it.
     ///
     /// # Errors
     /// When branches and tags cannot be read.
     pub fn name_of(&self, commit: CommitId) -> Result<Option<String>, GitError> {
-        if let Ok(Head { commit: head, name: HeadName::Branch(name) }) = self.head()
-            && head == commit
-        {
-            return Ok(Some(name));
-        }
-        let first =
-            |names: BTreeMap<String, CommitId>| names.into_iter().find(|(_, at)| *at == commit).map(|(name, _)| name);
-        Ok(match first(self.branches()?) {
-            Some(branch) => Some(branch),
-            None => first(self.tags()?),
-        })
+        Ok(self.names()?.remove(&commit))
     }
 }

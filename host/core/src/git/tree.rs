@@ -82,6 +82,7 @@ impl CommitTree<'_> {
             }
         };
         let mut files = Vec::new();
+<<<<<<< HEAD
         let mut folders = vec![(top, RepoPath::root())];
         while let Some((id, folder)) = folders.pop() {
             let tree = self.git.repo.find_tree(id).map_err(GitError::operation("list the files of", &folder))?;
@@ -93,6 +94,39 @@ impl CommitTree<'_> {
                     Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
                     _ => {}
                 }
+=======
+        self.collect(top, &RepoPath::root(), &wanted, &mut files)?;
+        files.sort();
+        Ok(files)
+    }
+
+    /// Every file below a folder of the project; none when it is no folder. As [`Self::files`].
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub fn files_below(&self, folder: &RepoPath) -> Result<Option<Vec<RepoPath>>, GitError> {
+        let Some((id, ObjectType::Tree)) = self.find(folder)? else { return Ok(None) };
+        let mut files = Vec::new();
+        self.collect(id, folder, &|_| true, &mut files)?;
+        files.sort();
+        Ok(Some(files))
+    }
+
+    fn collect(
+        &self,
+        tree: Oid,
+        folder: &RepoPath,
+        wanted: &dyn Fn(&str) -> bool,
+        files: &mut Vec<RepoPath>,
+    ) -> Result<(), GitError> {
+        let tree = self.git.repo.find_tree(tree).map_err(GitError::operation("list the files of the tree", tree))?;
+        for entry in &tree {
+            let Ok(name) = entry.name() else { continue };
+            match entry.kind() {
+                Some(ObjectType::Tree) => self.collect(entry.id(), &folder.join(name)?, wanted, files)?,
+                Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
+                _ => {}
+>>>>>>> show
             }
         }
         files.sort();

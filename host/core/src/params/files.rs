@@ -88,6 +88,13 @@ impl ParamFiles {
         Ok(value)
     }
 
+    /// The digest of the plugin that reads the file, for telling whether what was remembered of it still holds; none when
+    /// none may.
+    #[must_use]
+    pub fn reader_of(&self, file: &RepoPath) -> Option<String> {
+        self.extensions.param_format(file).ok().map(|format| format.id().digest.clone())
+    }
+
     /// The text of the file with `overrides` applied, verified to read back as the old values plus the edits.
     ///
     /// # Errors

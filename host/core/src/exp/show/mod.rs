@@ -1,0 +1,168 @@
+//! `exp show` as data: baselines, their experiments and what each of their commits holds. Reads only, takes no lock; no step of
+//! the walk.
+//!
+//! In reading order: [`Selection`] (which baselines), [`CommitReader`] (what commits hold, remembered between commands),
+//! [`show`] (the rows), [`Table`] (columns and cells, for people and for CSV).
+
+mod columns;
+mod memory;
+mod revisions;
+mod selection;
+mod table;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
+pub use selection::{Count, Group, Selection};
+pub use table::{Cell, Column, Layout, Order, Row, RowKind, Same, SortBy, Table, TableError, Visible};
+
+use super::name::ExperimentName;
+use super::refs::{self, Experiment};
+use crate::git::{CommitId, Git, GitError};
+use crate::metrics::RevisionData;
+use crate::pipeline::PipelineError;
+
+/// Whether baselines are called by their branches and tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// By branch or tag where there is one.
+    Names,
+    /// Always by the digits of the commit.
+    Digits,
+}
+
+/// What `exp show` shows.
+#[derive(Debug)]
+pub struct Show {
+    /// The work tree; none when it was not asked for.
+    pub workspace: Option<Result<RevisionData, PipelineError>>,
+    /// The baselines, in the order of the selection.
+    pub baselines: Vec<BaselineRow>,
+}
+
+/// A baseline and what was tried on it.
+#[derive(Debug)]
+pub struct BaselineRow {
+    /// The branch or tag.
+    pub name: Option<String>,
+    /// What it holds.
+    pub revision: Arc<CommitRevision>,
+    /// Its experiments, the newest first.
+    pub experiments: Vec<ExperimentRow>,
+}
+
+/// A finished experiment.
+#[derive(Debug)]
+pub struct ExperimentRow {
+    /// Its name.
+    pub name: ExperimentName,
+    /// Its last commit.
+    pub tip: Arc<CommitRevision>,
+    /// The checkpoints on the way there, the newest first.
+    pub earlier: Vec<Arc<CommitRevision>>,
+}
+
+impl ExperimentRow {
+    /// All its commits, the newest first.
+    pub fn revisions(&self) -> impl Iterator<Item = &CommitRevision> {
+        std::iter::once(&self.tip).chain(&self.earlier).map(AsRef::as_ref)
+    }
+}
+
+/// The rows of the selected baselines; `workspace` is what the caller read of the work tree.
+///
+/// # Errors
+/// When the selection names what is not there, or git cannot be read. What is wrong with one commit stands in its row.
+pub fn show(
+    git: &Git,
+    selection: &Selection,
+    naming: Naming,
+    workspace: Option<Result<RevisionData, PipelineError>>,
+    reader: &CommitReader<'_>,
+) -> Result<Show, GitError> {
+    let baselines = selection.baselines(git)?;
+    let names = match naming {
+        Naming::Names => git.names()?,
+        Naming::Digits => BTreeMap::new(),
+    };
+    let experiments = experiments_of(git, &baselines)?;
+    let known = read_chains(git, &baselines, &experiments, reader)?;
+    let mut on: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
+    for experiment in &experiments {
+        on.entry(experiment.reference.baseline).or_default().extend(row(experiment, &known));
+    }
+    let rows = baselines.iter().filter_map(|baseline| {
+        let mut rows = on.remove(baseline).unwrap_or_default();
+        rows.sort_by_key(|row| Reverse((row.tip.time, row.tip.commit)));
+        Some(BaselineRow {
+            name: names.get(baseline).cloned(),
+            revision: Arc::clone(known.get(baseline)?),
+            experiments: rows,
+        })
+    });
+    Ok(Show { workspace, baselines: rows.collect() })
+}
+
+/// The experiments of these baselines.
+fn experiments_of(git: &Git, baselines: &[CommitId]) -> Result<Vec<Experiment>, GitError> {
+    // One folder of references, the usual case, is listed faster than all of them.
+    if let [baseline] = baselines {
+        return refs::of_baseline(git, *baseline);
+    }
+    let mut experiments = refs::all(git)?;
+    let wanted: HashSet<&CommitId> = baselines.iter().collect();
+    experiments.retain(|experiment| wanted.contains(&experiment.reference.baseline));
+    Ok(experiments)
+}
+
+type Known = HashMap<CommitId, Arc<CommitRevision>>;
+
+/// Reads the baselines, the experiments' last commits, and what lies between: of all experiments at once, one commit further
+/// back in each round.
+fn read_chains(
+    git: &Git,
+    baselines: &[CommitId],
+    experiments: &[Experiment],
+    reader: &CommitReader<'_>,
+) -> Result<Known, GitError> {
+    let mut known = Known::new();
+    let mut wanted: Vec<CommitId> = baselines.to_vec();
+    let mut ends: Vec<(CommitId, CommitId)> =
+        experiments.iter().map(|experiment| (experiment.commit, experiment.reference.baseline)).collect();
+    loop {
+        wanted.extend(ends.iter().map(|(commit, _)| *commit));
+        wanted.retain(|commit| !known.contains_key(commit));
+        wanted.sort_unstable();
+        wanted.dedup();
+        known.extend(reader.read(git, &wanted)?.into_iter().map(|found| (found.commit, Arc::new(found))));
+        wanted.clear();
+        ends = ends
+            .iter()
+            .filter_map(|(commit, baseline)| Some((before(*commit, *baseline, &known)?, *baseline)))
+            .collect();
+        if ends.is_empty() {
+            return Ok(known);
+        }
+    }
+}
+
+/// The commit before one of an experiment; none when that is the baseline.
+fn before(commit: CommitId, baseline: CommitId, known: &Known) -> Option<CommitId> {
+    known.get(&commit)?.parent.filter(|parent| *parent != baseline && commit != baseline)
+}
+
+fn row(experiment: &Experiment, known: &Known) -> Option<ExperimentRow> {
+    let baseline = experiment.reference.baseline;
+    let tip = known.get(&experiment.commit)?;
+    let earlier = std::iter::successors(before(tip.commit, baseline, known), |at| before(*at, baseline, known));
+    Some(ExperimentRow {
+        name: experiment.reference.name.clone(),
+        tip: Arc::clone(tip),
+        earlier: earlier.filter_map(|commit| known.get(&commit).cloned()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

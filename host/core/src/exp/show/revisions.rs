@@ -1,0 +1,135 @@
+//! [`CommitReader`]: what commits hold, read by several threads and remembered between commands.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::memory;
+use crate::git::{CommitId, CommitTime, Git, GitError};
+use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
+use crate::params::ParamFiles;
+use crate::pipeline::{Pipeline, PipelineError};
+
+/// Below so many commits a second thread costs more than it gains.
+const COMMITS_A_THREAD: usize = 8;
+
+/// A commit and what it holds.
+#[derive(Debug)]
+pub struct CommitRevision {
+    /// Which one.
+    pub commit: CommitId,
+    /// When it was committed; none when git cannot read it.
+    pub time: Option<CommitTime>,
+    /// The commit before it.
+    pub parent: Option<CommitId>,
+    /// What it holds.
+    pub data: Result<RevisionData, RevisionError>,
+}
+
+/// Why nothing can be said of a commit.
+#[derive(Debug, thiserror::Error)]
+pub enum RevisionError {
+    /// Its pipeline is invalid.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Git cannot read it.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// Whether what was remembered is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// It is.
+    Never,
+    /// Everything is read anew, and remembered.
+    Always,
+}
+
+/// Reads what commits hold.
+#[derive(Clone, Copy)]
+pub struct CommitReader<'a> {
+    /// How parameter and metrics files are read.
+    pub params: &'a ParamFiles,
+    /// Where outputs are read that git does not have.
+    pub objects: &'a ReadObject<'a>,
+    /// Where results are remembered; disposable.
+    pub remembered: Option<&'a Path>,
+    /// Whether what is remembered is used.
+    pub refresh: Refresh,
+    /// Which parameters are read.
+    pub scope: ParamScope,
+}
+
+impl CommitReader<'_> {
+    /// Reads commits; the answers are in their order.
+    ///
+    /// # Errors
+    /// When the repository cannot be opened for another thread. What is wrong with a commit is said by its answer.
+    pub fn read(&self, git: &Git, commits: &[CommitId]) -> Result<Vec<CommitRevision>, GitError> {
+        let mut found: Vec<Option<CommitRevision>> = match self.refresh {
+            Refresh::Never => commits.iter().map(|commit| self.recall(*commit)).collect(),
+            Refresh::Always => commits.iter().map(|_| None).collect(),
+        };
+        let missing: Vec<CommitId> =
+            commits.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(commit, _)| *commit).collect();
+        let mut read = self.read_all(git, &missing)?.into_iter();
+        found.iter_mut().filter(|found| found.is_none()).for_each(|place| *place = read.next());
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn recall(&self, commit: CommitId) -> Option<CommitRevision> {
+        memory::recall(self.remembered?, self.scope, commit, self.params)
+    }
+
+    /// Reads all of them, with as many threads as pay.
+    fn read_all(&self, git: &Git, commits: &[CommitId]) -> Result<Vec<CommitRevision>, GitError> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = cores.min(commits.len() / COMMITS_A_THREAD);
+        if threads < 2 {
+            return Ok(commits.iter().map(|commit| self.read_one(git, *commit)).collect());
+        }
+        let repositories = (0..threads).map(|_| git.reopen()).collect::<Result<Vec<_>, _>>()?;
+        let next = AtomicUsize::new(0);
+        let work = |git: &Git| {
+            let mut done = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(commit) = commits.get(at) else { return done };
+                done.push((at, self.read_one(git, *commit)));
+            }
+        };
+        let work = &work;
+        let mut done: Vec<(usize, CommitRevision)> = std::thread::scope(|scope| {
+            let running: Vec<_> = repositories.into_iter().map(|git| scope.spawn(move || work(&git))).collect();
+            running
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        done.sort_unstable_by_key(|(at, _)| *at);
+        Ok(done.into_iter().map(|(_, revision)| revision).collect())
+    }
+
+    fn read_one(&self, git: &Git, commit: CommitId) -> CommitRevision {
+        let summary = match git.commit_summary(commit) {
+            Ok(summary) => summary,
+            Err(error) => return CommitRevision { commit, time: None, parent: None, data: Err(error.into()) },
+        };
+        let revision = CommitRevision {
+            commit,
+            time: Some(summary.time),
+            parent: summary.parents.first().copied(),
+            data: self.data(git, commit),
+        };
+        if let Some(folder) = self.remembered {
+            memory::remember(folder, self.scope, &revision, self.params);
+        }
+        revision
+    }
+
+    fn data(&self, git: &Git, commit: CommitId) -> Result<RevisionData, RevisionError> {
+        let files = CommitFiles::new(git, commit)?;
+        let pipeline = Pipeline::load(&files)?;
+        Ok(RevisionReader::new(&files, &pipeline, self.params, self.objects).data(self.scope))
+    }
+}
