@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use dewar_core::event::{Event, LogLevel};
-use dewar_core::extension::{ExtensionError, Extensions, ParamFormat, Value};
+use dewar_core::extension::{ExtensionError, Extensions, Value};
 use dewar_guests::{FormatMisdeed, HOSTILE_FORMAT};
 use dewar_wasm::Limits;
 use support::{Bench, folder, path, registry};

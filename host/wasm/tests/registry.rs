@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dewar_bundled::BUNDLED;
 use dewar_core::event::Silent;
-use dewar_core::extension::{ExtensionError, Extensions, ParamFormat, Value};
+use dewar_core::extension::{ExtensionError, Extensions, Value};
 use dewar_guests::{HOSTILE_EXECUTOR, HOSTILE_FORMAT, SIMPLE_POLICY};
 use dewar_wasm::{Bundled, Limits, PluginRegistry, Setup};
 use support::{compiled, folder, path, registry, replaced};

@@ -104,8 +104,7 @@ pub fn build(root: &Path, components: Components<'_>, sources: &[&str]) -> Resul
         }
     }
     clear_environment(&mut command, root);
-    let status =
-        command.status().map_err(|source| BuildError::CannotRun { program: PathBuf::from(&cargo), source })?;
+    let status = command.status().map_err(|source| BuildError::CannotRun { program: PathBuf::from(&cargo), source })?;
     if !status.success() {
         return Err(BuildError::Cargo { status });
     }
@@ -190,8 +189,7 @@ fn is_of_outer_build(name: &str) -> bool {
         "CARGO_SOURCE_",
         "CARGO_TERM_",
     ];
-    const OUTER: [&str; 8] =
-        ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTDOC", "CLIPPY", "LLVM_PROFILE", "DEP_", "__CARGO"];
+    const OUTER: [&str; 8] = ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTDOC", "CLIPPY", "LLVM_PROFILE", "DEP_", "__CARGO"];
     const EXACT: [&str; 9] =
         ["OUT_DIR", "TARGET", "HOST", "PROFILE", "DEBUG", "OPT_LEVEL", "NUM_JOBS", "MAKEFLAGS", "MFLAGS"];
     EXACT.contains(&name)
@@ -222,7 +220,9 @@ mod tests {
         ] {
             assert!(is_of_outer_build(outer), "{outer}");
         }
-        for machine in ["PATH", "HOME", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "RUSTUP_TOOLCHAIN", "TMPDIR"] {
+        for machine in
+            ["PATH", "HOME", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO", "RUSTUP_TOOLCHAIN", "TMPDIR"]
+        {
             assert!(!is_of_outer_build(machine), "{machine}");
         }
     }

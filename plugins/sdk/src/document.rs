@@ -57,9 +57,7 @@ fn take(nodes: &mut [Option<types::Value>], index: u32) -> Value {
         Some(types::Value::Float(value)) => Value::Float(value),
         Some(types::Value::Text(value)) => Value::Text(value),
         Some(types::Value::Literal(value)) => Value::Literal(value),
-        Some(types::Value::Sequence(items)) => {
-            Value::List(items.into_iter().map(|item| take(nodes, item)).collect())
-        }
+        Some(types::Value::Sequence(items)) => Value::List(items.into_iter().map(|item| take(nodes, item)).collect()),
         Some(types::Value::Mapping(entries)) => {
             Value::Map(entries.into_iter().map(|(key, item)| (key, take(nodes, item))).collect())
         }

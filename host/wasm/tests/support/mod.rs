@@ -11,7 +11,7 @@ use dewar_wasm::{Grant, Limits, PluginRegistry, Setup};
 
 /// Keeps what it is told.
 #[derive(Default)]
-pub struct Recorder(Mutex<Vec<Event>>);
+pub(crate) struct Recorder(Mutex<Vec<Event>>);
 
 impl EventSink for Recorder {
     fn event(&self, event: Event) {
@@ -21,19 +21,19 @@ impl EventSink for Recorder {
 
 impl Recorder {
     /// What it was told since it was last asked.
-    pub fn take(&self) -> Vec<Event> {
+    pub(crate) fn take(&self) -> Vec<Event> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// A registry and its recorder.
-pub struct Bench {
-    pub registry: PluginRegistry,
-    pub events: Arc<Recorder>,
+pub(crate) struct Bench {
+    pub(crate) registry: PluginRegistry,
+    pub(crate) events: Arc<Recorder>,
 }
 
 /// A folder with these files.
-pub fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+pub(crate) fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -42,7 +42,7 @@ pub fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 /// A registry over third-party folders alone.
-pub fn registry(folders: &[&Path], grants: Vec<Grant>, limits: Limits) -> Bench {
+pub(crate) fn registry(folders: &[&Path], grants: Vec<Grant>, limits: Limits) -> Bench {
     let events = Arc::new(Recorder::default());
     let registry = PluginRegistry::new(Setup {
         directories: folders.iter().map(|folder| folder.to_path_buf()).collect(),
@@ -56,16 +56,16 @@ pub fn registry(folders: &[&Path], grants: Vec<Grant>, limits: Limits) -> Bench 
 }
 
 /// Compiled guests are shared by all tests: they are the same.
-pub fn compiled() -> PathBuf {
+pub(crate) fn compiled() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
 }
 
-pub fn path(text: &str) -> RepoPath {
+pub(crate) fn path(text: &str) -> RepoPath {
     RepoPath::parse(text).unwrap()
 }
 
 /// `bytes` with every `from` replaced by `to`, which is as long.
-pub fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub(crate) fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = bytes.to_vec();
     let mut found = 0;
