@@ -18,7 +18,7 @@ use crate::args::GlobalArgs;
 use crate::failure::{Failure, Kind};
 
 /// What the surroundings say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     /// The folder that the command was given in, links resolved.
     pub cwd: PathBuf,
@@ -64,6 +64,12 @@ impl Session {
     pub fn of_process(global: &GlobalArgs) -> Result<Self, Failure> {
         let started_in = env::current_dir().map_err(FsError::new("find", "the current folder"))?;
         Self::new(global, &started_in, env::vars_os().collect())
+    }
+
+    /// The same session, had the command been given in `cwd`.
+    #[must_use]
+    pub fn within(&self, cwd: PathBuf) -> Self {
+        Self { cwd, ..self.clone() }
     }
 
     /// A variable of the environment, when it is text.

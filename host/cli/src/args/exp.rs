@@ -17,6 +17,7 @@ pub struct ExpArgs {
 #[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum ExpCommand {
     Run(ExpRunArgs),
+    Show(Box<ExpShowArgs>),
     #[command(visible_alias = "ls")]
     List(ExpListArgs),
     Apply(ExpApplyArgs),

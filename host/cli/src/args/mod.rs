@@ -42,8 +42,11 @@ pub enum Command {
     #[command(visible_alias = "experiments")]
     Exp(exp::ExpArgs),
     Status(project::StatusArgs),
+    Params(compare::ParamsArgs),
+    Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
     Checkout(data::CheckoutArgs),
+    Demo(project::DemoArgs),
 }
 
 /// Flags that every command has.

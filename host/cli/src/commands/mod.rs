@@ -1,6 +1,7 @@
 //! What each command does, one file a command. Each reads from top to bottom: what is meant, one call of core, what is told.
 //! Step 2 of the walk.
 
+pub mod compare;
 pub mod data;
 pub mod demo;
 pub mod exp;
@@ -8,6 +9,7 @@ pub mod init;
 pub mod plan;
 pub mod project;
 pub mod repro;
+pub mod revision;
 pub mod stage;
 pub mod status;
 
@@ -30,7 +32,10 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Repro(args) => repro::run(args, session, ui),
         Command::Exp(args) => exp::run(args, session, ui),
         Command::Status(args) => status::run(args, session, ui),
+        Command::Params(args) => compare::params(args, session, ui),
+        Command::Metrics(args) => compare::metrics(args, session, ui),
         Command::Add(args) => data::add(args, session, ui),
         Command::Checkout(args) => data::check_out(args, session, ui),
+        Command::Demo(args) => demo::run(args, session, ui),
     }
 }

@@ -9,6 +9,7 @@ use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
+use dewar_core::exp::show::TableError;
 use dewar_core::extension::ExtensionError;
 use dewar_core::fs::FsError;
 use dewar_core::git::GitError;
@@ -362,5 +363,18 @@ impl From<TrackError> for Failure {
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
         }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        let hint = match &error {
+            TableError::UnknownColumn { similar: Some(similar), .. } => Some(format!("did you mean `{similar}`?")),
+            TableError::UnknownColumn { similar: None, .. }
+            | TableError::AmbiguousColumn { .. }
+            | TableError::Pattern { .. } => None,
+        };
+        let failure = error.into_failure(Kind::Usage);
+        hint.map_or_else(|| failure.clone(), |hint| failure.clone().hint(hint))
     }
 }

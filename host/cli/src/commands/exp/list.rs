@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::selection::baselines;
+use dewar_core::exp::refs;
+
+use super::show::selection;
 use crate::args::exp::ExpListArgs;
 use crate::commands::project::Project;
 use crate::failure::Failure;
@@ -20,7 +22,8 @@ pub fn run(args: &ExpListArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     let git = project.repo.git()?;
     let (name, dim) = (style::NAME, style::DIM);
     let mut out = String::new();
-    for (baseline, experiments) in baselines(git, &args.baseline)? {
+    for baseline in selection(&args.baseline).baselines(git)? {
+        let experiments = refs::of_baseline(git, baseline)?;
         if experiments.is_empty() {
             continue;
         }

@@ -4,7 +4,7 @@ pub mod apply;
 pub mod list;
 pub mod remove;
 pub mod run;
-mod selection;
+pub mod show;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::ui::Ui;
 pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     match &args.command {
         ExpCommand::Run(args) => run::run(args, session, ui),
+        ExpCommand::Show(args) => show::run(args, session, ui),
         ExpCommand::List(args) => list::run(args, session, ui),
         ExpCommand::Apply(args) => apply::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),

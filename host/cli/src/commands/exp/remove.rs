@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dewar_core::exp::apply;
 use dewar_core::exp::refs::{self, Experiment};
 
-use super::selection::baselines;
+use super::show::selection;
 use crate::args::exp::ExpRemoveArgs;
 use crate::commands::project::Project;
 use crate::failure::Failure;
@@ -27,8 +27,11 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
             .map(|name| refs::resolve(git, name).map(|resolved| resolved.experiment))
             .filter_map(Result::transpose)
             .collect::<Result<_, _>>()?;
-        let meant = baselines(git, &args.baseline)?.into_iter().flat_map(|(_, experiments)| experiments);
-        let removed: Vec<Experiment> = meant.filter(|experiment| !kept.contains(experiment)).collect();
+        let mut removed: Vec<Experiment> = Vec::new();
+        for baseline in selection(&args.baseline).baselines(git)? {
+            removed.extend(refs::of_baseline(git, baseline)?);
+        }
+        removed.retain(|experiment| !kept.contains(experiment));
         apply::remove_all(git, &removed)?;
         removed
     } else {

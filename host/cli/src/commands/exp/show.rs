@@ -1,0 +1,264 @@
+//! `exp show`: experiments beside each other. What is shown is data ([`dewar_core::exp::show`]); this renders it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::digest::ObjectId;
+use dewar_core::exp::show::{
+    BaselineRow, Cell, Column, CommitReader, CommitRevision, Count, ExperimentRow, Group, Layout, Naming, Order,
+    Refresh, RowKind, Same, Selection, Show, SortBy, Table, Visible, show,
+};
+use dewar_core::git::CommitTime;
+use dewar_core::metrics::{ParamScope, RevisionData, RevisionReader};
+use dewar_core::pipeline::{Pipeline, PipelineError};
+use serde_json::{Map, Value, json};
+
+use crate::args::exp::{BaselineArgs, ExpShowArgs, SortOrder};
+use crate::commands::compare::files_json;
+use crate::commands::project::{Project, files};
+use crate::commands::revision::object;
+use crate::failure::Failure;
+use crate::session::{Clock, Session};
+use crate::ui::number::{self, Digits};
+use crate::ui::table::{self, Align};
+use crate::ui::{Ui, style};
+
+/// Does what `exp show` was told.
+///
+/// # Errors
+/// When a revision does not exist, or a column that was named.
+pub fn run(args: &ExpShowArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    let project = Project::open(session, ui)?;
+    let shown = read(&project, args)?;
+    if args.json {
+        ui.print(&format!("{}\n", to_json(&shown)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let order = match args.sort_order {
+        SortOrder::Asc => Order::Ascending,
+        SortOrder::Desc => Order::Descending,
+    };
+    let sort = args.sort_by.clone().map(|column| SortBy { column, order });
+    let layout = if args.csv { Layout::Programs } else { Layout::People };
+    let mut table = Table::new(&shown, layout, sort.as_ref())?;
+    let same = if args.only_changed { Same::Hidden } else { Same::Shown };
+    table.select(&Visible { same, drop: args.drop.clone(), keep: args.keep.clone() })?;
+    let digits = match (args.precision, args.csv) {
+        (Some(digits), _) => Digits::Significant(digits),
+        (None, true) => Digits::All,
+        (None, false) => Digits::default(),
+    };
+    let rendered = Rendering { digits, clock: session.clock, layout }.table(&table);
+    ui.print(&match (args.csv, args.md) {
+        (true, _) => rendered.csv(),
+        (false, true) => rendered.markdown(),
+        (false, false) => rendered.human(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The commits that are meant.
+pub fn selection(args: &BaselineArgs) -> Selection {
+    let mut groups = BTreeSet::new();
+    if args.all_commits {
+        groups.insert(Group::Commits);
+    }
+    let count = args.num.map_or(Count::First(1), Count::from_number);
+    Selection { revisions: args.rev.clone(), count, groups }
+}
+
+/// Reads what is to be shown.
+///
+/// # Errors
+/// When a revision does not exist.
+pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> {
+    let git = project.repo.git()?;
+    let mut selection = selection(&args.baseline);
+    if args.all_branches {
+        selection.groups.insert(Group::Branches);
+    }
+    if args.all_tags {
+        selection.groups.insert(Group::Tags);
+    }
+    let scope = if args.param_deps { ParamScope::Declared } else { ParamScope::All };
+    let objects = |id: &ObjectId| object(project, id);
+    let remembered = project.remembered("show");
+    let reader = CommitReader {
+        params: &project.params,
+        objects: &objects,
+        remembered: Some(&remembered),
+        refresh: if args.force { Refresh::Always } else { Refresh::Never },
+        scope,
+    };
+    let workspace = (!args.hide_workspace).then(|| workspace(project, scope));
+    let naming = if args.sha { Naming::Digits } else { Naming::Names };
+    Ok(show(git, &selection, naming, workspace, &reader)?)
+}
+
+fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, PipelineError> {
+    let files = files(project);
+    let pipeline = Pipeline::load(&files)?;
+    let objects = |id: &ObjectId| object(project, id);
+    Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(scope))
+}
+
+/// How cells become text.
+struct Rendering {
+    digits: Digits,
+    clock: Clock,
+    layout: Layout,
+}
+
+impl Rendering {
+    fn table(&self, shown: &Table) -> table::Table {
+        let columns = shown.columns.iter().map(|column| {
+            let (align, look) = match column {
+                Column::Metric { .. } => (Align::Right, style::METRIC),
+                Column::Param { .. } => (Align::Left, style::PARAM),
+                Column::Dependency { .. } => (Align::Left, style::DEPENDENCY),
+                _ => (Align::Left, anstyle::Style::new()),
+            };
+            table::Column { title: column.title().to_owned(), align, style: look }
+        });
+        let rows = shown.rows.iter().map(|row| {
+            let cells = row.cells.iter().zip(&shown.columns).map(|(cell, column)| match (column, self.layout) {
+                (Column::Experiment, Layout::People) => Some(lead(row.kind, cell, row.commit.map(|id| id.short()))),
+                _ => self.cell(cell),
+            });
+            let bold = matches!(row.kind, RowKind::Workspace | RowKind::Baseline);
+            let style = if bold { anstyle::Style::new().bold() } else { anstyle::Style::new() };
+            table::Row { cells: cells.collect(), style }
+        });
+        table::Table { columns: columns.collect(), rows: rows.collect() }
+    }
+
+    fn cell(&self, cell: &Cell) -> Option<String> {
+        Some(match cell {
+            Cell::Missing => return None,
+            Cell::Error => "!".to_owned(),
+            Cell::Value(value) => number::value(value, self.digits),
+            // The whole digest is for programs.
+            Cell::Text(text) if self.layout == Layout::People => text.chars().take(32).collect(),
+            Cell::Text(text) => text.clone(),
+            Cell::Time(time) => self.time(*time),
+        })
+    }
+
+    /// The time of day when it was today, else the day; in full for programs.
+    fn time(&self, time: CommitTime) -> String {
+        let Some(zoned) = zoned(time) else { return String::new() };
+        if self.layout == Layout::Programs {
+            return zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        }
+        let now = jiff::Timestamp::try_from(self.clock.now()).unwrap_or_default().to_zoned(zoned.time_zone().clone());
+        let form = if now.date() == zoned.date() { "%I:%M %p" } else { "%b %d, %Y" };
+        zoned.strftime(form).to_string()
+    }
+}
+
+fn zoned(time: CommitTime) -> Option<jiff::Zoned> {
+    let offset = jiff::tz::Offset::from_seconds(time.offset_minutes * 60).ok()?;
+    Some(jiff::Timestamp::from_second(time.seconds).ok()?.to_zoned(jiff::tz::TimeZone::fixed(offset)))
+}
+
+/// The first cell: baselines by name, their experiments below them as branches of a tree.
+fn lead(kind: RowKind, cell: &Cell, commit: Option<String>) -> String {
+    let text = match cell {
+        Cell::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    let branch = |tree: &str| format!("{tree} {} [{text}]", commit.clone().unwrap_or_default());
+    match kind {
+        RowKind::Workspace | RowKind::Baseline => text,
+        RowKind::Experiment => branch("├──"),
+        RowKind::LastExperiment => branch("└──"),
+    }
+}
+
+/// The shape that DVC's `exp show --json` has and its clients read.
+fn to_json(shown: &Show) -> Value {
+    let mut rows = Vec::new();
+    if let Some(workspace) = &shown.workspace {
+        let (data, error) = match workspace {
+            Ok(data) => (data_json("workspace", None, data), Value::Null),
+            Err(error) => (Value::Null, error_json(error, "PipelineError")),
+        };
+        rows.push(json!({ "rev": "workspace", "name": null, "data": data, "error": error, "experiments": null }));
+    }
+    rows.extend(shown.baselines.iter().map(baseline_json));
+    Value::Array(rows)
+}
+
+fn baseline_json(baseline: &BaselineRow) -> Value {
+    let experiments: Vec<Value> = baseline.experiments.iter().map(experiment_json).collect();
+    let mut row = revision_json(&baseline.revision, baseline.name.as_deref());
+    if let Value::Object(row) = &mut row {
+        let experiments = if experiments.is_empty() { Value::Null } else { Value::Array(experiments) };
+        row.insert("experiments".into(), experiments);
+    }
+    row
+}
+
+fn experiment_json(experiment: &ExperimentRow) -> Value {
+    let name = experiment.name.as_str();
+    let revisions: Vec<Value> =
+        experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
+    json!({ "revs": revisions, "executor": null, "name": name })
+}
+
+fn revision_json(revision: &CommitRevision, name: Option<&str>) -> Value {
+    let commit = revision.commit.to_string();
+    let (data, error) = match &revision.data {
+        Ok(data) => (data_json(&commit, revision.time, data), Value::Null),
+        Err(error) => (Value::Null, error_json(error, "PipelineError")),
+    };
+    json!({ "rev": commit, "name": name, "data": data, "error": error, "experiments": null })
+}
+
+fn error_json(error: &dyn std::fmt::Display, kind: &str) -> Value {
+    json!({ "msg": error.to_string(), "type": kind })
+}
+
+fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> Value {
+    let hash = |id: &Option<ObjectId>| id.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
+    let deps: Map<String, Value> = data
+        .deps
+        .iter()
+        .map(|(path, content)| {
+            (path.clone(), json!({ "hash": hash(&content.id), "size": content.size, "nfiles": content.files }))
+        })
+        .collect();
+    let outs: Map<String, Value> = data
+        .outs
+        .iter()
+        .map(|(path, out)| {
+            let content = &out.content;
+            let value = json!({
+                "hash": hash(&content.id), "size": content.size, "nfiles": content.files,
+                "use_cache": out.cached, "is_data_source": out.is_data,
+            });
+            (path.to_string(), value)
+        })
+        .collect();
+    let timestamp = time.and_then(zoned).map(|zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    json!({
+        "rev": revision, "timestamp": timestamp,
+        "params": files_json(&data.params), "metrics": files_json(&data.metrics),
+        "deps": deps, "outs": outs, "meta": {},
+    })
+}
+
+/// The table for people, for commands that show it at their end.
+///
+/// # Errors
+/// When experiments cannot be read.
+pub fn print_all(project: &Project<'_>, args: &ExpShowArgs, clock: Clock, ui: &Ui) -> Result<(), Failure> {
+    let table = Table::new(&read(project, args)?, Layout::People, None)?;
+    let mut text = String::new();
+    let rendering = Rendering { digits: Digits::default(), clock, layout: Layout::People };
+    // Writing to a string cannot fail.
+    let _infallible = write!(text, "{}", rendering.table(&table).human());
+    ui.print(&text)
+}
