@@ -89,8 +89,8 @@ impl Caller<'_> {
             error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), |trap| format!("{trap}"))
         };
         // A panic of Rust says what happened on standard error, and where on a line of its own before that.
-        let last_words = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
-        let reason = match last_words.last() {
+        let mut last_words = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
+        let reason = match last_words.next_back() {
             Some(words) => format!("{reason}; its last words: {words}"),
             None => reason,
         };

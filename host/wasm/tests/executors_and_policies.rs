@@ -1,5 +1,14 @@
 //! An executor has what it asked for and was granted, and no more; a policy decides on what there is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "what a test calls may fail loudly, as the test itself"
+)]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,14 @@
 //! A format that misbehaves ends in a named error, each time, and the host goes on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "what a test calls may fail loudly, as the test itself"
+)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,15 @@
 //! Which plugin serves what: the first folder wins, what is broken is named when it would have served, bundled plugins come
 //! through the same door.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "what a test calls may fail loudly, as the test itself"
+)]
+
 mod support;
 
 use std::sync::Arc;

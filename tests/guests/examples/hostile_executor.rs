@@ -17,7 +17,7 @@ impl StageExecutor for Hostile {
             Some(ExecutorMisdeed::ForkBomb) => {
                 let mut children = Vec::new();
                 loop {
-                    children.push(host.spawn(&program).map_err(refused)?);
+                    children.push(host.spawn(&program).map_err(|error| refused(&error))?);
                 }
             }
             Some(ExecutorMisdeed::UnknownCommand) => {
@@ -39,8 +39,8 @@ impl StageExecutor for Hostile {
 
 fn run_one(command: &Command, host: &dyn Host) -> Result<Outcome, Vec<Diagnostic>> {
     host.command_started(0);
-    let mut child = host.spawn(command).map_err(refused)?;
-    Ok(match child.wait().map_err(refused)? {
+    let mut child = host.spawn(command).map_err(|error| refused(&error))?;
+    Ok(match child.wait().map_err(|error| refused(&error))? {
         Exit::Code(0) => Outcome::Succeeded,
         Exit::Code(code) => Outcome::Failed { command: 0, exit_code: Some(code), message: None },
         Exit::Signal(signal) => {
@@ -50,7 +50,7 @@ fn run_one(command: &Command, host: &dyn Host) -> Result<Outcome, Vec<Diagnostic
     })
 }
 
-fn refused(error: ProcessError) -> Vec<Diagnostic> {
+fn refused(error: &ProcessError) -> Vec<Diagnostic> {
     vec![Diagnostic::error("no-process", error.to_string())]
 }
 
