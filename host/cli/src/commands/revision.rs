@@ -1,5 +1,6 @@
 //! What the user calls a revision: the workspace, a commit or an experiment; and reading what it holds.
 
+use dewar_core::cache::ObjectStore;
 use dewar_core::digest::ObjectId;
 use dewar_core::exp::refs;
 use dewar_core::git::CommitId;
@@ -32,7 +33,8 @@ pub fn read(
     revision: Option<&str>,
     what: impl Fn(&RevisionReader<'_>) -> Files,
 ) -> Result<Files, Failure> {
-    let objects = |id: &ObjectId| object(project, id);
+    let store = project.store();
+    let objects = |id: &ObjectId| object(store, id);
     match revision {
         None => {
             let files = files(project);
@@ -48,6 +50,6 @@ pub fn read(
 }
 
 /// The bytes of an object, if the cache has it.
-pub fn object(project: &Project<'_>, id: &ObjectId) -> Option<Vec<u8>> {
-    std::fs::read(project.store().path(id)).ok()
+pub fn object(store: &ObjectStore, id: &ObjectId) -> Option<Vec<u8>> {
+    std::fs::read(store.path(id)).ok()
 }

@@ -82,19 +82,6 @@ impl CommitTree<'_> {
             }
         };
         let mut files = Vec::new();
-<<<<<<< HEAD
-        let mut folders = vec![(top, RepoPath::root())];
-        while let Some((id, folder)) = folders.pop() {
-            let tree = self.git.repo.find_tree(id).map_err(GitError::operation("list the files of", &folder))?;
-            for entry in &tree {
-                // A tree made by hand can have any name in it.
-                let Some(name) = entry.name().ok().filter(|name| !matches!(*name, "." | "..")) else { continue };
-                match entry.kind() {
-                    Some(ObjectType::Tree) => folders.push((entry.id(), folder.join(name)?)),
-                    Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
-                    _ => {}
-                }
-=======
         self.collect(top, &RepoPath::root(), &wanted, &mut files)?;
         files.sort();
         Ok(files)
@@ -112,25 +99,28 @@ impl CommitTree<'_> {
         Ok(Some(files))
     }
 
+    /// Not by recursion: a hostile tree may be deep.
     fn collect(
         &self,
-        tree: Oid,
+        top: Oid,
         folder: &RepoPath,
         wanted: &dyn Fn(&str) -> bool,
         files: &mut Vec<RepoPath>,
     ) -> Result<(), GitError> {
-        let tree = self.git.repo.find_tree(tree).map_err(GitError::operation("list the files of the tree", tree))?;
-        for entry in &tree {
-            let Ok(name) = entry.name() else { continue };
-            match entry.kind() {
-                Some(ObjectType::Tree) => self.collect(entry.id(), &folder.join(name)?, wanted, files)?,
-                Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
-                _ => {}
->>>>>>> show
+        let mut folders = vec![(top, folder.clone())];
+        while let Some((id, folder)) = folders.pop() {
+            let tree = self.git.repo.find_tree(id).map_err(GitError::operation("list the files of", &folder))?;
+            for entry in &tree {
+                // A tree made by hand can have any name in it.
+                let Some(name) = entry.name().ok().filter(|name| !matches!(*name, "." | "..")) else { continue };
+                match entry.kind() {
+                    Some(ObjectType::Tree) => folders.push((entry.id(), folder.join(name)?)),
+                    Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
+                    _ => {}
+                }
             }
         }
-        files.sort();
-        Ok(files)
+        Ok(())
     }
 
     /// The files in which a pipeline is written: `dvc.yaml` and `*.dvc`.

@@ -83,7 +83,8 @@ pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> 
         selection.groups.insert(Group::Tags);
     }
     let scope = if args.param_deps { ParamScope::Declared } else { ParamScope::All };
-    let objects = |id: &ObjectId| object(project, id);
+    let store = project.store();
+    let objects = |id: &ObjectId| object(store, id);
     let remembered = project.remembered("show");
     let reader = CommitReader {
         params: &project.params,
@@ -100,7 +101,8 @@ pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> 
 fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, PipelineError> {
     let files = files(project);
     let pipeline = Pipeline::load(&files)?;
-    let objects = |id: &ObjectId| object(project, id);
+    let store = project.store();
+    let objects = |id: &ObjectId| object(store, id);
     Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(scope))
 }
 
