@@ -4,13 +4,18 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use dewar_plugin_build::{BuildError, Components, build, prebuilt, rerun_if_changed, variable};
+use dewar_plugin_build::{BuildError, Components, build, finish, prebuilt, rerun_if_changed, variable};
 
 /// How the folders of bundled plugins begin; each is named after its package.
 const KINDS: [&str; 3] = ["params-", "executor-", "policy-"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    finish(embed())
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let root = here.ancestors().nth(2).ok_or("the workspace is two folders up")?;
     rerun_if_changed(&root.join("plugins"));

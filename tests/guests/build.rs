@@ -4,12 +4,17 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use dewar_plugin_build::{Components, build, variable};
+use dewar_plugin_build::{Components, build, finish, variable};
 
 const GUESTS: [&str; 3] = ["hostile_format", "hostile_executor", "simple_policy"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    finish(embed())
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
     // The nested build comes here again for the guests themselves.
     if variable("CARGO_CFG_TARGET_FAMILY")? == "wasm" {
         return Ok(());

@@ -8,10 +8,11 @@
 //! A target `wasm32-wasip2` that is missing is added with rustup.
 
 use std::env;
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
 
 mod target;
 
@@ -117,6 +118,14 @@ pub fn build(root: &Path, components: Components<'_>, sources: &[&str]) -> Resul
             names.iter().map(|name| built.join("examples").join(name).with_extension("wasm")).collect()
         }
     })
+}
+
+/// Ends a build script: an error is shown as cargo shows its own, in words.
+#[must_use]
+pub fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    directive("error", &error.to_string());
+    ExitCode::FAILURE
 }
 
 /// The folder of prebuilt plugins that the person who builds named with [`PREBUILT`].
