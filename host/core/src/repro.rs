@@ -3,7 +3,7 @@
 use crate::graph::{GraphError, StageGraph};
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{PipelineError, ProjectFiles, target};
+use crate::pipeline::{PipelineError, ProjectFiles, Templates, target};
 
 /// Why nothing can be run.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +44,12 @@ pub struct Selection {
 /// When the pipeline is invalid or a target names nothing.
 pub fn select(
     files: &dyn ProjectFiles,
+    templates: Templates<'_>,
     from: &RepoPath,
     targets: &[String],
     reach: Reach,
 ) -> Result<Selection, SelectError> {
-    let pipeline = Pipeline::load(files)?;
+    let pipeline = Pipeline::load(files, templates)?;
     let mut named: Vec<StageId> = Vec::new();
     if targets.is_empty() {
         named = target::default(&pipeline, from)?;

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::params::ParamFiles;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{FlagStyle, Pipeline, Templates};
 use crate::pipeline::files::{ProjectFiles, WorkFiles};
 use crate::testing::{Project, YamlOnly, path};
 
@@ -82,7 +82,7 @@ fn with_reader<T>(files: &dyn RevisionFiles, read: impl FnOnce(&RevisionReader<'
     let params = ParamFiles::new(YamlOnly::version("1"), None);
     let cache = cache();
     let objects = |id: &ObjectId| cache.get(id.as_str()).map(|bytes| bytes.to_vec());
-    let pipeline = Pipeline::load(files).unwrap();
+    let pipeline = Pipeline::load(files, Templates { values: &params, flags: FlagStyle::default() }).unwrap();
     read(&RevisionReader::new(files, &pipeline, &params, &objects))
 }
 

@@ -8,6 +8,7 @@ use super::definition::PipelineFile;
 use super::files::ProjectFiles;
 use super::lock::{LockEntry, LockFile};
 use super::stage::{Stage, StageAddress};
+use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
 use crate::digest::Algorithm;
 use crate::path::RepoPath;
@@ -29,20 +30,25 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Loads every `dvc.yaml` and `.dvc` file of the project, with their locks.
+    /// Loads every `dvc.yaml` and `.dvc` file of the project, with their locks; templates are resolved with `templates`.
     ///
     /// # Errors
-    /// When one of them is invalid.
-    pub fn load(files: &dyn ProjectFiles) -> Result<Self, PipelineError> {
+    /// When one of them is invalid, or a file that its templates name.
+    pub fn load(files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
         let mut pipeline = Self::default();
         for file in files.pipeline_files()? {
             let Some(text) = files.read(&file)? else { continue };
-            pipeline.add_file(files, Source::new(file, text))?;
+            pipeline.add_file(files, templates, Source::new(file, text))?;
         }
         Ok(pipeline)
     }
 
-    fn add_file(&mut self, files: &dyn ProjectFiles, source: Source) -> Result<(), PipelineError> {
+    fn add_file(
+        &mut self,
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+        source: Source,
+    ) -> Result<(), PipelineError> {
         let file = source.file.clone();
         if file.file_name() != PIPELINE_FILE {
             let data = DataFile::parse(source)?;
@@ -50,7 +56,7 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(&source)?;
+        let parsed = PipelineFile::parse(&source, files, templates)?;
         for definition in &parsed.stages {
             let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
             self.add_stage(stage);
