@@ -10,8 +10,9 @@ use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
-use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
+use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
 use dewar_core::plan::Force;
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
@@ -41,6 +42,7 @@ pub struct Project<'a> {
     events: Arc<dyn EventSink>,
     store: ObjectStore,
     index: StatIndex,
+    flags: FlagStyle,
 }
 
 impl<'a> Project<'a> {
@@ -57,6 +59,7 @@ impl<'a> Project<'a> {
         Ok(Self {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
+            flags: flags(&repo)?,
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
             extensions,
@@ -81,6 +84,11 @@ impl<'a> Project<'a> {
     /// When the folder cannot be opened.
     pub fn workspace_with(&self, pipeline: &Pipeline, overlay: Overlay) -> Result<Workspace<'_>, Failure> {
         Ok(self.workspace(pipeline)?.with_overlay(overlay))
+    }
+
+    /// What templates in a `dvc.yaml` are resolved with.
+    pub const fn templates(&self) -> Templates<'_> {
+        Templates { values: &self.params, flags: self.flags }
     }
 
     /// Where contents are kept.
@@ -211,4 +219,23 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
     }
     let shared = if repo.config.dvc("cache", "shared") == Some("group") { Shared::Group } else { Shared::No };
     Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), shared, &links))
+}
+
+/// How a mapping in a command becomes flags: `parsing.bool` and `parsing.list`.
+fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
+    let refuse = |option: &str, value: &str, known: &str| {
+        let message = format!("`parsing.{option}` in `.dvc/config` is `{value}`, which is no way to write flags");
+        Failure::new(crate::failure::Kind::Pipeline, message).hint(format!("it may be {known}"))
+    };
+    let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("store_true") => BooleanFlags::StoreTrue,
+        Some("boolean_optional") => BooleanFlags::BooleanOptional,
+        Some(other) => return Err(refuse("bool", other, "store_true, boolean_optional")),
+    };
+    let lists = match repo.config.dvc("parsing", "list").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("nargs") => ListFlags::Nargs,
+        Some("append") => ListFlags::Append,
+        Some(other) => return Err(refuse("list", other, "nargs, append")),
+    };
+    Ok(FlagStyle { booleans, lists })
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::plan::Force;
-use dewar_core::repro::{self, Reach};
+use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::stage_run::Commit;
 
 use super::plan;
@@ -23,18 +23,22 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     let stages = &args.stages;
     let force = force(stages);
     if stages.dry {
-        let selection = repro::select(&files(&project), project.repo.from(), &stages.targets, reach(stages))?;
+        let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
         plan::print(&project, &selection, &workspace, force, ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let _held = project.repo.take_workspace("repro")?;
-    let selection = repro::select(&files(&project), project.repo.from(), &stages.targets, reach(stages))?;
+    let selection = select(&project, stages)?;
     let report = project.run(&selection, force, Commit::Yes, Vec::new())?;
     if report.changed.is_empty() {
         ui.tell("Data and pipelines are up to date.")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<Selection, SelectError> {
+    repro::select(&files(project), project.templates(), project.repo.from(), &stages.targets, reach(stages))
 }
 
 /// Whether fresh stages run.

@@ -46,7 +46,7 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let text = add::with_stage(&source, &new_stage(args), existing)?;
     // Nothing is written before the pipeline with the stage in it holds.
     let overlay: Overlay = [(file.clone(), Arc::from(text.as_slice()))].into_iter().collect();
-    let pipeline = Pipeline::load(&Overlaid::new(files.clone(), overlay))?;
+    let pipeline = Pipeline::load(&Overlaid::new(files.clone(), overlay), project.templates())?;
     StageGraph::build(&pipeline)?;
     let address = StageAddress { file: file.clone(), name: Some(args.name.clone()) };
     let Some(stage) = pipeline.find(&address).map(|id| pipeline.stage(id)) else { return Ok(ExitCode::FAILURE) };
@@ -64,7 +64,8 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     }
     if args.run {
         let _held = project.repo.take_workspace("stage add --run")?;
-        let selection = repro::select(&files, project.repo.from(), std::slice::from_ref(&args.name), Reach::Single)?;
+        let name = std::slice::from_ref(&args.name);
+        let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
         project.run(&selection, Force::No, Commit::Yes, Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -120,7 +121,7 @@ fn joined(words: &[String]) -> String {
 
 fn list(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let from = project.repo.from();
     let stages = selected(&pipeline, from, args)?;
     let names: Vec<String> = stages.iter().map(|stage| stage.address.display_from(from)).collect();

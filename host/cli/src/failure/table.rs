@@ -212,6 +212,7 @@ impl From<PipelineError> for Failure {
         match error {
             PipelineError::File(error) => error.into(),
             PipelineError::Source(error) => error.into(),
+            PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
             PipelineError::NoPipeline(_) => {
                 error.into_failure(Kind::Pipeline).hint("`dewar stage add` writes a first stage")

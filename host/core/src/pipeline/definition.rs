@@ -43,11 +43,7 @@ impl PipelineFile {
     ///
     /// # Errors
     /// When the text is no YAML, or not what a pipeline may hold, or a template cannot be resolved.
-    pub fn parse(
-        source: &Source,
-        files: &dyn ProjectFiles,
-        templates: Templates<'_>,
-    ) -> Result<Self, PipelineError> {
+    pub fn parse(source: &Source, files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
         let error = |diagnostic| source.error(diagnostic);
         let node = yaml::read(&source.text).map_err(error)?;
         schema::only(schema::mapping(&node, "a pipeline").map_err(error)?, TOP, "a pipeline").map_err(error)?;

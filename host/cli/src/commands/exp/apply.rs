@@ -27,7 +27,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let identity = git.identity(&project.identity())?;
     let staging = RepoPath::parse(".dvc/tmp")?;
     let applied = apply::apply(git, commit, &staging, &identity, session.commit_time())?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let stages: Vec<_> = pipeline.stages().map(|(_, stage)| stage).collect();
     // What the experiment's outputs replace is in the cache, or was made by hand: that is refused, file by file.

@@ -33,7 +33,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if stages.dry {
         let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
         let seen = Overlaid::new(files(&project), overlay.clone());
-        let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+        let selection = repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         plan::print(&project, &selection, &workspace, force(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
@@ -44,7 +44,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
     // Before anything is written: the pipeline must be valid, and have the targets.
     let seen = Overlaid::new(files(&project), overlay.clone());
-    let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+    let selection = repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?;
     run::write_overrides(&files(&project), &overlay)?;
     let mark = style::NAME;
     ui.tell(&format!("Reproducing experiment '{mark}{}{mark:#}'", identified.name))?;

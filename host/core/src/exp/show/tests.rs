@@ -8,8 +8,8 @@ use super::*;
 use crate::digest::ObjectId;
 use crate::metrics::{FileData, ParamScope, RevisionReader};
 use crate::params::ParamFiles;
-use crate::pipeline::{FlagStyle, Pipeline, Templates};
 use crate::pipeline::files::WorkFiles;
+use crate::pipeline::{FlagStyle, Pipeline, Templates};
 use crate::testing::{Project, YamlOnly, path};
 
 /// A baseline with `lr: 0.1` and experiments `e1`, `e2`, .. of the learning rates that are given, a second apart.

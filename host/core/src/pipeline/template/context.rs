@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::variable::{NotFound, There, Variable, Variables};
 use crate::path::RepoPath;
 
-/// The variables of a `dvc.yaml`, or of one stage.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Context {
+/// The variables of a `dvc.yaml`, or those that one stage has beside them.
+#[derive(Debug, Default)]
+pub(super) struct Context<'a> {
     variables: Variables,
     imported: BTreeMap<RepoPath, Imported>,
+    outer: Option<&'a Self>,
 }
 
 /// What was taken of a file.
@@ -30,18 +31,33 @@ pub(super) struct Conflict {
     pub(super) earlier: String,
 }
 
-impl Context {
+impl<'a> Context<'a> {
+    /// One that grows on top of `outer`, for a stage.
+    pub(super) fn within(outer: &'a Self) -> Self {
+        Self { outer: Some(outer), ..Self::default() }
+    }
+
     /// What was taken of a file so far.
     pub(super) fn imported(&self, file: &RepoPath) -> Option<&Imported> {
-        self.imported.get(file)
+        self.imported.get(file).or_else(|| self.outer?.imported(file))
     }
 
     /// Remembers what was taken of a file.
     pub(super) fn import(&mut self, file: RepoPath, what: Imported) {
-        match (self.imported.get_mut(&file), what) {
-            (Some(Imported::Keys(known)), Imported::Keys(more)) => known.extend(more),
-            (_, what) => drop(self.imported.insert(file, what)),
-        }
+        let all = match (self.imported(&file), what) {
+            (Some(Imported::Keys(known)), Imported::Keys(more)) => Imported::Keys([known.clone(), more].concat()),
+            (_, what) => what,
+        };
+        self.imported.insert(file, all);
+    }
+
+    fn get(&self, name: &str) -> Option<&Variable> {
+        self.variables.get(name).or_else(|| self.outer?.get(name))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let outer = self.outer.map(Self::names).unwrap_or_default();
+        self.variables.keys().cloned().chain(outer).collect()
     }
 
     /// Adds variables; mappings grow together.
@@ -49,6 +65,12 @@ impl Context {
     /// # Errors
     /// When a value is there already, whatever it is.
     pub(super) fn merge(&mut self, more: Variables) -> Result<(), Conflict> {
+        for name in more.keys() {
+            let known = self.outer.filter(|_| !self.variables.contains_key(name)).and_then(|outer| outer.get(name));
+            if let Some(known) = known {
+                self.variables.insert(name.clone(), known.clone());
+            }
+        }
         merge(&mut self.variables, more, "")
     }
 }
@@ -75,7 +97,7 @@ fn merge(into: &mut Variables, more: Variables, above: &str) -> Result<(), Confl
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
     /// The variables.
-    pub(super) context: &'a Context,
+    pub(super) context: &'a Context<'a>,
     /// What a generated stage has beside them: `item`, `key`. They hide variables of the same name.
     pub(super) bound: &'a [(&'static str, Variable)],
 }
@@ -87,9 +109,9 @@ impl Scope<'_> {
             return Err(NotFound { depth: 0, there: There::Keys(Vec::new()) });
         };
         let bound = self.bound.iter().find(|(name, _)| name == first).map(|(_, variable)| variable);
-        let Some(variable) = bound.or_else(|| self.context.variables.get(*first)) else {
+        let Some(variable) = bound.or_else(|| self.context.get(first)) else {
             let bound = self.bound.iter().map(|(name, _)| (*name).to_owned());
-            let known = bound.chain(self.context.variables.keys().cloned()).collect();
+            let known = bound.chain(self.context.names()).collect();
             return Err(NotFound { depth: 0, there: There::Keys(known) });
         };
         variable.select(rest).map_err(|error| NotFound { depth: error.depth + 1, ..error })
@@ -110,7 +132,7 @@ mod tests {
         Variable::written(value, origin).entries().unwrap().into_iter().collect()
     }
 
-    fn merged(sources: &[&str]) -> Result<Context, Conflict> {
+    fn merged(sources: &[&str]) -> Result<Context<'static>, Conflict> {
         let mut context = Context::default();
         for (at, yaml) in sources.iter().enumerate() {
             context.merge(variables(&at.to_string(), yaml))?;
@@ -120,7 +142,8 @@ mod tests {
 
     #[test]
     fn mappings_grow_together_and_know_their_sources() {
-        let context = merged(&["{a: {b: 1, c: {d: [5, {x: 6}]}}}", "{a: {c: {e: 2}}, z: null}", "{a: {f: 3}}"]).unwrap();
+        let context =
+            merged(&["{a: {b: 1, c: {d: [5, {x: 6}]}}}", "{a: {c: {e: 2}}, z: null}", "{a: {f: 3}}"]).unwrap();
         let scope = Scope { context: &context, bound: &[] };
         let origins = |path: &[&str]| {
             let found = scope.select(path).unwrap();
@@ -131,6 +154,28 @@ mod tests {
         assert_eq!(origins(&["a"]), ["0 a.b", "0 a.c.d", "1 a.c.e", "2 a.f"]);
         let whole = dewar_text::yaml::read(b"{b: 1, c: {d: [5, {x: 6}], e: 2}, f: 3}").unwrap().to_value();
         assert_eq!(scope.select(&["a"]).unwrap().to_value(), whole);
+    }
+
+    #[test]
+    fn a_stage_adds_to_what_the_file_has() {
+        let outer = merged(&["{a: {b: 1}, c: 2}"]).unwrap();
+        let mut inner = Context::within(&outer);
+        inner.merge(variables("t.vars[0]", "{a: {d: 3}, e: 4}")).unwrap();
+        let seen = |context: &Context<'_>, path: &[&str]| {
+            let scope = Scope { context, bound: &[] };
+            scope.select(path).map(|found| found.to_value()).ok()
+        };
+        let int = |value| Some(dewar_text::Value::Int(value));
+        assert_eq!([["a", "b"], ["a", "d"]].map(|path| seen(&inner, &path)), [int(1), int(3)]);
+        assert_eq!([["c"], ["e"]].map(|path| seen(&inner, &path)), [int(2), int(4)]);
+        assert_eq!(seen(&outer, &["a", "d"]), None);
+        assert_eq!(inner.merge(variables("x", "{c: 2}")).unwrap_err().key, "c");
+        let file = RepoPath::parse("p.yaml").unwrap();
+        let mut outer = Context::default();
+        outer.import(file.clone(), Imported::Keys(vec!["a".into()]));
+        let mut inner = Context::within(&outer);
+        inner.import(file.clone(), Imported::Keys(vec!["b".into()]));
+        assert_eq!(inner.imported(&file), Some(&Imported::Keys(vec!["a".into(), "b".into()])));
     }
 
     #[test]

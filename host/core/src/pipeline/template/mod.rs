@@ -55,7 +55,7 @@ pub(super) fn resolve(
         return Ok((Node { kind: NodeKind::Map(entries), span: node.span }, TemplateParams::new()));
     }
     let folder = source.file.parent().unwrap_or_default();
-    let vars = VarsReader { source, files, values: templates.values };
+    let vars = VarsReader::new(source, files, templates.values);
     let context = match needs {
         Needs::Variables => vars.context(schema::get(&entries, "vars"), &folder)?,
         _ => Context::default(),
@@ -104,11 +104,9 @@ fn of_texts(node: &Node) -> Needs {
         NodeKind::Scalar(Value::Text(text)) => of_text(text),
         NodeKind::Scalar(_) => Needs::Nothing,
         NodeKind::List(items) => items.iter().map(of_texts).max().unwrap_or(Needs::Nothing),
-        NodeKind::Map(entries) => entries
-            .iter()
-            .map(|entry| of_text(&entry.key).max(of_texts(&entry.value)))
-            .max()
-            .unwrap_or(Needs::Nothing),
+        NodeKind::Map(entries) => {
+            entries.iter().map(|entry| of_text(&entry.key).max(of_texts(&entry.value))).max().unwrap_or(Needs::Nothing)
+        }
     }
 }
 
@@ -117,7 +115,7 @@ struct Document<'a> {
     source: &'a Source,
     folder: RepoPath,
     vars: VarsReader<'a>,
-    context: Context,
+    context: Context<'static>,
     flags: FlagStyle,
     taken: RefCell<TemplateParams>,
 }
@@ -217,7 +215,7 @@ impl Document<'_> {
             folder = folder.join(text).map_err(|reason| error(outside(value.span, reason)))?;
         }
         let reserved: Vec<&str> = bound.iter().map(|(name, _)| *name).collect();
-        let mut context = self.context.clone();
+        let mut context = Context::within(&self.context);
         self.vars.extend(&mut context, &vars, &Owner { stage: Some(name), folder: &folder, reserved: &reserved })?;
         let mut fields = self.fields(&self.resolver(Scope { context: &context, bound }, &owner), fields)?;
         fields.extend(wdir);

@@ -112,7 +112,8 @@ impl Resolver<'_> {
                 Variable::List(items.iter().map(|item| self.variable(item)).collect::<Result<_, _>>()?)
             }
             NodeKind::Map(entries) => {
-                let resolved = |entry: &Entry| Ok((self.key(&entry.key, entry.key_span)?, self.variable(&entry.value)?));
+                let resolved =
+                    |entry: &Entry| Ok((self.key(&entry.key, entry.key_span)?, self.variable(&entry.value)?));
                 Variable::Map(entries.iter().map(resolved).collect::<Result<Variables, Diagnostic>>()?)
             }
         })
@@ -196,8 +197,7 @@ impl Resolver<'_> {
     }
 
     fn not_a_scalar(&self, inner: &str, span: Span, variable: &Variable, slot: Slot) -> Diagnostic {
-        let message =
-            format!("{}: `{OPEN}{inner}}}` is {}, which cannot stand here", self.owner, variable.kind());
+        let message = format!("{}: `{OPEN}{inner}}}` is {}, which cannot stand here", self.owner, variable.kind());
         let help = match slot {
             Slot::Command if variable.is_mapping() => "write the command before it; the mapping becomes its flags",
             Slot::Command => "name an item of it, or take the mapping that it is in: that becomes flags",
@@ -210,7 +210,8 @@ impl Resolver<'_> {
     fn place(&self, inner: &str, span: Span) -> Span {
         let template = format!("{OPEN}{inner}}}");
         let written = self.source.text.get(span.start..span.end).unwrap_or_default();
-        let mut found = written.windows(template.len()).enumerate().filter(|(_, window)| *window == template.as_bytes());
+        let mut found =
+            written.windows(template.len()).enumerate().filter(|(_, window)| *window == template.as_bytes());
         let is_escaped = |at: usize| at.checked_sub(1).and_then(|before| written.get(before)) == Some(&b'\\');
         match found.find(|(at, _)| !is_escaped(*at)) {
             Some((at, _)) => Span::new(span.start + at, span.start + at + template.len()),

@@ -132,8 +132,14 @@ fn every_part_of_a_stage_is_resolved_but_its_name() {
     assert_eq!(stage.command, Some(Command::List(vec!["run 5".into(), "x y".into()])));
     assert_eq!(stage.folder, path("sub"));
     assert_eq!(stage.deps.iter().map(|dep| dep.path.as_str()).collect::<Vec<_>>(), ["5", "in/5"]);
-    assert_eq!(stage.params.iter().map(|param| param.file.as_str()).collect::<Vec<_>>(), ["sub/params.yaml", "sub/sub.yaml"]);
-    assert_eq!(stage.outs.iter().map(|out| out.path.as_str()).collect::<Vec<_>>(), ["sub/x y.txt", "sub/sub.json", "sub/sub.csv"]);
+    assert_eq!(
+        stage.params.iter().map(|param| param.file.as_str()).collect::<Vec<_>>(),
+        ["sub/params.yaml", "sub/sub.yaml"]
+    );
+    assert_eq!(
+        stage.outs.iter().map(|out| out.path.as_str()).collect::<Vec<_>>(),
+        ["sub/x y.txt", "sub/sub.json", "sub/sub.csv"]
+    );
     assert!(!stage.outs[0].cached);
     assert_eq!(stage.desc.as_deref(), Some("5"));
     let meta = dewar_text::yaml::read(b"{k: 5, sub: [true, '${n}'], z: null}").unwrap().to_value();
@@ -158,7 +164,10 @@ datasets: [{name: '${w}', type: x}]
 #[test]
 fn foreach_names_its_stages() {
     let table: &[(&str, &[(&str, &str)])] = &[
-        ("[x, 1, 2.5, true, null]", &[("g@x", "x"), ("g@1", "1"), ("g@2.5", "2.5"), ("g@true", "true"), ("g@None", "None")]),
+        (
+            "[x, 1, 2.5, true, null]",
+            &[("g@x", "x"), ("g@1", "1"), ("g@2.5", "2.5"), ("g@true", "true"), ("g@None", "None")],
+        ),
         // DVC names booleans of other files as Python does.
         ("'${lst}'", &[("g@True", "true"), ("g@1.5", "1.5"), ("g@None", "None"), ("g@a", "a")]),
         ("['${b}', 'x${b}', false]", &[("g@True", "true"), ("g@xtrue", "xtrue"), ("g@false", "false")]),
@@ -172,8 +181,10 @@ fn foreach_names_its_stages() {
         let texts = of(&format!("stages: {{g: {{foreach: {data}, do: {{cmd: 'echo ${{item}}'}}}}}}"));
         match texts.load() {
             Ok(pipeline) => {
-                let found: Vec<(&str, &str)> =
-                    commands(&pipeline).into_iter().map(|(name, cmd)| (name, cmd.strip_prefix("echo ").unwrap())).collect();
+                let found: Vec<(&str, &str)> = commands(&pipeline)
+                    .into_iter()
+                    .map(|(name, cmd)| (name, cmd.strip_prefix("echo ").unwrap()))
+                    .collect();
                 assert_eq!(found, *wanted, "{data}");
             }
             Err(error) => assert!(data.contains("d.l") && error.to_string().contains("is a list"), "{data}: {error}"),
@@ -272,6 +283,16 @@ fn a_file_without_templates_reads_nothing() {
 }
 
 #[test]
+fn a_file_of_vars_is_read_once() {
+    let texts = Texts::new(&[
+        ("more.yaml", "a: 1\n"),
+        ("dvc.yaml", "stages: {g: {foreach: [1, 2, 3], do: {vars: [more.yaml], cmd: 'x ${a}'}}}"),
+    ]);
+    assert_eq!(texts.load().unwrap().stages().len(), 3);
+    assert_eq!(*texts.read.borrow(), ["dvc.yaml", "params.yaml", "more.yaml", "dvc.lock"]);
+}
+
+#[test]
 fn what_is_taken_of_files_is_known() {
     let texts = Texts::new(&[
         ("params.yaml", PARAMS),
@@ -306,7 +327,12 @@ stages:
 fn errors_point_at_their_place_and_say_what_helps() {
     // The pipeline, then parts of the message and of the help, and the text that is pointed at.
     let table: &[(&str, &str, &str, &str)] = &[
-        ("stages: {t: {cmd: 'echo ${models.cn}'}}", "the stage `t`: there is no `models.cn`", "did you mean `${models.cnn}`?", "${models.cn}"),
+        (
+            "stages: {t: {cmd: 'echo ${models.cn}'}}",
+            "the stage `t`: there is no `models.cn`",
+            "did you mean `${models.cnn}`?",
+            "${models.cn}",
+        ),
         ("stages: {t: {cmd: \"\\\\${HOME} ${HOME}\"}}", "there is no `HOME`", "`\\${HOME}`", "${HOME}"),
         ("stages:\n  t:\n    cmd: >-\n      echo\n      ${nope}\n", "there is no `nope`", "params.yaml", "${nope}"),
         ("stages: {t: {cmd: '${models.svm}'}}", "there is no `models.svm`", "`models` has cnn, rnn", "${models.svm}"),
@@ -322,20 +348,50 @@ fn errors_point_at_their_place_and_say_what_helps() {
         ("stages: {t: {cmd: x, deps: ['${d}']}}", "`${d}` is a mapping", "name something in it", "${d}"),
         ("stages: {t: {cmd: x, deps: ['a${lst}']}}", "`${lst}` is a list", "name something in it", "${lst}"),
         ("stages: {t: {cmd: x, meta: {k: '${d}'}}}", "`${d}` is a mapping", "name something in it", "${d}"),
-        ("stages: {t: {cmd: x, frozen: '${b}'}}", "`frozen` of the stage `t` must be `true` or `false`", "no template", "'${b}'"),
-        ("stages: {t: {cmd: x, outs: [{o: {cache: '${b}'}}]}}", "`cache` of the stage `t` must be", "no template", "'${b}'"),
+        (
+            "stages: {t: {cmd: x, frozen: '${b}'}}",
+            "`frozen` of the stage `t` must be `true` or `false`",
+            "no template",
+            "'${b}'",
+        ),
+        (
+            "stages: {t: {cmd: x, outs: [{o: {cache: '${b}'}}]}}",
+            "`cache` of the stage `t` must be",
+            "no template",
+            "'${b}'",
+        ),
         ("stages: {t: {cmd: x, meta: {'${w}': 1, sub: 2}}}", "the key `sub` is there twice", "", "sub"),
         ("metrics: ['${nope}']", "`metrics`: there is no `nope`", "params.yaml", "${nope}"),
-        ("vars: [{a: 1}, {b: {c: '${a}'}}]", "interpolating is not allowed in `vars`", "write the value itself", "'${a}'"),
+        (
+            "vars: [{a: 1}, {b: {c: '${a}'}}]",
+            "interpolating is not allowed in `vars`",
+            "write the value itself",
+            "'${a}'",
+        ),
         ("vars: ['${w}.yaml']", "interpolating is not allowed", "", "'${w}.yaml'"),
         ("stages: {t: {cmd: x, vars: [{'${w}': 1}]}}", "interpolating is not allowed", "", "'${w}'"),
         ("vars: [nothere.yaml]\nstages: {t: {cmd: x}}", "there is no `nothere.yaml`", "folder", "nothere.yaml"),
-        ("vars: ['more.yaml:own, other']", "`more.yaml` has no `other`", "only keys at the top", "'more.yaml:own, other'"),
+        (
+            "vars: ['more.yaml:own, other']",
+            "`more.yaml` has no `other`",
+            "only keys at the top",
+            "'more.yaml:own, other'",
+        ),
         ("vars: ['more.yaml:onw']", "`more.yaml` has no `onw`", "did you mean `own`?", "'more.yaml:onw'"),
         ("vars: [{lst: 2}]", "cannot redefine `lst`, which `params.yaml` has already", "another name", "lst"),
         ("vars: [{d: {k: 2}}]", "cannot redefine `d.k`, which `params.yaml` has already", "", "k"),
-        ("vars: [{q: {k: 2}}, {q: {z: 3}}, {q: {z: 4}}]", "cannot redefine `q.z`, which `vars[1]` has already", "", "z"),
-        ("vars: [{own: 2}, more.yaml]", "cannot redefine `own`, which `vars[0]` has already", "file:key1,key2", "more.yaml"),
+        (
+            "vars: [{q: {k: 2}}, {q: {z: 3}}, {q: {z: 4}}]",
+            "cannot redefine `q.z`, which `vars[1]` has already",
+            "",
+            "z",
+        ),
+        (
+            "vars: [{own: 2}, more.yaml]",
+            "cannot redefine `own`, which `vars[0]` has already",
+            "file:key1,key2",
+            "more.yaml",
+        ),
         ("vars: [{q: 2}]\nstages: {t: {cmd: x, vars: [{q: 3}]}}", "cannot redefine `q`, which `vars[0]` has", "", "q"),
         ("vars: ['params.yaml:n']", "cannot take keys of `params.yaml`", "leave it out", "'params.yaml:n'"),
         ("vars: ['more.yaml:own', more.yaml]", "cannot take `more.yaml`", "name each key once", "more.yaml"),
@@ -347,18 +403,48 @@ fn errors_point_at_their_place_and_say_what_helps() {
         ("stages: {t: {cmd: x, vars: [{l: L}]}, u: {cmd: '${l}'}}", "the stage `u`: there is no `l`", "", "${l}"),
         ("stages: {g: {foreach: [1], do: {cmd: x, vars: [{item: 2}]}}}", "`item` is reserved", "another name", "item"),
         ("stages: {g: {matrix: {a: [1]}, cmd: x, vars: [{key: 2}]}}", "`key` is reserved", "another name", "key"),
-        ("stages: {g: {foreach: '${s}', do: {cmd: x}}}", "`foreach` must be a list or a mapping, not a string", "iterate", "'${s}'"),
+        (
+            "stages: {g: {foreach: '${s}', do: {cmd: x}}}",
+            "`foreach` must be a list or a mapping, not a string",
+            "iterate",
+            "'${s}'",
+        ),
         ("stages: {g: {foreach: , do: {cmd: x}}}", "`foreach` must be a list or a mapping, not nothing", "", ""),
         ("stages: {g: {foreach: ['a${lst}'], do: {cmd: x}}}", "`${lst}` is a list", "", "${lst}"),
         ("stages: {g: {foreach: [1]}}", "must have both `foreach` and `do`", "", "g"),
         ("stages: {g: {do: {cmd: x}}}", "must have both `foreach` and `do`", "", "g"),
         ("stages: {g: {foreach: [1], do: {cmd: x}, deps: [a]}}", "has no key `deps`", "foreach, do", "deps"),
-        ("stages: {g: {foreach: [1], do: {matrix: {a: [1]}, cmd: x}}}", "there cannot be a `matrix` in `do`", "", "matrix"),
-        ("stages: {g: {foreach: [1], do: {cmd: '${item.x}'}}}", "the stage `g@1`: there is no `item.x`", "write `${item}`", "${item.x}"),
-        ("stages: {g: {foreach: [1], do: {cmd: '${itme}'}}}", "there is no `itme`", "did you mean `${item}`?", "${itme}"),
-        ("stages: {g: {foreach: [1], do: {cmd: x, dpes: [a]}}}", "the stage `g@1` has no key `dpes`", "did you mean `deps`?", "dpes"),
+        (
+            "stages: {g: {foreach: [1], do: {matrix: {a: [1]}, cmd: x}}}",
+            "there cannot be a `matrix` in `do`",
+            "",
+            "matrix",
+        ),
+        (
+            "stages: {g: {foreach: [1], do: {cmd: '${item.x}'}}}",
+            "the stage `g@1`: there is no `item.x`",
+            "write `${item}`",
+            "${item.x}",
+        ),
+        (
+            "stages: {g: {foreach: [1], do: {cmd: '${itme}'}}}",
+            "there is no `itme`",
+            "did you mean `${item}`?",
+            "${itme}",
+        ),
+        (
+            "stages: {g: {foreach: [1], do: {cmd: x, dpes: [a]}}}",
+            "the stage `g@1` has no key `dpes`",
+            "did you mean `deps`?",
+            "dpes",
+        ),
         ("stages: {g: {foreach: [1], do: {cmd: x}}, g@1: {cmd: x}}", "there are two stages `g@1`", "", "g@1"),
-        ("stages: {g: {matrix: {a: '${s}'}, cmd: x}}", "the axis `a` of `matrix` must be a list, not a string", "`a: [..]`", "'${s}'"),
+        (
+            "stages: {g: {matrix: {a: '${s}'}, cmd: x}}",
+            "the axis `a` of `matrix` must be a list, not a string",
+            "`a: [..]`",
+            "'${s}'",
+        ),
         ("stages: {g: {matrix: {}, cmd: x}}", "`matrix` must be a mapping of axes to lists", "", "{}"),
         ("stages: {g: {matrix: [1], cmd: x}}", "`matrix` must be a mapping of axes to lists", "", "[1]"),
     ];

@@ -122,7 +122,11 @@ mod tests {
             ("{a: false, b: true, n: {c: false}}", optional, "--no-a --b --no-n.c"),
             ("{l: [1, a b], e: [], m: {}}", append, "--l 1 --l 'a b'"),
             ("{k: 1, l: [true, 2.5, null, a b], e: {}}", FlagStyle::default(), "--k 1 --l True 2.5 None 'a b'"),
-            ("{e: '', u: ä, f: 1e-5, s: 'a/b_c@d%e+f=g:h,i.j-k'}", FlagStyle::default(), "--e '' --u 'ä' --f 1e-05 --s a/b_c@d%e+f=g:h,i.j-k"),
+            (
+                "{e: '', u: ä, f: 1e-5, s: 'a/b_c@d%e+f=g:h,i.j-k'}",
+                FlagStyle::default(),
+                "--e '' --u 'ä' --f 1e-05 --s a/b_c@d%e+f=g:h,i.j-k",
+            ),
             ("{}", FlagStyle::default(), ""),
         ];
         for (yaml, style, wanted) in table {

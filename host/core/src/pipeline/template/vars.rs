@@ -1,5 +1,7 @@
 //! What templates see is read: `params.yaml` beside the `dvc.yaml`, and `vars`, of the file or of a stage.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,11 +21,13 @@ use crate::words::most_similar;
 /// Reads variables for one `dvc.yaml`.
 pub(super) struct VarsReader<'a> {
     /// The `dvc.yaml`.
-    pub(super) source: &'a Source,
+    source: &'a Source,
     /// Where files are read from.
-    pub(super) files: &'a dyn ProjectFiles,
+    files: &'a dyn ProjectFiles,
     /// How they are read.
-    pub(super) values: &'a ParamFiles,
+    values: &'a ParamFiles,
+    /// What was read: stages generated from one definition name the same files.
+    known: RefCell<HashMap<RepoPath, Option<Variables>>>,
 }
 
 /// Whose `vars` are read.
@@ -36,16 +40,20 @@ pub(super) struct Owner<'a> {
     pub(super) reserved: &'a [&'a str],
 }
 
-impl VarsReader<'_> {
+impl<'a> VarsReader<'a> {
+    /// For the `dvc.yaml` that `source` is; other files are read from `files`, through `values`.
+    pub(super) fn new(source: &'a Source, files: &'a dyn ProjectFiles, values: &'a ParamFiles) -> Self {
+        Self { source, files, values, known: RefCell::default() }
+    }
+
     /// The variables of the file: those of `params.yaml` in `folder`, if it is there, and those of `vars`.
     ///
     /// # Errors
     /// When a file cannot be used, or values are defined twice.
-    pub(super) fn context(&self, vars: Option<&Node>, folder: &RepoPath) -> Result<Context, PipelineError> {
+    pub(super) fn context(&self, vars: Option<&Node>, folder: &RepoPath) -> Result<Context<'static>, PipelineError> {
         let mut context = Context::default();
         let default = folder.join(DEFAULT_PARAMS).unwrap_or_default();
-        if let Some(text) = self.files.read(&default)? {
-            let variables = self.parse(&default, text)?;
+        if let Some(variables) = self.read(&default)? {
             // Nothing is there that it could redefine.
             drop(context.merge(variables));
             context.import(default, Imported::All);
@@ -60,7 +68,12 @@ impl VarsReader<'_> {
     ///
     /// # Errors
     /// When a file cannot be used, or values are defined twice.
-    pub(super) fn extend(&self, context: &mut Context, vars: &Node, owner: &Owner<'_>) -> Result<(), PipelineError> {
+    pub(super) fn extend(
+        &self,
+        context: &mut Context<'_>,
+        vars: &Node,
+        owner: &Owner<'_>,
+    ) -> Result<(), PipelineError> {
         let items = schema::list(vars, "`vars`").map_err(|diagnostic| self.source.error(diagnostic))?;
         if let Some(span) = template_in(vars) {
             let error = Diagnostic::error("template-in-vars", "interpolating is not allowed in `vars`").at(span);
@@ -90,7 +103,8 @@ impl VarsReader<'_> {
             context.merge(variables).map_err(|conflict| {
                 let message = format!("cannot redefine `{}`, which `{}` has already", conflict.key, conflict.earlier);
                 let error = Diagnostic::error("redefined-variable", message).at(place_of(item, &conflict.key));
-                self.source.error(error.help("give it another name, or take only some keys of a file: `file:key1,key2`"))
+                self.source
+                    .error(error.help("give it another name, or take only some keys of a file: `file:key1,key2`"))
             })?;
         }
         Ok(())
@@ -99,7 +113,7 @@ impl VarsReader<'_> {
     /// The variables of a file, named as `path` or `path:key1,key2`; none when it was taken as a whole before.
     fn file(
         &self,
-        context: &mut Context,
+        context: &mut Context<'_>,
         span: Span,
         text: &str,
         folder: &RepoPath,
@@ -108,7 +122,8 @@ impl VarsReader<'_> {
             PipelineError::from(self.source.error(Diagnostic::error(code, message).at(span).help(help)))
         };
         let (name, keys) = text.split_once(':').unwrap_or((text, ""));
-        let keys: Vec<String> = keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect();
+        let keys: Vec<String> =
+            keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect();
         let file = self
             .place(folder, name)
             .map_err(|error| refuse("outside", format!("a file of `vars`: {error}"), "move it into the project"))?;
@@ -124,15 +139,17 @@ impl VarsReader<'_> {
             }
             _ => {}
         }
-        let bytes = match self.files.read(&file) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let help = "files of `vars` are named from the folder of the `dvc.yaml`, or the `wdir` of their stage";
-                return Err(refuse("no-vars-file", format!("there is no `{file}`"), help));
+        let Some(mut variables) = self.read(&file).map_err(|error| match error {
+            PipelineError::File(_) | PipelineError::Unreadable { .. } => {
+                refuse("unreadable", error.to_string(), "name a parameter file")
             }
-            Err(error) => return Err(refuse("unreadable", error.to_string(), "name a parameter file")),
+            // It points at the place in that file.
+            error => error,
+        })?
+        else {
+            let help = "files of `vars` are named from the folder of the `dvc.yaml`, or the `wdir` of their stage";
+            return Err(refuse("no-vars-file", format!("there is no `{file}`"), help));
         };
-        let mut variables = self.parse(&file, bytes)?;
         if let Some(missing) = keys.iter().find(|key| !variables.contains_key(*key)) {
             let help = match most_similar(missing, variables.keys().map(String::as_str)) {
                 Some(similar) => format!("did you mean `{similar}`?"),
@@ -154,6 +171,16 @@ impl VarsReader<'_> {
             Ok(inside) => Ok(inside),
             Err(_) => folder.join(name),
         }
+    }
+
+    /// The variables of a file; none when it is not there.
+    fn read(&self, file: &RepoPath) -> Result<Option<Variables>, PipelineError> {
+        if let Some(known) = self.known.borrow().get(file) {
+            return Ok(known.clone());
+        }
+        let variables = self.files.read(file)?.map(|text| self.parse(file, text)).transpose()?;
+        self.known.borrow_mut().insert(file.clone(), variables.clone());
+        Ok(variables)
     }
 
     fn parse(&self, file: &RepoPath, text: Vec<u8>) -> Result<Variables, PipelineError> {
@@ -184,9 +211,9 @@ fn template_in(node: &Node) -> Option<Span> {
         NodeKind::Scalar(Value::Text(text)) => has_template(text).then_some(node.span),
         NodeKind::Scalar(_) => None,
         NodeKind::List(items) => items.iter().find_map(template_in),
-        NodeKind::Map(entries) => entries.iter().find_map(|entry| {
-            if has_template(&entry.key) { Some(entry.key_span) } else { template_in(&entry.value) }
-        }),
+        NodeKind::Map(entries) => entries
+            .iter()
+            .find_map(|entry| if has_template(&entry.key) { Some(entry.key_span) } else { template_in(&entry.value) }),
     }
 }
 
