@@ -22,12 +22,12 @@ pub use text::{BooleanFlags, FlagStyle, ListFlags};
 
 use self::context::{Context, Scope};
 use self::expression::{OPEN, has_template};
-use self::resolve::{Resolver, Slot};
+use self::resolve::{Resolver, Slot, UNKNOWN_VARIABLE};
 use self::vars::{Owner, VarsReader};
 use super::{PipelineError, ProjectFiles, schema};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 
 /// What templates are resolved with, beside the files of the project.
 #[derive(Clone, Copy)]
@@ -36,6 +36,12 @@ pub struct Templates<'a> {
     pub values: &'a ParamFiles,
     /// How a mapping in a command becomes flags.
     pub flags: FlagStyle,
+}
+
+/// Whether all that is wrong with a file is that a template names a variable that is not there (yet).
+#[must_use]
+pub fn lacks_variable(error: &SourceError) -> bool {
+    error.diagnostics.iter().all(|diagnostic| diagnostic.code == UNKNOWN_VARIABLE)
 }
 
 /// The mapping that a `dvc.yaml` is, with all templates resolved, `foreach` and `matrix` stages in full and without `vars`; and

@@ -16,6 +16,9 @@ use crate::words::most_similar;
 /// The dotted keys of parameter files that templates took values of.
 pub type TemplateParams = BTreeMap<RepoPath, BTreeSet<String>>;
 
+/// The code of the diagnostic that says that a variable is not there.
+pub(super) const UNKNOWN_VARIABLE: &str = "unknown-variable";
+
 /// Settings that DVC checks before it looks at templates.
 const SWITCHES: &[&str] = &["frozen", "always_changed", "cache", "persist", "checkpoint", "push", "header"];
 
@@ -192,7 +195,7 @@ impl Resolver<'_> {
         self.scope.select(&path).map_err(|error| {
             let (reason, help) = explain(&path, &error);
             let message = format!("{}: there is no `{}`{reason}", self.owner, path.join("."));
-            Diagnostic::error("unknown-variable", message).at(self.place(inner, span)).help(help)
+            Diagnostic::error(UNKNOWN_VARIABLE, message).at(self.place(inner, span)).help(help)
         })
     }
 
