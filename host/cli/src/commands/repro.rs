@@ -50,4 +50,3 @@ pub fn reach(stages: &StageSelectionArgs) -> Reach {
         (false, false) => Reach::Upstream,
     }
 }
-

@@ -276,9 +276,9 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
-            StageError::DataMissing { .. } => {
-                error.into_failure(Kind::Repository).hint("put it back, or get it from where the project keeps its data")
-            }
+            StageError::DataMissing { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("put it back, or get it from where the project keeps its data"),
             StageError::TrackedByGit { ref path, .. } => {
                 let hint = format!("to leave it to the cache: git rm -r --cached '{path}' && git commit");
                 error.into_failure(Kind::Repository).hint(hint)
@@ -356,9 +356,9 @@ impl From<TrackError> for Failure {
                 error.into_failure(Kind::Repository).hint(hint)
             }
             TrackError::IsOutput { .. } => error.into_failure(Kind::Pipeline).hint("its stage keeps it already"),
-            TrackError::WouldLose(_) => {
-                error.into_failure(Kind::Repository).hint("`dewar add` or `dewar repro` keeps it; `--force` replaces it")
-            }
+            TrackError::WouldLose(_) => error
+                .into_failure(Kind::Repository)
+                .hint("`dewar add` or `dewar repro` keeps it; `--force` replaces it"),
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
