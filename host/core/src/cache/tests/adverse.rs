@@ -111,6 +111,8 @@ fn the_index_is_used_and_a_change_is_seen() {
     for number in 0..50 {
         p.write(&format!("d/{number}"), number.to_string());
     }
+    // What was written in this tick of the file clock is not trusted yet.
+    std::thread::sleep(std::time::Duration::from_millis(15));
     let first = p.scan("d").unwrap().unwrap();
     let again = p.scan("d").unwrap().unwrap();
     assert_eq!(first.id(), again.id());
@@ -167,8 +169,7 @@ fn a_full_disk_leaves_nothing_half_written() {
     p.write("d/small", "s");
     p.write("d/large", vec![7; 4 << 20]);
     // A signal ends a process that writes past the limit, unless it is ignored; then the write fails, as on a full disk.
-    let script =
-        "trap '' XFSZ; ulimit -f 1024; exec \"$0\" --exact cache::tests::adverse::ingest_under_a_limit --ignored --nocapture";
+    let script = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" --exact cache::tests::adverse::ingest_under_a_limit --ignored --nocapture";
     let output = std::process::Command::new("sh")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
