@@ -121,10 +121,12 @@ fn the_index_is_used_and_a_change_is_seen() {
     let changed = p.scan("d").unwrap().unwrap();
     assert!(matches!(&changed, Scanned::Directory { tree: Some(_), .. }));
     assert_ne!(changed.id(), first.id());
-    // What was checked out is known at once.
+    // So is what was checked out, once the clock has gone on.
     p.ingest("d").unwrap();
     p.remove("d").unwrap();
     p.check_out(changed.id(), "d").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(15));
+    p.scan("d").unwrap();
     assert!(matches!(p.scan("d").unwrap(), Some(Scanned::Directory { tree: None, .. })));
     p.write("d/7", "9");
     assert_ne!(p.scan("d").unwrap().unwrap().id(), changed.id());
