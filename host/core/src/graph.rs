@@ -234,3 +234,6 @@ impl<'a> Writers<'a> {
         self.get(input).into_iter().chain(self.around(input)).chain(inside)
     }
 }
+
+#[cfg(test)]
+mod tests;

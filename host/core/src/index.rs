@@ -19,6 +19,8 @@ use rustix::fs::{FlockOperation, flock};
 use crate::digest::{Algorithm, ObjectId, hex};
 use crate::fs::{self, FsError};
 
+/// Hashing this much takes about as long as the clock's granularity.
+const WORTH_WAITING: u64 = 4 << 20;
 /// How coarse the kernel's file clock is at most (a jiffy of 100 Hz).
 const GRANULARITY: Duration = Duration::from_millis(10);
 /// How coarse file systems are that keep no fractions of a second (FAT has two seconds).
@@ -257,9 +259,11 @@ impl StatIndex {
         self.new.lock().unwrap_or_else(PoisonError::into_inner).insert(record.key, record);
     }
 
-    /// Waits until what was changed last, by `fingerprint`, may be remembered, when that is a matter of milliseconds.
-    pub fn settle(&self, fingerprint: &Fingerprint) {
-        if let Ok(wait) = fingerprint.settled.duration_since(self.now())
+    /// Waits until what was changed last, by `fingerprint`, may be remembered, when that is a matter of milliseconds and
+    /// `bytes` are so many that reading them again next time would take longer.
+    pub fn settle(&self, fingerprint: &Fingerprint, bytes: u64) {
+        if bytes >= WORTH_WAITING
+            && let Ok(wait) = fingerprint.settled.duration_since(self.now())
             && wait <= GRANULARITY
         {
             std::thread::sleep(wait + Duration::from_micros(1));

@@ -41,8 +41,8 @@ pub mod run_cache;
 pub mod schedule;
 pub mod source;
 pub mod stage_run;
-pub mod track;
 #[cfg(test)]
 mod testing;
+pub mod track;
 mod words;
 pub mod workspace;

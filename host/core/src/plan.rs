@@ -321,3 +321,6 @@ pub fn locked_path(path: &str, content: &Content) -> LockedPath {
         other: dewar_text::Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

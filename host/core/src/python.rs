@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dewar_text::Value;
+use dewar_text::{Value, number};
 
 /// `repr(value)` of a float: the shortest digits that read back, with an exponent below 1e-4 and from 1e16 on.
 #[must_use]
@@ -13,16 +13,7 @@ pub fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let shortest = format!("{value:e}");
-    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..16).contains(&exponent) {
-        // Rust writes the same digits, without an exponent; a whole number needs its `.0`.
-        let plain = format!("{value}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    number::repr(value)
 }
 
 /// `json.dumps(value, sort_keys=True)`: separators `", "` and `": "`, non-ASCII as `\uXXXX`.
@@ -74,6 +65,12 @@ fn write_json(value: &Value, out: &mut String) {
 
 fn write_json_text(text: &str, out: &mut String) {
     out.push('"');
+    escape_json(text, out);
+    out.push('"');
+}
+
+/// What `json.dumps` writes between the quotes of a string: everything but printable ASCII escaped, as `\uXXXX` in UTF-16.
+pub fn escape_json(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -92,7 +89,6 @@ fn write_json_text(text: &str, out: &mut String) {
             }
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]

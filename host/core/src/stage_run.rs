@@ -331,14 +331,19 @@ impl StageRunner<'_> {
 
     /// Looks at what came out and keeps it.
     fn collect(&self, stage: &Stage) -> Result<Vec<LockedPath>, StageError> {
+        let missing = |out: &Output| StageError::OutputMissing { stage: stage.address.clone(), path: out.path.clone() };
         let mut outs = Vec::with_capacity(stage.outs.len());
         for out in &stage.outs {
-            let place = Place::Inside(out.path.clone());
-            let found = self.workspace.content(&place, self.workspace.algorithm())?;
-            let found = found
-                .ok_or_else(|| StageError::OutputMissing { stage: stage.address.clone(), path: out.path.clone() })?;
-            let kept = if out.cached && self.commit == Commit::Yes { self.keep(out)? } else { found };
-            outs.push(plan::locked_path(&out.lock_path, &kept));
+            let found = if out.cached && self.commit == Commit::Yes {
+                self.keep(out).map_err(|error| match error {
+                    StageError::Cache(CacheError::Absent(_)) => missing(out),
+                    other => other,
+                })?
+            } else {
+                let place = Place::Inside(out.path.clone());
+                self.workspace.content(&place, self.workspace.algorithm())?.ok_or_else(|| missing(out))?
+            };
+            outs.push(plan::locked_path(&out.lock_path, &found));
         }
         Ok(sorted(outs))
     }

@@ -9,6 +9,7 @@
 pub mod diagnostic;
 pub mod edit;
 pub mod node;
+pub mod number;
 pub mod position;
 pub mod splice;
 pub mod value;

@@ -1,7 +1,7 @@
 //! [`PluginDirectory`]: the `.wasm` files of one plugin directory, looked at without compiling them.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::component::{Component, ComponentError};
@@ -58,7 +58,9 @@ impl PluginDirectory {
     pub fn open(folder: &Path) -> Self {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(error) if dewar_core::fs::is_absent(&error) => return Self::default(),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Self::default();
+            }
             Err(error) => {
                 let broken = BrokenPlugin { path: folder.to_owned(), reason: LocateError::Unreadable(error) };
                 return Self { plugins: Vec::new(), broken: vec![broken] };

@@ -4,22 +4,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::metrics::{Changes, FileData, Files, ParamScope, RevisionReader, Unchanged, difference};
-use dewar_core::params::value::to_json;
 use dewar_core::params::ParamValue;
+use dewar_core::params::value::to_json;
 use dewar_core::path::RepoPath;
 use serde_json::{Map, Value, json};
 
 use super::project::Project;
 use super::revision;
-use crate::args::compare::{
-    MetricsArgs, MetricsCommand, MetricsShowArgs, ParamsArgs, ParamsCommand, ParamsDiffArgs,
-};
+use crate::args::compare::{MetricsArgs, MetricsCommand, MetricsShowArgs, ParamsArgs, ParamsCommand, ParamsDiffArgs};
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::ui::Ui;
 use crate::ui::number::{self, Digits};
 use crate::ui::problem::{Place, Problem};
 use crate::ui::table::{Align, Column, Row, Table};
-use crate::ui::Ui;
 
 /// Does what `params` was told.
 ///
@@ -64,7 +62,8 @@ fn params_diff(args: &ParamsDiffArgs, session: &Session, ui: &Arc<Ui>) -> Result
     let mut rows: Vec<Vec<Option<String>>> = Vec::new();
     for (file, values) in &changes {
         for (name, change) in values {
-            let value = |value: &Option<ParamValue>| value.as_ref().map(|value| number::value(value, Digits::default()));
+            let value =
+                |value: &Option<ParamValue>| value.as_ref().map(|value| number::value(value, Digits::default()));
             rows.push(vec![Some(file.to_string()), Some(name.clone()), value(&change.old), value(&change.new)]);
         }
     }

@@ -66,11 +66,7 @@ pub fn check_out(args: &CheckoutArgs, session: &Session, ui: &Arc<Ui>) -> Result
 }
 
 /// Stages and files by name; an output by its path.
-fn selected<'a>(
-    pipeline: &'a Pipeline,
-    project: &Project<'_>,
-    targets: &[String],
-) -> Result<Vec<&'a Stage>, Failure> {
+fn selected<'a>(pipeline: &'a Pipeline, project: &Project<'_>, targets: &[String]) -> Result<Vec<&'a Stage>, Failure> {
     let all = || pipeline.stages().map(|(_, stage)| stage);
     if targets.is_empty() {
         return Ok(all().collect());
@@ -90,7 +86,8 @@ fn selected<'a>(
 }
 
 fn render(changes: &Changes, summary: bool, project: &Project<'_>) -> String {
-    let groups = [('M', "modified", &changes.modified), ('A', "added", &changes.added), ('D', "deleted", &changes.deleted)];
+    let groups =
+        [('M', "modified", &changes.modified), ('A', "added", &changes.added), ('D', "deleted", &changes.deleted)];
     let mut out = String::new();
     for (letter, word, paths) in groups {
         if summary && !paths.is_empty() {

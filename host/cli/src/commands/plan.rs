@@ -53,7 +53,9 @@ pub fn describe(reason: &Reason) -> String {
         FileChange::Deleted => "does not exist",
         FileChange::Modified => "changed",
     };
-    let value = |value: &Option<ParamValue>| value.as_ref().map_or_else(|| "nothing".to_owned(), |value| number::value(value, Digits::All));
+    let value = |value: &Option<ParamValue>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| number::value(value, Digits::All))
+    };
     let described = match reason {
         Reason::NeverRun => "it has not run yet".to_owned(),
         Reason::AlwaysChanged => "it runs every time".to_owned(),

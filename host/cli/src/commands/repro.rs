@@ -54,4 +54,3 @@ pub fn reach(stages: &StageSelectionArgs) -> Reach {
         (false, false) => Reach::Upstream,
     }
 }
-

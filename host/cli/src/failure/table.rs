@@ -5,6 +5,7 @@ use std::io;
 
 use dewar_core::cache::CacheError;
 use dewar_core::config::ConfigError;
+use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
@@ -277,9 +278,9 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
-            StageError::DataMissing { .. } => {
-                error.into_failure(Kind::Repository).hint("put it back, or get it from where the project keeps its data")
-            }
+            StageError::DataMissing { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("put it back, or get it from where the project keeps its data"),
             StageError::TrackedByGit { ref path, .. } => {
                 let hint = format!("to leave it to the cache: git rm -r --cached '{path}' && git commit");
                 error.into_failure(Kind::Repository).hint(hint)
@@ -330,6 +331,17 @@ impl From<ResolveError> for Failure {
     }
 }
 
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Uncommitted => error
+                .into_failure(Kind::Repository)
+                .hint("commit them; or without `--no-force` they are kept aside and can be brought back"),
+            ApplyError::Git(error) => error.into(),
+        }
+    }
+}
+
 impl From<ExperimentError> for Failure {
     fn from(error: ExperimentError) -> Self {
         match error {
@@ -357,9 +369,9 @@ impl From<TrackError> for Failure {
                 error.into_failure(Kind::Repository).hint(hint)
             }
             TrackError::IsOutput { .. } => error.into_failure(Kind::Pipeline).hint("its stage keeps it already"),
-            TrackError::WouldLose(_) => {
-                error.into_failure(Kind::Repository).hint("`dewar add` or `dewar repro` keeps it; `--force` replaces it")
-            }
+            TrackError::WouldLose(_) => error
+                .into_failure(Kind::Repository)
+                .hint("`dewar add` or `dewar repro` keeps it; `--force` replaces it"),
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::place::{Executable, Place};
-use super::scan::{Looked, fingerprint, side_by_side, tree};
+use super::scan::{Looked, fingerprint, side_by_side, tree, work};
 use super::walk::{FolderLinks, Found, walk};
 use super::{CacheError, ObjectStore, Scanned, WorkTree, writing};
 use crate::digest::{Algorithm, ObjectId};
@@ -41,7 +41,7 @@ impl WorkTree<'_> {
                 {
                     return Ok(Scanned::Directory { id, size, files, tree: None });
                 }
-                self.index.settle(&fingerprint);
+                self.index.settle(&fingerprint, work(&files));
                 let read_at = self.index.now();
                 let one = |found: &Found| self.keep(store, &full.join(&found.relpath), &found.stat, algorithm);
                 let kept = side_by_side(&files, algorithm, one)?;
@@ -72,7 +72,7 @@ impl WorkTree<'_> {
         {
             return Ok((known.id, stat.size));
         }
-        self.index.settle(&fingerprint);
+        self.index.settle(&fingerprint, stat.size);
         let read_at = self.index.now();
         let (id, size) = store.insert_file(path, stat.size, algorithm)?;
         self.index.remember(path, &fingerprint, read_at, &Remembered { id: id.clone(), size, files: 1 });

@@ -83,7 +83,7 @@ impl WorkTree<'_> {
                 if let Some(Remembered { id, size, files }) = self.index.find(&path, algorithm, &fingerprint) {
                     return Ok(Some(Scanned::Directory { id, size, files, tree: None }));
                 }
-                self.index.settle(&fingerprint);
+                self.index.settle(&fingerprint, work(&files));
                 let read_at = self.index.now();
                 let ids = self.digests(&path, &files, algorithm)?;
                 let tree = tree(algorithm, &path, &files, ids)?;
@@ -127,7 +127,7 @@ impl WorkTree<'_> {
         if let Some(known) = self.index.find(path, algorithm, &fingerprint).filter(|known| !known.id.is_directory()) {
             return Ok(known.id);
         }
-        self.index.settle(&fingerprint);
+        self.index.settle(&fingerprint, stat.size);
         let read_at = self.index.now();
         let id = read::digest(path, stat.size, algorithm)?;
         self.index.remember(path, &fingerprint, read_at, &Remembered { id: id.clone(), size: stat.size, files: 1 });
@@ -157,6 +157,12 @@ pub(super) fn side_by_side<T: Send>(
     let done = files.par_iter().map(|found| if alone(found) { Ok(None) } else { one(found).map(Some) });
     let done: Vec<Option<T>> = done.collect::<Result<_, CacheError>>()?;
     done.into_iter().zip(files).map(|(done, found)| done.map_or_else(|| one(found), Ok)).collect()
+}
+
+/// How much reading these files costs, in bytes of one large file: opening a small one costs as much as reading some pages.
+pub(super) fn work(files: &[Found]) -> u64 {
+    const OPENING: u64 = 16 << 10;
+    files.iter().map(|found| found.stat.size + OPENING).sum()
 }
 
 pub(super) fn fingerprint(files: &[Found]) -> Fingerprint {

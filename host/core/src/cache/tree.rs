@@ -1,11 +1,11 @@
 //! [`Tree`]: the listing that names a directory's content, byte for byte as DVC writes it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Deserialize;
 
 use crate::digest::{Algorithm, Hasher, ObjectId};
+use crate::python::escape_json;
 
 /// The files of a directory: relative path (`/`-separated, no `.`, `..` or empty part) to content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Tree {
             text.push_str("\": \"");
             text.push_str(id.as_str());
             text.push_str("\", \"relpath\": \"");
-            push_python_json(&mut text, path);
+            escape_json(path, &mut text);
             text.push_str("\"}");
         }
         text.push(']');
@@ -120,28 +120,6 @@ impl Tree {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&ObjectId> {
         self.files.get(path)
-    }
-}
-
-/// Escapes as Python's `json.dumps` with `ensure_ascii`: everything but printable ASCII is `\uXXXX` in UTF-16.
-fn push_python_json(out: &mut String, text: &str) {
-    for char in text.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(char),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
-                    write!(out, "\\u{unit:04x}").ok();
-                }
-            }
-        }
     }
 }
 

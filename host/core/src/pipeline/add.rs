@@ -51,7 +51,8 @@ pub enum Existing {
 }
 
 /// The keys that `stage add` writes, in DVC's order.
-const KEYS: &[&str] = &["desc", "cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "frozen", "always_changed"];
+const KEYS: &[&str] =
+    &["desc", "cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "frozen", "always_changed"];
 
 /// The text of a `dvc.yaml` with the stage in it; `source` is empty where there is no file yet.
 ///

@@ -2,6 +2,7 @@
 //! [`write_scalar`], which writes one on one line.
 
 use super::resolve;
+use crate::number;
 use crate::value::Value;
 
 /// Where a scalar is to be written; it decides what needs quotes.
@@ -181,7 +182,7 @@ pub(super) fn escape(c: char) -> Option<String> {
     Some(format!("\\{short}"))
 }
 
-/// A float as Python's `repr` has it (shortest digits, an exponent below 1e-4 and from 1e16), so that ruamel writes the same.
+/// A float as ruamel writes it.
 pub(super) fn float(value: f64) -> String {
     if value.is_nan() {
         return ".nan".to_owned();
@@ -189,18 +190,5 @@ pub(super) fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() };
     }
-    let magnitude = value.abs();
-    let exponential = magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude);
-    let shortest = if exponential { format!("{value:e}") } else { format!("{value:?}") };
-    // Of two shortest texts that are equally near, Rust takes the upper and Python the even one.
-    let fraction = shortest.split_once('.').map_or("", |(_, fraction)| fraction);
-    let places = fraction.split('e').next().map_or(0, str::len);
-    let even = if exponential { format!("{value:.places$e}") } else { format!("{value:.places$}") };
-    let text = if even.parse() == Ok(value) { even } else { shortest };
-    if !exponential {
-        return text;
-    }
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-    format!("{mantissa}e{sign}{digits:0>2}")
+    number::repr(value)
 }

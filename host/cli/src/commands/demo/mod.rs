@@ -26,22 +26,21 @@ pub fn run(args: &DemoArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode,
     ui.tell(&format!("{bold}A small project is in {shown}{bold:#}: which of 400 machines will fail?\n"))?;
     demo.git(&["init", "--quiet"])?;
     demo.dewar(&["init", "--quiet"])?;
+    ui.tell(&format!("\n{bold}Its three stages run, and the result is committed.{bold:#}"))?;
+    demo.dewar(&["repro"])?;
     demo.git(&["add", "--all"])?;
     demo.commit("A first guess")?;
-    ui.tell(&format!("\n{bold}Its three stages run, and the result is recorded.{bold:#}"))?;
-    demo.dewar(&["exp", "run", "--name", "first"])?;
-    ui.tell(&format!("\n{bold}Other parameters: only the stages that read them run again.{bold:#}"))?;
-    for (number, overrides) in (2..).zip(project::SWEEP) {
-        let name = format!("guess-{number}");
-        let mut words = vec!["exp", "run", "--name", &name];
-        words.extend(overrides.iter().flat_map(|assignment| ["-S", assignment]));
-        demo.dewar(&words)?;
+    ui.tell(&format!("\n{bold}Experiments: only the stages that read a changed parameter run again.{bold:#}"))?;
+    for (number, assignment) in (1..).zip(project::SWEEP) {
+        demo.dewar(&["exp", "run", "--name", &format!("guess-{number}"), "-S", assignment])?;
+        ui.tell("")?;
     }
-    ui.tell(&format!("\n{bold}What came out, the best first.{bold:#}"))?;
-    demo.dewar(&["exp", "show", "--only-changed", "--sort-by", "accuracy", "--sort-order", "desc", "--drop", "Created|src|data|prepared|model"])?;
+    ui.tell(&format!("{bold}What came out, the best first.{bold:#}"))?;
+    let columns = ["--only-changed", "--drop", "Created|src|data|prepared|model"];
+    demo.dewar(&[&["exp", "show", "--sort-by", "accuracy", "--sort-order", "desc"], &columns[..]].concat())?;
     ui.tell(&format!(
-        "\n{bold}Go on there:{bold:#}\n\n    cd {shown}\n    dewar exp run -S train.l2=0.001\n    dewar exp show\n    \
-         dewar exp apply guess-5       its files, back in the workspace\n    dewar status                  what changed since\n\n\
+        "\n{bold}Go on there:{bold:#}\n\n    cd {shown}\n    dewar exp run -S train.l2=0.001       one more experiment\n    dewar exp show\n    \
+         dewar exp apply guess-3       its files, back in the workspace\n    dewar status                  what changed since\n\n\
          README.md there tells what there is to find."
     ))?;
     Ok(ExitCode::SUCCESS)

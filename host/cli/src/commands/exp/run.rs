@@ -7,14 +7,14 @@ use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::run::{self, Recording};
 use dewar_core::params::Override;
-use dewar_core::repro;
 use dewar_core::pipeline::files::Overlaid;
+use dewar_core::repro;
 use dewar_core::stage_run::Commit;
 
 use crate::args::run::ExpRunArgs;
+use crate::commands::plan;
 use crate::commands::project::{Project, files};
 use crate::commands::repro::{force, reach};
-use crate::commands::plan;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, style};

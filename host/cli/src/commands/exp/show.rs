@@ -127,7 +127,7 @@ impl Rendering {
         });
         let rows = shown.rows.iter().map(|row| {
             let cells = row.cells.iter().zip(&shown.columns).map(|(cell, column)| match (column, self.layout) {
-                (Column::Experiment, Layout::People) => Some(lead(row.kind, cell, row.commit.map(|id| id.short()))),
+                (Column::Experiment, Layout::People) => Some(lead(row.kind, cell)),
                 _ => self.cell(cell),
             });
             let bold = matches!(row.kind, RowKind::Workspace | RowKind::Baseline);
@@ -167,16 +167,15 @@ fn zoned(time: CommitTime) -> Option<jiff::Zoned> {
 }
 
 /// The first cell: baselines by name, their experiments below them as branches of a tree.
-fn lead(kind: RowKind, cell: &Cell, commit: Option<String>) -> String {
+fn lead(kind: RowKind, cell: &Cell) -> String {
     let text = match cell {
         Cell::Text(text) => text.clone(),
         _ => String::new(),
     };
-    let branch = |tree: &str| format!("{tree} {} [{text}]", commit.clone().unwrap_or_default());
     match kind {
         RowKind::Workspace | RowKind::Baseline => text,
-        RowKind::Experiment => branch("├──"),
-        RowKind::LastExperiment => branch("└──"),
+        RowKind::Experiment => format!("├── {text}"),
+        RowKind::LastExperiment => format!("└── {text}"),
     }
 }
 
@@ -206,8 +205,7 @@ fn baseline_json(baseline: &BaselineRow) -> Value {
 
 fn experiment_json(experiment: &ExperimentRow) -> Value {
     let name = experiment.name.as_str();
-    let revisions: Vec<Value> =
-        experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
+    let revisions: Vec<Value> = experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
     json!({ "revs": revisions, "executor": null, "name": name })
 }
 
