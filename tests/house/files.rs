@@ -63,3 +63,14 @@ fn no_file_grows_beyond_one_subject() {
     }
     assert!(grown.is_empty(), "split by subject, or list it with a reason: {grown:#?}");
 }
+
+/// A reader follows the walk from `host/README.md` to the files, so the files must be there.
+#[test]
+fn what_the_walk_names_is_there() {
+    let walk = fs::read_to_string(top().join("host/README.md")).unwrap();
+    let named: Vec<&str> = walk.split('`').skip(1).step_by(2).filter(|text| text.contains('/')).collect();
+    assert!(named.len() > 15, "the walk names its files: {named:?}");
+    let is_there = |path: &&str| top().join("host").join(path).exists() || top().join(path).exists();
+    let missing: Vec<&str> = named.into_iter().filter(|path| !path.contains('…') && !is_there(path)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

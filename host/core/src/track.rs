@@ -1,6 +1,7 @@
 //! `add` and `checkout`: data under the project's care, between the workspace and the cache.
 
 use crate::cache::{CacheError, Changes, Wanted};
+use crate::digest::ObjectId;
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
 use crate::gitignore;
@@ -100,6 +101,25 @@ fn writer<'a>(pipeline: &'a Pipeline, path: &RepoPath, own: &RepoPath) -> Option
     let touches = |out: &Output| out.path.is_within(path) || path.is_within(&out.path);
     let others = pipeline.stages().map(|(_, stage)| stage).filter(|stage| stage.address.file != *own);
     others.into_iter().find(|stage| stage.outs.iter().any(touches))
+}
+
+/// The outputs whose content in the workspace is neither what is remembered of them nor in the cache.
+///
+/// # Errors
+/// When one cannot be looked at.
+pub fn unsaved(workspace: &Workspace<'_>, pipeline: &Pipeline) -> Result<Vec<RepoPath>, TrackError> {
+    let mut unsaved = Vec::new();
+    for (_, stage) in pipeline.stages() {
+        for out in stage.outs.iter().filter(|out| out.cached) {
+            let known = pipeline.locked(stage).and_then(|locked| locked.out(&out.lock_path)?.id.clone());
+            let algorithm = known.as_ref().map_or_else(|| workspace.algorithm(), ObjectId::algorithm);
+            let Some(found) = workspace.tree().scan(&out.path.under(workspace.root()), algorithm)? else { continue };
+            if known.as_ref() != Some(found.id()) && !workspace.store().contains(found.id())? {
+                unsaved.push(out.path.clone());
+            }
+        }
+    }
+    Ok(unsaved)
 }
 
 /// What happens to content of the workspace that the cache does not have.

@@ -171,6 +171,14 @@ pub struct ExpApplyArgs {
     /// Its name or its commit
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: String,
+
+    /// Change nothing when there are changes that are not committed
+    #[arg(long, conflicts_with = "force")]
+    pub no_force: bool,
+
+    /// Replace outputs whose content would be lost
+    #[arg(short, long)]
+    pub force: bool,
 }
 
 /// Remove experiments
@@ -180,11 +188,11 @@ pub struct ExpApplyArgs {
 /// Examples:
 ///   dewar exp remove fuzzy-otter calm-heron
 ///   dewar exp remove --rev main
-///   dewar exp remove -A --keep fuzzy-otter
+///   dewar exp remove --keep fuzzy-otter
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits"]).required(true).multiple(true))]
 pub struct ExpRemoveArgs {
-    /// Names of experiments
+    /// Names or commits of experiments
     #[arg(value_name = "EXPERIMENT", conflicts_with_all = ["rev", "all_commits"])]
     pub experiments: Vec<String>,
 
@@ -192,7 +200,7 @@ pub struct ExpRemoveArgs {
     #[command(flatten)]
     pub baseline: BaselineArgs,
 
-    /// Remove all of those commits but the ones named here
-    #[arg(long, value_name = "EXPERIMENT", conflicts_with = "experiments")]
-    pub keep: Vec<String>,
+    /// Keep the experiments that are meant, and remove all others of the repository
+    #[arg(long)]
+    pub keep: bool,
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use dewar_core::cache::CacheError;
 use dewar_core::config::ConfigError;
+use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
@@ -328,6 +329,17 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
             ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Uncommitted => error
+                .into_failure(Kind::Repository)
+                .hint("commit them; or without `--no-force` they are kept aside and can be brought back"),
+            ApplyError::Git(error) => error.into(),
         }
     }
 }

@@ -9,6 +9,26 @@ use crate::path::RepoPath;
 /// Where the state before the last `apply` is kept; its reflog has the ones before.
 pub const KEPT: &str = "refs/exps/apply/stash";
 
+/// What happens to changes of the work tree that are not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncommitted {
+    /// They are recorded at [`KEPT`] first.
+    Keep,
+    /// They are a reason to change nothing.
+    Refuse,
+}
+
+/// Why an experiment was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// There are changes that are not committed.
+    #[error("the workspace has changes that are not committed")]
+    Uncommitted,
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
 /// What an `apply` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -26,18 +46,23 @@ pub struct Applied {
 /// Tracked is what the index has; a file taken out of it by `git rm --cached` is the user's own.
 ///
 /// # Errors
-/// When anything cannot be read or written. What was in the work tree is then in it or at [`KEPT`].
+/// [`ApplyError::Uncommitted`] as asked for; or when anything cannot be read or written: what was in the work tree is then in
+/// it or at [`KEPT`].
 pub fn apply(
     git: &Git,
     commit: CommitId,
+    uncommitted: Uncommitted,
     staging: &RepoPath,
     identity: &Identity,
     time: CommitTime,
-) -> Result<Applied, GitError> {
+) -> Result<Applied, ApplyError> {
     let target = git.commit_summary(commit)?.tree;
     let now = git.snapshot_for_restore(target)?;
     let head = git.head()?.commit;
     let differs = now != git.commit_summary(head)?.tree;
+    if differs && uncommitted == Uncommitted::Refuse {
+        return Err(ApplyError::Uncommitted);
+    }
     let kept = if differs {
         let message = format!("dewar: the work tree before applying {}", commit.short());
         let parents = [head];
@@ -53,12 +78,11 @@ pub fn apply(
     Ok(Applied { kept, restored })
 }
 
-/// Removes experiments by what the user calls them: all of them or, when one is not known, none. Their commits stay until git
-/// collects them.
+/// The experiments that the user names: all of them or, when one is not known, none.
 ///
 /// # Errors
 /// [`ResolveError`].
-pub fn remove(git: &Git, names: &[String]) -> Result<Vec<Experiment>, ResolveError> {
+pub fn named(git: &Git, names: &[String]) -> Result<Vec<Experiment>, ResolveError> {
     let mut found: Vec<Experiment> = Vec::new();
     for name in names {
         let unknown = || ResolveError::Unknown { text: name.clone(), suggestion: None };
@@ -70,11 +94,10 @@ pub fn remove(git: &Git, names: &[String]) -> Result<Vec<Experiment>, ResolveErr
             found.push(experiment);
         }
     }
-    remove_all(git, &found)?;
     Ok(found)
 }
 
-/// Removes these experiments, each only if it still stands where it was found.
+/// Removes these experiments, each only if it still stands where it was found. Their commits stay until git collects them.
 ///
 /// # Errors
 /// [`GitError::RefConflict`] when one was moved meanwhile; then none is removed.

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::{apply, refs};
+use dewar_core::exp::apply::{self, Uncommitted};
+use dewar_core::exp::refs;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
 use dewar_core::track::{self, Missing, Unsaved};
@@ -24,14 +25,18 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let _held = project.repo.take_workspace("exp apply")?;
     let git = project.repo.git()?;
     let commit = refs::resolve(git, &args.experiment)?.commit;
+    if !args.force {
+        refuse_loss(&project)?;
+    }
     let identity = git.identity(&project.identity())?;
     let staging = RepoPath::parse(".dvc/tmp")?;
-    let applied = apply::apply(git, commit, &staging, &identity, session.commit_time())?;
+    let uncommitted = if args.no_force { Uncommitted::Refuse } else { Uncommitted::Keep };
+    let applied = apply::apply(git, commit, uncommitted, &staging, &identity, session.commit_time())?;
     let pipeline = Pipeline::load(&files(&project))?;
     let workspace = project.workspace(&pipeline)?;
     let stages: Vec<_> = pipeline.stages().map(|(_, stage)| stage).collect();
-    // What the experiment's outputs replace is in the cache, or was made by hand: that is refused, file by file.
-    let checked_out = track::check_out(&workspace, &pipeline, stages, Unsaved::Replace, Missing::Refuse);
+    let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
+    let checked_out = track::check_out(&workspace, &pipeline, stages, unsaved, Missing::Refuse);
     project.save_index();
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
@@ -44,4 +49,14 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     }
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Before anything is written: git keeps aside what it knows; outputs that only the workspace has would be gone.
+fn refuse_loss(project: &Project<'_>) -> Result<(), Failure> {
+    // A pipeline that cannot be read names no outputs; applying an experiment may be the way to mend it.
+    let Ok(pipeline) = Pipeline::load(&files(project)) else { return Ok(()) };
+    match track::unsaved(&project.workspace(&pipeline)?, &pipeline)?.into_iter().next() {
+        Some(path) => Err(track::TrackError::WouldLose(path).into()),
+        None => Ok(()),
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dewar_core::exp::apply;
 use dewar_core::exp::refs::{self, Experiment};
+use dewar_core::git::Git;
 
 use super::show::selection;
 use crate::args::exp::ExpRemoveArgs;
@@ -20,27 +21,29 @@ use crate::ui::Ui;
 pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
     let git = project.repo.git()?;
-    let removed: Vec<Experiment> = if args.experiments.is_empty() {
-        let kept: Vec<Experiment> = args
-            .keep
-            .iter()
-            .map(|name| refs::resolve(git, name).map(|resolved| resolved.experiment))
-            .filter_map(Result::transpose)
-            .collect::<Result<_, _>>()?;
-        let mut removed: Vec<Experiment> = Vec::new();
-        for baseline in selection(&args.baseline).baselines(git)? {
-            removed.extend(refs::of_baseline(git, baseline)?);
-        }
-        removed.retain(|experiment| !kept.contains(experiment));
-        apply::remove_all(git, &removed)?;
-        removed
+    let meant = meant(git, args)?;
+    let removed = if args.keep {
+        refs::all(git)?.into_iter().filter(|experiment| !meant.contains(experiment)).collect()
     } else {
-        apply::remove(git, &args.experiments)?
+        meant
     };
+    apply::remove_all(git, &removed)?;
     let names: Vec<String> = removed.iter().map(|experiment| experiment.reference.name.to_string()).collect();
     ui.tell(&match names.as_slice() {
         [] => "No experiments to remove.".to_owned(),
         names => format!("Removed experiments: {}", names.join(", ")),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The experiments that are named, or those of the commits that are.
+fn meant(git: &Git, args: &ExpRemoveArgs) -> Result<Vec<Experiment>, Failure> {
+    if !args.experiments.is_empty() {
+        return Ok(apply::named(git, &args.experiments)?);
+    }
+    let mut meant = Vec::new();
+    for baseline in selection(&args.baseline).baselines(git)? {
+        meant.extend(refs::of_baseline(git, baseline)?);
+    }
+    Ok(meant)
 }

@@ -16,7 +16,7 @@ fn save(repo: &TestRepo, name: &str) -> Experiment {
 
 fn apply_now(repo: &TestRepo, commit: CommitId) -> Applied {
     let before = repo.of_the_user();
-    let applied = apply(&repo.open(), commit, &path(".dvc/tmp"), &identity(), TIME).unwrap();
+    let applied = apply(&repo.open(), commit, Uncommitted::Keep, &path(".dvc/tmp"), &identity(), TIME).unwrap();
     assert_eq!(repo.of_the_user(), before);
     repo.assert_sound();
     applied
@@ -81,12 +81,27 @@ fn removes_all_that_are_named_or_none() {
     let [one, _two, three] = ["one", "two", "three"].map(|name| save(&repo, name));
     let git = repo.open();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    assert!(matches!(remove(&git, &names(&["one", "nosuch"])), Err(ResolveError::Unknown { .. })));
-    assert!(matches!(remove(&git, &names(&["one", KEPT])), Err(ResolveError::Unknown { .. })));
+    assert!(matches!(named(&git, &names(&["one", "nosuch"])), Err(ResolveError::Unknown { .. })));
+    assert!(matches!(named(&git, &names(&["one", KEPT])), Err(ResolveError::Unknown { .. })));
     assert_eq!(crate::exp::refs::all(&git).unwrap().len(), 3);
-    let removed = remove(&git, &names(&["one", "two", "one"])).unwrap();
+    let removed = named(&git, &names(&["one", "two", "one"])).unwrap();
+    remove_all(&git, &removed).unwrap();
     assert_eq!(removed.len(), 2);
     assert_eq!(crate::exp::refs::all(&git).unwrap(), [three]);
     let moved = one;
     assert!(matches!(remove_all(&git, &[moved]), Err(GitError::RefConflict(_))));
+}
+
+#[test]
+fn changes_can_be_a_reason_to_change_nothing() {
+    let repo = TestRepo::with(&[("params", "1")]);
+    repo.write("params", "2");
+    let experiment = save(&repo, "x");
+    let refusing = || apply(&repo.open(), experiment.commit, Uncommitted::Refuse, &path(".dvc/tmp"), &identity(), TIME);
+    repo.write("params", "edited");
+    assert!(matches!(refusing(), Err(ApplyError::Uncommitted)));
+    assert_eq!(repo.read("params").as_deref(), Some("edited"));
+    repo.git(&["checkout", "-q", "--", "."]);
+    assert!(refusing().is_ok());
+    assert_eq!(repo.read("params").as_deref(), Some("2"));
 }
