@@ -1,5 +1,9 @@
 //! The black-box tests of the program: one binary, one file a subject.
 
+mod bad_input;
+mod plugins;
+mod runs;
+mod show;
 mod usage;
 
 use std::collections::BTreeSet;

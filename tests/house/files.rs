@@ -21,8 +21,7 @@ const TOP: [&str; 10] = [
 ];
 
 /// Rust files that may be longer than the rest, and why.
-const LONG: [(&str, &str); 1] =
-    [("host/text/src/yaml/write/tests.rs", "a table: what ruamel writes, value by value")];
+const LONG: [(&str, &str); 1] = [("host/text/src/yaml/write/tests.rs", "a table: what ruamel writes, value by value")];
 
 /// The folders with Rust of the house.
 const SOURCES: [&str; 4] = ["host", "plugins", "tests", "examples"];

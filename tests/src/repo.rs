@@ -1,10 +1,14 @@
 //! [`TestRepo`]: a git repository in a temporary folder, with a home, a clock and a randomness of its own.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::CommandOutput;
 
@@ -17,6 +21,9 @@ pub struct TestRepo {
     program: PathBuf,
     commands: Cell<u64>,
 }
+
+/// What takes longer hangs: no test has a command that runs for seconds.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// 2026-01-02 03:04:05 UTC, when the first command runs.
 const FIRST_SECOND: u64 = 1_767_323_045;
@@ -83,6 +90,44 @@ impl TestRepo {
         self.root.join(path).symlink_metadata().is_ok()
     }
 
+    /// Everything in the folder by name: the bytes of files, the targets of links. Without `.git`, and without `.dvc/tmp`,
+    /// which holds only what may be thrown away.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[track_caller]
+    #[must_use]
+    pub fn everything(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut waiting = vec![self.root.clone()];
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(&self.root).unwrap().to_str().unwrap().to_owned();
+                let kind = path.symlink_metadata().unwrap().file_type();
+                let content = if kind.is_symlink() {
+                    fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+                } else if kind.is_file() {
+                    fs::read(&path).unwrap()
+                } else {
+                    if kind.is_dir() && name != ".git" && name != ".dvc/tmp" {
+                        waiting.push(path);
+                    }
+                    Vec::new()
+                };
+                found.insert(name, content);
+            }
+        }
+        found.remove(".dvc/tmp");
+        found
+    }
+
+    /// A path beside the repository, where nothing of it belongs.
+    #[must_use]
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.root.with_file_name(name)
+    }
+
     /// Runs dewar.
     pub fn dewar(&self, args: &[&str]) -> CommandOutput {
         self.run(self.command(&self.program).args(args))
@@ -114,6 +159,8 @@ impl TestRepo {
         command.current_dir(&self.root).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.root.with_file_name("home"));
+        // Plugins are compiled once for all tests; what is kept is named by its content.
+        command.env("XDG_CACHE_HOME", self.program.with_file_name("test-cache"));
         command.envs([("TZ", "UTC"), ("LC_ALL", "C"), ("COLUMNS", "100"), ("NO_COLOR", "1"), ("TERM", "dumb")]);
         command.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_TERMINAL_PROMPT", "0")]);
         for role in ["AUTHOR", "COMMITTER"] {
@@ -132,8 +179,40 @@ impl TestRepo {
     /// When it cannot be started.
     #[track_caller]
     pub fn run(&self, command: &mut Command) -> CommandOutput {
-        let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-        CommandOutput::new(&output, &self.root)
+        self.wait(self.spawn(command))
+    }
+
+    /// Starts a program made by [`Self::command`], its output kept for [`Self::wait`].
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn spawn(&self, command: &mut Command) -> Child {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+    }
+
+    /// Waits until a program has ended. One that takes longer than [`BOUND`] hangs, and is killed.
+    ///
+    /// # Panics
+    /// When it hangs, or cannot be waited for.
+    #[track_caller]
+    pub fn wait(&self, child: Child) -> CommandOutput {
+        let pid = child.id().to_string();
+        let (ended, watched) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            let hangs = watched.recv_timeout(BOUND) == Err(mpsc::RecvTimeoutError::Timeout);
+            if hangs {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+            hangs
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        let output = CommandOutput::new(&output, &self.root);
+        assert!(!watch.join().unwrap(), "it hangs: {output}");
+        output
     }
 
     /// Keeps the folder after the test and says where it is: to look at a test that fails.

@@ -3,10 +3,12 @@
 //! Everything dewar keeps is written to a temporary file beside its place and renamed, so that a crash or a full disk leaves
 //! the old content or the new, never half of one.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// What was being done to a path when it failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,7 @@ fn reason(error: &io::Error) -> String {
 /// # Errors
 /// When it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
-    std::fs::read(path).map_err(FsError::new("read", path))
+    read_regular(path).map_err(FsError::new("read", path))
 }
 
 /// Reads a whole file; none when it does not exist.
@@ -47,11 +49,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
 /// # Errors
 /// When it exists and cannot be read.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
-    match std::fs::read(path) {
+    match read_regular(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(FsError::new("read", path)(error)),
     }
+}
+
+/// A pipe or a device is refused: reading one may wait for a writer, or never end.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    // Else opening a pipe waits already.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether the error says that there is no such file (a part of its path may be a file, too).
@@ -131,5 +147,17 @@ mod tests {
         let error = read(Path::new("/no/such/file")).unwrap_err();
         assert_eq!(error.to_string(), "cannot read `/no/such/file`: no such file or directory");
         assert!(read_optional(Path::new("/no/such/file")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_might_never_end_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        for path in [&pipe, Path::new("/dev/zero")] {
+            let error = read_optional(path).unwrap_err();
+            assert_eq!(error.to_string(), format!("cannot read `{}`: it is not a regular file", path.display()));
+        }
+        assert!(read(dir.path()).unwrap_err().to_string().ends_with(": is a directory"));
     }
 }

@@ -48,6 +48,17 @@ pub enum GraphError {
     },
 }
 
+impl GraphError {
+    /// The stage to look at first.
+    #[must_use]
+    pub fn stage(&self) -> Option<&StageAddress> {
+        match self {
+            Self::Cycle { stages, .. } => stages.first(),
+            Self::DuplicateOutput { second: stage, .. } | Self::Overlap { inner_stage: stage, .. } => Some(stage),
+        }
+    }
+}
+
 fn circle(stages: &[StageAddress]) -> String {
     let names: Vec<String> = stages.iter().chain(stages.first()).map(|stage| format!("`{stage}`")).collect();
     names.join(" needs ")

@@ -1,9 +1,12 @@
 //! What is to be run for what the user named: the stages, in order (walk, step 5). Shared by `repro` and `exp run`.
 
+use dewar_text::Span;
+
 use crate::graph::{GraphError, StageGraph};
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{PipelineError, ProjectFiles, Templates, target};
+use crate::pipeline::{PipelineError, ProjectFiles, Stage, Templates, target};
+use crate::source::Source;
 
 /// Why nothing can be run.
 #[derive(Debug, thiserror::Error)]
@@ -12,8 +15,14 @@ pub enum SelectError {
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// Its stages make no graph.
-    #[error(transparent)]
-    Graph(#[from] GraphError),
+    #[error("{error}")]
+    Graph {
+        /// Why.
+        #[source]
+        error: GraphError,
+        /// The stage to look at first: its file, and where it stands there.
+        place: Option<(Source, Span)>,
+    },
 }
 
 /// Which stages beside the named ones are run.
@@ -64,10 +73,27 @@ pub fn select(
     if reach == Reach::Single {
         return Ok(Selection { pipeline, graph: None, order: named });
     }
-    let graph = StageGraph::build(&pipeline)?;
+    let graph = match StageGraph::build(&pipeline) {
+        Ok(graph) => graph,
+        Err(error) => {
+            let stage = error.stage().and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
+            let place = stage.map(|stage| place(stage, files)).transpose()?;
+            return Err(SelectError::Graph { error, place });
+        }
+    };
     let order = match reach {
         Reach::Downstream => graph.downstream(&named),
         _ => graph.upstream_first(&pipeline, &named),
     };
     Ok(Selection { pipeline, graph: Some(graph), order })
+}
+
+/// The file of a stage, and where the stage stands in it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn place(stage: &Stage, files: &dyn ProjectFiles) -> Result<(Source, Span), PipelineError> {
+    let file = stage.address.file.clone();
+    let text = files.read(&file)?.unwrap_or_default();
+    Ok((Source::new(file, text), stage.span))
 }

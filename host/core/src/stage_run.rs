@@ -78,6 +78,28 @@ pub enum StageError {
     Git(#[from] GitError),
 }
 
+impl StageError {
+    /// The stage whose definition or command is to be looked at: it asks for what is not there, or does not keep its word.
+    #[must_use]
+    pub const fn stage(&self) -> Option<&StageAddress> {
+        match self {
+            Self::OutputMissing { stage, .. }
+            | Self::TrackedByGit { stage, .. }
+            | Self::Observe(
+                ObserveError::MissingDependency { stage, .. } | ObserveError::MissingParams { stage, .. },
+            ) => Some(stage),
+            Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::DataMissing { .. }
+            | Self::Observe(ObserveError::Content(_) | ObserveError::Params(_) | ObserveError::Files(_))
+            | Self::Cache(_)
+            | Self::File(_)
+            | Self::Executor(_)
+            | Self::Git(_) => None,
+        }
+    }
+}
+
 fn how(exit_code: Option<i32>, message: Option<&str>) -> String {
     match (exit_code, message) {
         (Some(code), None) => format!("exited with {code}"),

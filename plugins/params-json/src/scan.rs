@@ -104,7 +104,7 @@ impl<'text> Scanner<'text> {
             let key = self.string()?;
             let key_span = Span::new(start, self.at);
             if !keys.insert(key.clone()) {
-                return Err(Diagnostic::error("duplicate-key", format!("the key `{key}` stands twice in one mapping"))
+                return Err(Diagnostic::error("duplicate-key", format!("duplicate key `{key}` in this mapping"))
                     .at(key_span)
                     .help("take one of them away"));
             }

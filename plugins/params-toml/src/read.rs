@@ -23,7 +23,7 @@ impl<'s> Source<'s> {
             let found = place.and_then(|place| text.get(place.start..place.end)).unwrap_or_default();
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             let diagnostic = if message.contains("duplicate key") {
-                Diagnostic::error("duplicate-key", format!("the key `{found}` stands twice in one table"))
+                Diagnostic::error("duplicate-key", format!("duplicate key `{found}` in this table"))
                     .help("take one of them away")
             } else if matches!(found, "null" | "nil" | "None") {
                 Diagnostic::error("no-null", "TOML has no null").help("take the key away")

@@ -16,9 +16,9 @@ use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
 use dewar_core::plan::Force;
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
-use dewar_core::repro::Selection;
+use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
-use dewar_core::schedule::{self, RunReport};
+use dewar_core::schedule::{self, RunError, RunReport};
 use dewar_core::stage_run::{Commit, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
@@ -26,6 +26,7 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
 
 /// The executor of stages that name none.
@@ -133,7 +134,19 @@ impl<'a> Project<'a> {
         };
         let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
         self.save_index();
-        Ok(result?)
+        result.map_err(|error| self.show_place(error, &selection.pipeline))
+    }
+
+    /// A failure of a run, with the place in the pipeline that it is about.
+    fn show_place(&self, error: RunError, pipeline: &Pipeline) -> Failure {
+        let stage = if let RunError::Stage(error) = &error { error.stage() } else { None };
+        let stage = stage.and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
+        let place = stage.and_then(|stage| repro::place(stage, &files(self)).ok());
+        let failure = Failure::from(error);
+        match place {
+            Some((source, span)) => failure.at(Place::span(source.file.to_string(), &source.text, span)),
+            None => failure,
+        }
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.

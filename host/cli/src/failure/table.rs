@@ -35,7 +35,7 @@ impl From<FsError> for Failure {
     fn from(error: FsError) -> Self {
         let hint = match error.source.kind() {
             io::ErrorKind::PermissionDenied => Some("look at who owns it and what its permissions are"),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Some("make room on that disk and run the command again; nothing was left half-written")
             }
             io::ErrorKind::ReadOnlyFilesystem => Some("that disk is mounted read-only"),
@@ -252,7 +252,10 @@ impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
         match error {
             SelectError::Pipeline(error) => error.into(),
-            SelectError::Graph(error) => error.into(),
+            SelectError::Graph { error, place: None } => error.into(),
+            SelectError::Graph { error, place: Some((source, span)) } => {
+                Self::from(error).at(Place::span(source.file.to_string(), &source.text, span))
+            }
         }
     }
 }
@@ -345,7 +348,8 @@ impl From<ApplyError> for Failure {
 impl From<ExperimentError> for Failure {
     fn from(error: ExperimentError) -> Self {
         match error {
-            ExperimentError::Path(error) => error.into(),
+            // It was typed behind `-S`.
+            ExperimentError::Path(error) => error.into_failure(Kind::Usage),
             ExperimentError::Params(error) => error.into(),
             ExperimentError::File(error) => error.into(),
             ExperimentError::Pipeline(error) => error.into(),

@@ -5,9 +5,11 @@ use std::path::{Component, Path, PathBuf};
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
 use super::definition::Definition;
+use super::files::is_pipeline_file;
 use super::schema;
 use super::stage::{
-    Command, DEFAULT_PARAMS, Dependency, Output, OutputKind, ParamDependency, ParamKeys, Place, Stage, StageAddress,
+    Command, DEFAULT_PARAMS, Dependency, LOCK_FILE, Output, OutputKind, ParamDependency, ParamKeys, Place, Stage,
+    StageAddress,
 };
 use crate::path::{PathError, RepoPath};
 
@@ -254,6 +256,19 @@ fn outputs(
     Ok(())
 }
 
+/// An output is removed before its stage runs; the files that hold the project together must not be.
+fn refuse_own(item: &Node, path: &RepoPath) -> Result<(), Diagnostic> {
+    let file = path.file_name();
+    if is_pipeline_file(file) || file == LOCK_FILE {
+        let message = format!("the output `{path}` is a file that holds stages");
+        return Err(Diagnostic::error("own-file", message).at(item.span).help("let the stage write another file"));
+    }
+    let Some(own) = path.parts().find(|part| matches!(*part, ".git" | ".dvc")) else { return Ok(()) };
+    let message = format!("the output `{path}` lies inside `{own}`");
+    let help = "let the stage write somewhere else; that folder belongs to the project itself";
+    Err(Diagnostic::error("own-file", message).at(item.span).help(help))
+}
+
 fn output(
     item: &Node,
     text: &str,
@@ -263,6 +278,7 @@ fn output(
     outs: &mut Vec<Output>,
 ) -> Result<(), Diagnostic> {
     let path = paths.inside(item, text, "an output")?;
+    refuse_own(item, &path)?;
     if outs.iter().any(|out| out.path == path) {
         return Err(Diagnostic::error("duplicate-output", format!("the output `{text}` is named twice")).at(item.span));
     }

@@ -123,10 +123,10 @@ impl ProjectFiles for WorkFiles {
         for entry in walk {
             // A folder that cannot be listed hides nothing that could be run from it.
             let Ok(entry) = entry else { continue };
-            let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
             let Some(name) = entry.file_name().to_str() else { continue };
-            if is_file
-                && is_pipeline_file(name)
+            // The file itself may be a link.
+            if is_pipeline_file(name)
+                && entry.path().is_file()
                 && let Ok(path) = RepoPath::from_absolute(&self.root, entry.path())
             {
                 found.push(path);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use dewar_text::Diagnostic;
+
 use super::build;
 use super::data_file::DataFile;
 use super::definition::PipelineFile;
@@ -40,7 +42,28 @@ impl Pipeline {
             let Some(text) = files.read(&file)? else { continue };
             pipeline.add_file(files, templates, Source::new(file, text))?;
         }
+        pipeline.refuse_outputs_around_files(files)?;
         Ok(pipeline)
+    }
+
+    /// An output is removed before its stage runs: a directory that holds stages must not be one.
+    fn refuse_outputs_around_files(&self, files: &dyn ProjectFiles) -> Result<(), PipelineError> {
+        let data_files = self.data_files.keys();
+        let around = self.files.keys().chain(data_files).flat_map(|file| {
+            std::iter::successors(file.parent(), RepoPath::parent)
+                .take_while(|folder| !folder.is_root())
+                .map(move |folder| (folder, file))
+        });
+        let around: HashMap<RepoPath, &RepoPath> = around.collect();
+        let bad = |stage: &&Stage| stage.outs.iter().any(|out| around.contains_key(&out.path));
+        let Some(stage) = (!around.is_empty()).then(|| self.stages.iter().find(bad)).flatten() else { return Ok(()) };
+        let source = Source::new(stage.address.file.clone(), files.read(&stage.address.file)?.unwrap_or_default());
+        let diagnostics = stage.outs.iter().filter_map(|out| {
+            let message = format!("the output `{}` holds the file `{}`", out.path, around.get(&out.path)?);
+            let help = "list what the stage writes there, or keep that file somewhere else";
+            Some(Diagnostic::error("own-file", message).at(stage.span).help(help))
+        });
+        Err(source.errors(diagnostics.collect()).into())
     }
 
     fn add_file(
@@ -134,5 +157,45 @@ impl Pipeline {
             .flat_map(|entry| entry.outs.iter().chain(&entry.deps))
             .find_map(|path| path.id.as_ref())
             .map(|id| if id.algorithm() == Algorithm::Blake3 { Algorithm::Blake3 } else { Algorithm::Md5 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::files::WorkFiles;
+
+    fn load(files: &[(&str, &str)]) -> Result<Pipeline, PipelineError> {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        Pipeline::load(&WorkFiles::new(dir.path().to_owned()))
+    }
+
+    #[test]
+    fn no_stage_writes_over_what_holds_the_project_together() {
+        let with = |output: &str| format!("stages:\n  a:\n    cmd: x\n    outs:\n    - {output}\n");
+        for own in ["dvc.yaml", "sub/dvc.lock", "data.csv.dvc", ".dvc/config", ".git", "sub/.git/x", "sub", "deep"] {
+            let text = with(own);
+            let loaded = load(&[("dvc.yaml", &text), ("sub/dvc.yaml", "stages: {}\n"), ("deep/er/dvc.yaml", "")]);
+            let Err(PipelineError::Source(error)) = loaded else { panic!("{own} is allowed") };
+            let codes: Vec<_> = error.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+            assert_eq!(codes, ["own-file"], "{own}");
+        }
+        for other in ["gitignore", "sub/x", "dvc.yaml/x", ".dvcx", "deep/e"] {
+            let text = with(other);
+            assert!(load(&[("dvc.yaml", &text), ("sub/dvc.yaml", "stages: {}\n")]).is_ok(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_pipeline_may_be_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("real"), "stages:\n  a:\n    cmd: x\n").unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("dvc.yaml")).unwrap();
+        assert_eq!(Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap().stages().len(), 1);
     }
 }

@@ -6,7 +6,7 @@
 use dewar_text::{Diagnostic, Entry, Map, Node, Span, Value, yaml};
 
 use super::schema;
-use super::stage::Command;
+use super::stage::{Command, LOCK_FILE};
 use crate::digest::{Algorithm, ObjectId};
 use crate::path::RepoPath;
 use crate::source::{Source, SourceError};
@@ -208,7 +208,7 @@ impl LockFile {
     #[must_use]
     pub fn path_for(pipeline: &RepoPath) -> RepoPath {
         let folder = pipeline.parent().unwrap_or_default();
-        folder.join("dvc.lock").unwrap_or_default()
+        folder.join(LOCK_FILE).unwrap_or_default()
     }
 
     /// A lock that does not exist yet.

@@ -9,6 +9,8 @@ use crate::path::RepoPath;
 
 /// The name of the file that holds a pipeline.
 pub const PIPELINE_FILE: &str = "dvc.yaml";
+/// The name of the file beside it that remembers its runs.
+pub const LOCK_FILE: &str = "dvc.lock";
 /// The suffix of a file that tracks one output.
 pub const DATA_SUFFIX: &str = ".dvc";
 /// The parameter file that is meant when none is named.

@@ -66,7 +66,7 @@ pub(super) fn scan(source: &str, error: &ScanError) -> Diagnostic {
 
 /// A key that stands twice; `first` is where it stood before.
 pub(super) fn duplicate(source: &str, key: &str, span: Span, first: Option<Span>) -> Diagnostic {
-    let error = Diagnostic::error("duplicate-key", format!("the key `{key}` stands twice in this mapping")).at(span);
+    let error = Diagnostic::error("duplicate-key", format!("duplicate key `{key}` in this mapping")).at(span);
     match first {
         Some(first) => {
             let line = Position::of(source.as_bytes(), first.start).line;

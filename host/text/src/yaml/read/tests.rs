@@ -120,7 +120,7 @@ fn duplicate_keys_point_at_the_second() {
     assert_eq!((found.code.as_str(), found.span), ("duplicate-key", Some(Span::new(10, 11))));
     assert_eq!(found.help.as_deref(), Some("the first is in line 1: remove one, or give one another name"));
     let many: String = (0..50).map(|i| format!("k{i}: {i}\n")).chain(["k7: 1\n".into(), "k3: 1\n".into()]).collect();
-    assert_eq!(error(&many).message, "the key `k7` stands twice in this mapping");
+    assert_eq!(error(&many).message, "duplicate key `k7` in this mapping");
 }
 
 #[test]
