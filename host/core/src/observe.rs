@@ -62,6 +62,16 @@ pub enum ObserveError {
         /// The dotted keys.
         keys: Vec<String>,
     },
+    /// All of a parameter file is declared, and it has no keys.
+    #[error("`{file}` has no parameters for the stage `{stage}`: it holds {kind}, not a mapping")]
+    NotAMapping {
+        /// The stage.
+        stage: StageAddress,
+        /// The file.
+        file: RepoPath,
+        /// What it holds.
+        kind: &'static str,
+    },
 }
 
 fn quoted(keys: &[String]) -> String {

@@ -292,7 +292,14 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
 
 fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Result<dewar_text::Map, ObserveError> {
     let keys = match &param.keys {
-        ParamKeys::All => return Ok(values.as_map().cloned().unwrap_or_default()),
+        ParamKeys::All => {
+            let not_a_mapping = || ObserveError::NotAMapping {
+                stage: stage.address.clone(),
+                file: param.file.clone(),
+                kind: values.kind(),
+            };
+            return values.as_map().cloned().ok_or_else(not_a_mapping);
+        }
         ParamKeys::Some(keys) => keys,
     };
     let missing: Vec<String> = keys.iter().filter(|key| lookup(values, key).is_none()).cloned().collect();

@@ -83,7 +83,7 @@ pub fn select(
     };
     let order = match reach {
         Reach::Downstream => graph.downstream(&named),
-        _ => graph.upstream_first(&pipeline, &named),
+        Reach::Upstream | Reach::Single => graph.upstream_first(&pipeline, &named),
     };
     Ok(Selection { pipeline, graph: Some(graph), order })
 }

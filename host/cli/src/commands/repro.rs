@@ -8,7 +8,7 @@ use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::stage_run::Commit;
 
 use super::plan;
-use super::project::{Project, files};
+use super::project::{Project, Results, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -30,7 +30,9 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     }
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
-    let report = project.run(&selection, force, Commit::Yes, Vec::new())?;
+    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
+    let results = Results { commit, remembered: !args.no_run_cache };
+    let report = project.run(&selection, force, results, Vec::new())?;
     if report.changed.is_empty() {
         ui.tell("Data and pipelines are up to date.")?;
     }

@@ -16,9 +16,8 @@ use dewar_core::pipeline::{
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach};
 use dewar_core::source::Source;
-use dewar_core::stage_run::Commit;
 
-use super::project::{Project, files};
+use super::project::{Project, Results, files};
 use crate::args::stage::{StageAddArgs, StageArgs, StageCommand, StageListArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -37,6 +36,7 @@ pub fn run(args: &StageArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 
 fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
+    let _held = project.repo.take_workspace("stage add")?;
     let files = files(&project);
     let file = project.repo.from().join(PIPELINE_FILE)?;
     let old = files.read(&file)?;
@@ -73,10 +73,9 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         gitignore::add(files.root(), &outs, |path| git.is_ignored(path).unwrap_or(false))?;
     }
     if args.run {
-        let _held = project.repo.take_workspace("stage add --run")?;
         let name = std::slice::from_ref(&args.name);
         let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
-        project.run(&selection, Force::No, Commit::Yes, Vec::new())?;
+        project.run(&selection, Force::No, Results::default(), Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
 }

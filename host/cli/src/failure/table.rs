@@ -269,6 +269,9 @@ impl From<ObserveError> for Failure {
             ObserveError::MissingDependency { .. } => {
                 error.into_failure(Kind::Pipeline).hint("make it, or name the stage that makes it as its output")
             }
+            ObserveError::NotAMapping { .. } => {
+                error.into_failure(Kind::Pipeline).hint("declare the file under `deps` of the stage")
+            }
             ObserveError::MissingParams { .. } => {
                 error.into_failure(Kind::Pipeline).hint("add them to the file, or take them from `params` of the stage")
             }
@@ -280,6 +283,7 @@ impl From<StageError> for Failure {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
+            StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
             StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)

@@ -172,7 +172,13 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        Pipeline::load(&WorkFiles::new(dir.path().to_owned()))
+        load_dir(&dir)
+    }
+
+    fn load_dir(dir: &tempfile::TempDir) -> Result<Pipeline, PipelineError> {
+        let values = crate::params::ParamFiles::new(crate::testing::YamlOnly::version("1"), None);
+        let templates = Templates { values: &values, flags: super::super::FlagStyle::default() };
+        Pipeline::load(&WorkFiles::new(dir.path().to_owned()), templates)
     }
 
     #[test]
@@ -196,6 +202,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("real"), "stages:\n  a:\n    cmd: x\n").unwrap();
         std::os::unix::fs::symlink("real", dir.path().join("dvc.yaml")).unwrap();
-        assert_eq!(Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap().stages().len(), 1);
+        assert_eq!(load_dir(&dir).unwrap().stages().len(), 1);
     }
 }
