@@ -86,7 +86,9 @@ impl StageError {
             Self::OutputMissing { stage, .. }
             | Self::TrackedByGit { stage, .. }
             | Self::Observe(
-                ObserveError::MissingDependency { stage, .. } | ObserveError::MissingParams { stage, .. },
+                ObserveError::MissingDependency { stage, .. }
+                | ObserveError::MissingParams { stage, .. }
+                | ObserveError::NoMapping { stage, .. },
             ) => Some(stage),
             Self::Failed { .. }
             | Self::Cancelled { .. }

@@ -268,6 +268,9 @@ impl From<ObserveError> for Failure {
             ObserveError::MissingDependency { .. } => {
                 error.into_failure(Kind::Pipeline).hint("make it, or name the stage that makes it as its output")
             }
+            ObserveError::NoMapping { .. } => {
+                error.into_failure(Kind::Pipeline).hint("a file without names can be one of the `deps`")
+            }
             ObserveError::MissingParams { .. } => {
                 error.into_failure(Kind::Pipeline).hint("add them to the file, or take them from `params` of the stage")
             }
