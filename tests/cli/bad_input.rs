@@ -443,6 +443,20 @@ fn parameters_that_are_broken_or_missing() {
 }
 
 #[test]
+fn a_parameter_file_without_names() {
+    let repo = project();
+    repo.write("dvc.yaml", format!("{STAGE}    params: [p.json: ]\n")).write("p.json", "[1, 2]");
+    insta::assert_snapshot!(refusal(&repo, &["repro"], 3), @r#"
+    error: `p.json` holds no mapping of names to values, as the stage `a` expects of its parameters
+     --> dvc.yaml:2:3
+      |
+    2 |   a:
+      |   ^
+    help: a file without names can be one of the `deps`
+    "#);
+}
+
+#[test]
 fn overrides_that_cannot_be_meant() {
     let repo = project();
     repo.write("dvc.yaml", format!("{STAGE}    params: [lr]\n"));

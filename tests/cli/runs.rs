@@ -75,7 +75,6 @@ fn only_what_must_run_runs() {
     Running stage 'evaluate':
     > sed -n "s/.*lr: \([0-9.]*\).*/{\"acc\": \1}/p" model > metrics.json && echo evaluate >> ../ran
     Updating lock file 'dvc.lock'
-    --- stderr
     "#);
     assert_eq!(ran(&repo), "prepare train evaluate");
     insta::assert_snapshot!(repo.dewar(&["repro"]), @r#"
@@ -238,7 +237,6 @@ fn a_dry_run_changes_nothing() {
       the dependency `model` does not exist
       the output `metrics.json` does not exist
       it needs `train`, which runs
-    --- stderr
     "#);
     insta::assert_snapshot!(repo.dewar(&["repro", "--dry", "train"]), @r#"
     Running stage 'prepare':

@@ -160,12 +160,14 @@ fn an_output_made_by_hand_is_kept_by_applying() {
     let repo = project();
     fs::remove_file(repo.root().join("model")).unwrap();
     repo.write("model", "made by hand\n");
-    let said = repo.dewar(&["exp", "apply", "low"]);
-    if said.code == Some(0) {
-        let kept = said.stderr.split('`').find_map(|part| part.strip_prefix("dewar exp apply ")).unwrap().to_owned();
-        repo.dewar(&["exp", "apply", &kept]).success();
-    }
-    assert_eq!(repo.read("model"), "made by hand\n");
+    let before = repo.everything();
+    insta::assert_snapshot!(repo.dewar(&["exp", "apply", "low"]).failure(4), @r#"
+    error: `model` has changes that are not in the cache and would be lost
+    help: `dewar add` or `dewar repro` keeps it; `--force` replaces it
+    "#);
+    assert!(repo.everything() == before);
+    repo.dewar(&["exp", "apply", "--force", "low"]).success();
+    assert_eq!(repo.read("model"), "1,2\nlr: 0.25\nlayers: [64, 32]\n");
 }
 
 #[test]

@@ -52,6 +52,14 @@ pub enum ObserveError {
         /// As the lock names it.
         path: String,
     },
+    /// A stage depends on all parameters of a file that has none by name.
+    #[error("`{file}` holds no mapping of names to values, as the stage `{stage}` expects of its parameters")]
+    NoMapping {
+        /// The stage.
+        stage: StageAddress,
+        /// The file.
+        file: RepoPath,
+    },
     /// Parameters are not in their file when their stage is to run.
     #[error("`{file}` lacks the parameter{} {} of the stage `{stage}`", if keys.len() == 1 { "" } else { "s" }, quoted(keys))]
     MissingParams {
@@ -61,16 +69,6 @@ pub enum ObserveError {
         file: RepoPath,
         /// The dotted keys.
         keys: Vec<String>,
-    },
-    /// All of a parameter file is declared, and it has no keys.
-    #[error("`{file}` has no parameters for the stage `{stage}`: it holds {kind}, not a mapping")]
-    NotAMapping {
-        /// The stage.
-        stage: StageAddress,
-        /// The file.
-        file: RepoPath,
-        /// What it holds.
-        kind: &'static str,
     },
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use dewar_text::Value;
+use dewar_text::{Map, Value};
 
 use crate::graph::StageGraph;
 use crate::observe::{Content, Observe, ObserveError};
@@ -250,7 +250,12 @@ fn compare_params(
             }
         }
         ParamKeys::All => {
-            let now = now.as_deref().and_then(Value::as_map);
+            let nothing = Map::default();
+            // An empty file has no parameters; one that holds no mapping is refused when the stage runs.
+            let now = match now.as_deref() {
+                Some(Value::Null) => Some(&nothing),
+                now => now.and_then(Value::as_map),
+            };
             if now.is_none() {
                 changed("", None, None);
             }
@@ -293,12 +298,12 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
 fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Result<dewar_text::Map, ObserveError> {
     let keys = match &param.keys {
         ParamKeys::All => {
-            let not_a_mapping = || ObserveError::NotAMapping {
-                stage: stage.address.clone(),
-                file: param.file.clone(),
-                kind: values.kind(),
+            return match &**values {
+                Value::Map(values) => Ok(values.clone()),
+                Value::Null => Ok(Map::default()),
+                // Taken for nothing, a change of it would go unseen.
+                _ => Err(ObserveError::NoMapping { stage: stage.address.clone(), file: param.file.clone() }),
             };
-            return values.as_map().cloned().ok_or_else(not_a_mapping);
         }
         ParamKeys::Some(keys) => keys,
     };

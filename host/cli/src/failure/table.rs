@@ -269,8 +269,8 @@ impl From<ObserveError> for Failure {
             ObserveError::MissingDependency { .. } => {
                 error.into_failure(Kind::Pipeline).hint("make it, or name the stage that makes it as its output")
             }
-            ObserveError::NotAMapping { .. } => {
-                error.into_failure(Kind::Pipeline).hint("declare the file under `deps` of the stage")
+            ObserveError::NoMapping { .. } => {
+                error.into_failure(Kind::Pipeline).hint("a file without names can be one of the `deps`")
             }
             ObserveError::MissingParams { .. } => {
                 error.into_failure(Kind::Pipeline).hint("add them to the file, or take them from `params` of the stage")

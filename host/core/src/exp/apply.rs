@@ -2,12 +2,10 @@
 //!
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
+pub use super::refs::KEPT;
 use super::refs::{Experiment, ResolveError, resolve};
 use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored};
 use crate::path::RepoPath;
-
-/// Where the state before the last `apply` is kept; its reflog has the ones before.
-pub const KEPT: &str = "refs/exps/apply/stash";
 
 /// What happens to changes of the work tree that are not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

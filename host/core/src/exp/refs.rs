@@ -10,6 +10,8 @@ use crate::git::{CommitId, Git, GitError, RefName};
 
 /// Under which every reference of experiments stands.
 pub const PREFIX: &str = "refs/exps/";
+/// Where the state before the last `apply` is kept; its reflog has the ones before.
+pub const KEPT: &str = "refs/exps/apply/stash";
 
 /// The reference of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,7 +145,7 @@ fn lines(candidates: &[ExperimentRef]) -> String {
 }
 
 /// Finds what a user calls an experiment: a name (that on `HEAD` first, else the only one of that name), a full reference, a
-/// commit's digits or at least four of its first ones.
+/// commit's digits or at least four of its first ones. A state that `apply` kept is found by its digits, too.
 ///
 /// # Errors
 /// [`ResolveError`].
@@ -168,6 +170,9 @@ pub fn resolve(git: &Git, text: &str) -> Result<Resolved, ResolveError> {
     let is_digits = text.len() >= 4 && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_digits && let Some(found) = by_commit(git, &experiments, &text.to_ascii_lowercase())? {
         return Ok(found);
+    }
+    if is_digits && let Some(commit) = kept(git, &text.to_ascii_lowercase())? {
+        return Ok(Resolved { commit, experiment: None });
     }
     let names = experiments.iter().map(|experiment| &experiment.reference.name);
     Err(ResolveError::Unknown { text: text.to_owned(), suggestion: nearest(text, names).cloned() })
@@ -226,6 +231,11 @@ fn by_commit(git: &Git, experiments: &[Experiment], digits: &str) -> Result<Opti
         return Ok(Some(Resolved { commit, experiment: Some(experiment.clone()) }));
     }
     Ok(only(digits, &several)?.map(tip))
+}
+
+/// A state that `apply` kept, now or before, by its first digits.
+fn kept(git: &Git, digits: &str) -> Result<Option<CommitId>, GitError> {
+    Ok(git.log(&RefName::parse(KEPT)?)?.into_iter().find(|commit| commit.to_string().starts_with(digits)))
 }
 
 /// The commits of an experiment, the last first, without its baseline: one, or one a checkpoint.

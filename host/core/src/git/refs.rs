@@ -219,6 +219,15 @@ impl Git {
     pub fn keep_log(&self, name: &RefName) -> Result<(), GitError> {
         self.repo.reference_ensure_log(name.as_str()).map_err(GitError::operation("make the reflog of", name))
     }
+
+    /// Where a reference stood, by its reflog, the last first; nowhere without one.
+    ///
+    /// # Errors
+    /// When the reflog cannot be read.
+    pub fn log(&self, name: &RefName) -> Result<Vec<CommitId>, GitError> {
+        let log = self.repo.reflog(name.as_str()).map_err(GitError::operation("read the reflog of", name))?;
+        Ok(log.iter().map(|entry| CommitId(entry.id_new())).collect())
+    }
 }
 
 /// References by name; none stands for a symbolic one, which hides a packed one of its name.

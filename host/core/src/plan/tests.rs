@@ -139,6 +139,17 @@ fn a_whole_file_changes_with_any_of_its_keys() {
 }
 
 #[test]
+fn a_whole_file_has_names_or_nothing() {
+    let whole = stage("{cmd: run, params: [{params.yaml: }], outs: [o]}");
+    let empty = files().with("params.yaml", "");
+    assert_eq!(reasons(&whole, &locked(&whole, &empty), &empty), []);
+    for nameless in ["text", "[1, 2]"] {
+        let error = inputs(&whole, &files().with("params.yaml", nameless)).unwrap_err();
+        assert!(matches!(error, ObserveError::NoMapping { .. }), "{error}");
+    }
+}
+
+#[test]
 fn stages_that_never_ran_or_always_run() {
     assert!(assess(&stage(STAGE), None, Force::No, &files()).unwrap().contains(&Reason::NeverRun));
     let lock = LockEntry { command: Some(Command::Text("run".into())), ..LockEntry::default() };

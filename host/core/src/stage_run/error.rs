@@ -89,7 +89,7 @@ impl StageError {
             | Self::Observe(
                 ObserveError::MissingDependency { stage, .. }
                 | ObserveError::MissingParams { stage, .. }
-                | ObserveError::NotAMapping { stage, .. },
+                | ObserveError::NoMapping { stage, .. },
             ) => Some(stage),
             Self::Failed { .. }
             | Self::Cancelled { .. }

@@ -105,3 +105,23 @@ fn changes_can_be_a_reason_to_change_nothing() {
     assert!(refusing().is_ok());
     assert_eq!(repo.read("params").as_deref(), Some("2"));
 }
+
+#[test]
+fn every_state_that_was_kept_is_found_by_its_digits() {
+    let repo = TestRepo::with(&[("a", "1")]);
+    let experiment = save(&repo, "x");
+    assert_eq!(
+        resolve(&repo.open(), "abcd").err().map(|error| error.to_string()),
+        Some("`abcd` is no experiment".into())
+    );
+    let kept = ["2", "3"].map(|text| {
+        repo.write("a", text);
+        apply_now(&repo, experiment.commit).kept.unwrap()
+    });
+    for (kept, text) in kept.iter().zip(["2", "3"]) {
+        let found = resolve(&repo.open(), &kept.short()).unwrap();
+        assert_eq!((found.commit, found.experiment), (*kept, None));
+        apply_now(&repo, found.commit);
+        assert_eq!(repo.read("a").as_deref(), Some(text));
+    }
+}
