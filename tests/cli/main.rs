@@ -4,6 +4,7 @@ mod bad_input;
 mod plugins;
 mod runs;
 mod show;
+mod trust;
 mod usage;
 
 use std::collections::BTreeSet;
