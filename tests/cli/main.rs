@@ -1,6 +1,9 @@
 //! The black-box tests of the program: one binary, one file a subject.
 
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod bad_input;
+mod full_disk;
 mod plugins;
 mod runs;
 mod show;
