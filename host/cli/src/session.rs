@@ -79,7 +79,8 @@ impl Session {
     }
 
     /// From now on, Ctrl-C and the system's request to end cancel what this returns: stages are interrupted, and the
-    /// command ends in order. Asked again, they are killed. Without it, a signal ends the process at once, which is right
+    /// command ends in order. Asked again, they are
+    /// killed; asked once more, or when no stage runs, the process ends at once. Without it, a signal ends the process at once, which is right
     /// for a command that runs no stage.
     ///
     /// # Errors
@@ -89,7 +90,15 @@ impl Session {
         let told = cancellation.clone();
         let caught = |error: io::Error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}"));
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(caught)?;
-        let listen = move || signals.forever().for_each(|_| told.cancel());
+        let listen = move || {
+            for (count, _) in (1..).zip(signals.forever()) {
+                told.cancel();
+                // Nothing is half-written at any instant, so that a user who insists need not wait.
+                if count > 2 || (count > 1 && !told.has_children()) {
+                    leave();
+                }
+            }
+        };
         std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(caught)?;
         Ok(cancellation)
     }
@@ -152,6 +161,12 @@ impl Session {
             env,
         })
     }
+}
+
+/// Ends the process where it stands.
+#[expect(clippy::exit, reason = "the edge: the user asked again and again to end, and no thread could be waited for")]
+fn leave() {
+    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
 }
 
 fn parse_number(name: &str, value: &OsString) -> Result<u64, Failure> {

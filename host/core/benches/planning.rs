@@ -14,7 +14,7 @@ use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::WorkFiles;
-use dewar_core::pipeline::{LockEntry, LockFile, LockedPath, Pipeline};
+use dewar_core::pipeline::{FlagStyle, LockEntry, LockFile, LockedPath, Pipeline, Templates};
 use dewar_core::plan::{Force, Plan, inputs};
 use dewar_core::workspace::Workspace;
 use divan::Bencher;
@@ -59,7 +59,7 @@ fn project(count: usize) -> tempfile::TempDir {
     }
     std::fs::write(dir.path().join("dvc.yaml"), text).unwrap();
     let setup = Setup::new(&dir);
-    let pipeline = Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap();
+    let pipeline = setup.load(&dir);
     let workspace = setup.workspace(&dir);
     let mut lock = LockFile::new(RepoPath::parse("dvc.lock").unwrap());
     for (_, stage) in pipeline.stages() {
@@ -88,6 +88,11 @@ impl Setup {
         }
     }
 
+    fn load(&self, dir: &tempfile::TempDir) -> Pipeline {
+        let templates = Templates { values: &self.params, flags: FlagStyle::default() };
+        Pipeline::load(&WorkFiles::new(dir.path().to_owned()), templates).unwrap()
+    }
+
     fn workspace<'a>(&'a self, dir: &'a tempfile::TempDir) -> Workspace<'a> {
         let tree = WorkTree::open(dir.path(), &self.index).unwrap();
         Workspace::new(tree, &self.store, &self.params, Algorithm::Blake3)
@@ -99,20 +104,23 @@ const SIZES: [usize; 3] = [10, 100, 1000];
 #[divan::bench(args = SIZES, sample_count = 20)]
 fn load(bencher: Bencher<'_, '_>, stages: usize) {
     let dir = project(stages);
-    bencher.bench_local(|| Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap());
+    let setup = Setup::new(&dir);
+    bencher.bench_local(|| setup.load(&dir));
 }
 
 #[divan::bench(args = SIZES, sample_count = 20)]
 fn graph(bencher: Bencher<'_, '_>, stages: usize) {
     let dir = project(stages);
-    let pipeline = Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap();
+    let setup = Setup::new(&dir);
+    let pipeline = setup.load(&dir);
     bencher.bench_local(|| StageGraph::build(&pipeline).unwrap());
 }
 
 #[divan::bench(args = SIZES, sample_count = 20)]
 fn plan_where_nothing_runs(bencher: Bencher<'_, '_>, stages: usize) {
     let dir = project(stages);
-    let pipeline = Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap();
+    let setup = Setup::new(&dir);
+    let pipeline = setup.load(&dir);
     let graph = StageGraph::build(&pipeline).unwrap();
     let all: Vec<_> = pipeline.stages().map(|(id, _)| id).collect();
     let order = graph.upstream_first(&pipeline, &all);

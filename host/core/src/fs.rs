@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::path::RepoPath;
+
 use rustix::fs::OFlags;
 
 /// What was being done to a path when it failed.
@@ -106,6 +108,22 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
     Ok(())
 }
 
+/// Replaces a file of the project by rename, as [`write_atomic`]; a symlink on the way must not lead out of the project, whose
+/// root is given without symlinks.
+///
+/// # Errors
+/// When it leads out, or anything fails; then nothing is changed.
+pub fn write_inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<(), FsError> {
+    let path = file.under(root);
+    let existing = path.ancestors().find_map(|path| std::fs::canonicalize(path).ok());
+    let dangling = path.is_symlink() && !path.exists();
+    if dangling || existing.is_none_or(|existing| !existing.starts_with(root)) {
+        let outside = io::Error::other("a symlink leads out of the project");
+        return Err(FsError::new("write", path)(outside));
+    }
+    write_atomic(&path, content)
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors
@@ -140,6 +158,23 @@ mod tests {
         write_atomic(&link, b"2").unwrap();
         assert!(link.is_symlink());
         assert_eq!(read(&real).unwrap(), b"2");
+    }
+
+    #[test]
+    fn nothing_is_written_outside_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(dir.path()).unwrap().join("project");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(dir.path().join("outside"), "mine").unwrap();
+        std::os::unix::fs::symlink("../outside", root.join("lock")).unwrap();
+        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+        std::os::unix::fs::symlink("../nowhere", root.join("dangling")).unwrap();
+        for out in ["lock", "up/outside", "up/new", "dangling"] {
+            assert!(write_inside(&root, &RepoPath::parse(out).unwrap(), b"x").is_err(), "{out}");
+        }
+        assert_eq!(read(&dir.path().join("outside")).unwrap(), b"mine");
+        write_inside(&root, &RepoPath::parse("new/file").unwrap(), b"x").unwrap();
+        assert_eq!(read(&root.join("new/file")).unwrap(), b"x");
     }
 
     #[test]

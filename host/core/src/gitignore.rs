@@ -231,6 +231,8 @@ mod tests {
         #[test]
         fn the_line_ignores_its_name(name in "[^/\\x00-\\x1f\\x7f]{1,12}") {
             prop_assume!(name != "." && name != "..");
+            // Where git trims spaces, the `ignore` crate trims all that Unicode calls white.
+            prop_assume!(name.trim_end_matches(' ') == name.trim_end());
             let text = String::from_utf8(with_names(b"x\n", [name.as_str()]).unwrap_or_else(|| b"x\n".to_vec())).unwrap();
             prop_assert!(ignores(&text, &name), "{text:?}");
             prop_assert_eq!(without_name(text.as_bytes(), &name).unwrap_or_default(), b"x\n");

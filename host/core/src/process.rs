@@ -54,6 +54,12 @@ impl Cancellation {
         self.lock().cancelled
     }
 
+    /// Whether children run.
+    #[must_use]
+    pub fn has_children(&self) -> bool {
+        !self.lock().children.is_empty()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +90,10 @@ pub struct NativeProcesses {
 impl NativeProcesses {
     fn command(&self, command: &ProcessCommand) -> Result<Command, ProcessError> {
         let folder = command.working_dir.under(&self.workspace);
-        if !folder.is_dir() {
+        // A symlink must not lead out of the workspace.
+        let settled = std::fs::canonicalize(&folder).ok().filter(|settled| settled.is_dir());
+        let root = std::fs::canonicalize(&self.workspace).ok();
+        if settled.zip(root).is_none_or(|(settled, root)| !settled.starts_with(root)) {
             return Err(ProcessError::NoWorkingDir(command.working_dir.clone()));
         }
         let mut native = Command::new(&command.program);

@@ -94,34 +94,40 @@ impl Repo {
         self.git.as_ref().ok_or(NoGit)
     }
 
-    /// Takes the workspace for a run, until what is returned is dropped or the process ends.
+    /// Takes the workspace for a command, until what is returned is dropped or the process ends.
     ///
     /// # Errors
     /// When another process has it.
     pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
-        let path = self.tmp().join("workspace.lock");
-        fs::create_dir(&self.tmp())?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(FsError::new("open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(FsError::new("read", &path))?;
-                return Err(RepoError::Busy { holder: holder.trim().to_owned() });
-            }
-            Err(error) => return Err(FsError::new("lock", &path)(error.into()).into()),
-        }
-        let holder = format!("process {}, `{command}`\n", std::process::id());
-        let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-        written.map_err(FsError::new("write", &path))?;
-        Ok(WorkspaceLock { _file: file })
+        take_workspace(&self.root, command)
     }
+}
+
+/// Takes the workspace of the project at `root`, as [`Repo::take_workspace`].
+///
+/// # Errors
+/// When another process has it.
+pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoError> {
+    let tmp = root.join(PROJECT_DIR).join("tmp");
+    let path = tmp.join("workspace.lock");
+    fs::create_dir(&tmp)?;
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = opened.map_err(FsError::new("open", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder).map_err(FsError::new("read", &path))?;
+            // In the moment after it took it, it has not said yet who it is.
+            let holder = if holder.trim().is_empty() { "a process that has just begun" } else { holder.trim() };
+            return Err(RepoError::Busy { holder: holder.to_owned() });
+        }
+        Err(error) => return Err(FsError::new("lock", &path)(error.into()).into()),
+    }
+    let holder = format!("process {}, `{command}`\n", std::process::id());
+    let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+    written.map_err(FsError::new("write", &path))?;
+    Ok(WorkspaceLock { _file: file })
 }
 
 /// The project is not in a git repository.

@@ -5,7 +5,7 @@ use dewar_text::Span;
 use crate::graph::{GraphError, StageGraph};
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{PipelineError, ProjectFiles, Stage, target};
+use crate::pipeline::{PipelineError, ProjectFiles, Stage, Templates, target};
 use crate::source::Source;
 
 /// Why nothing can be run.
@@ -53,11 +53,12 @@ pub struct Selection {
 /// When the pipeline is invalid or a target names nothing.
 pub fn select(
     files: &dyn ProjectFiles,
+    templates: Templates<'_>,
     from: &RepoPath,
     targets: &[String],
     reach: Reach,
 ) -> Result<Selection, SelectError> {
-    let pipeline = Pipeline::load(files)?;
+    let pipeline = Pipeline::load(files, templates)?;
     let mut named: Vec<StageId> = Vec::new();
     if targets.is_empty() {
         named = target::default(&pipeline, from)?;
@@ -82,7 +83,7 @@ pub fn select(
     };
     let order = match reach {
         Reach::Downstream => graph.downstream(&named),
-        _ => graph.upstream_first(&pipeline, &named),
+        Reach::Upstream | Reach::Single => graph.upstream_first(&pipeline, &named),
     };
     Ok(Selection { pipeline, graph: Some(graph), order })
 }

@@ -47,7 +47,11 @@ impl RunCache {
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
-    pub fn find(&self, entry: &LockEntry, usable: impl Fn(&LockEntry) -> bool) -> Result<Option<LockEntry>, FsError> {
+    pub fn find(
+        &self,
+        entry: &LockEntry,
+        mut usable: impl FnMut(&LockEntry) -> bool,
+    ) -> Result<Option<LockEntry>, FsError> {
         let folder = self.runs_of(&key(entry));
         let files = match std::fs::read_dir(&folder) {
             Ok(files) => files,
@@ -64,7 +68,7 @@ impl RunCache {
             let node = yaml::read(&std::fs::read(path).ok()?).ok()?;
             LockEntry::from_node(&node).ok().filter(|found| key(found) == key(entry))
         };
-        Ok(runs.iter().filter_map(|(_, path)| read(path)).find(usable))
+        Ok(runs.iter().filter_map(|(_, path)| read(path)).find(|found| usable(found)))
     }
 
     /// Remembers a finished run.

@@ -9,8 +9,10 @@ use crate::event::{Event, EventSink};
 use crate::fs::{self, FsError};
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{LockEntry, LockFile, PipelineError, ProjectFiles, StageAddress};
+use crate::pipeline::{LockEntry, LockFile, PipelineError, ProjectFiles, Stage, StageAddress};
 use crate::plan::Force;
+use crate::run_cache::RunCache;
+use crate::source::Source;
 use crate::stage_run::{StageEnd, StageError, StageRunner};
 
 /// Why a run ended early. What was finished before is in the locks.
@@ -51,16 +53,23 @@ pub fn run(
     let mut report = RunReport::default();
     let result = order.iter().try_for_each(|id| {
         let stage = pipeline.stage(*id);
+        if runner.cancellation.is_cancelled() {
+            return Err(StageError::Cancelled { stage: stage.address.clone() }.into());
+        }
         let end = runner.bring_up_to_date(stage, pipeline.locked(stage), force)?;
         let entry = match end {
             StageEnd::Fresh | StageEnd::Frozen => return Ok(()),
+            StageEnd::Unsettled => {
+                report.ran += 1;
+                return Ok(());
+            }
             StageEnd::Ran(entry) => {
                 report.ran += 1;
                 entry
             }
             StageEnd::Restored(entry) | StageEnd::Tracked(entry) => entry,
         };
-        locks.set(pipeline, &stage.address, &entry)?;
+        locks.set(pipeline, stage, &entry)?;
         report.changed.push((stage.address.clone(), entry));
         Ok::<(), RunError>(())
     });
@@ -70,8 +79,8 @@ pub fn run(
     Ok(report)
 }
 
-/// A small lock is written after each stage. A large one at most so often, or writing it would cost more than the stages:
-/// what a crash then takes from it is restored from the run cache.
+/// A small lock is written after each stage. A large one at most so often, or writing it would cost more than the stages; but at
+/// once after a stage whose result the run cache does not have: a crash takes nothing that cannot be restored.
 const LARGE: usize = 256 << 10;
 const LARGE_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -80,23 +89,32 @@ struct Locks {
     root: PathBuf,
     locks: BTreeMap<RepoPath, LockFile>,
     unwritten: BTreeMap<RepoPath, Instant>,
+    /// Which entries are of this run.
+    changed: BTreeMap<RepoPath, Vec<String>>,
+    /// The texts that were read or written last.
+    texts: BTreeMap<RepoPath, String>,
     events: Arc<dyn EventSink>,
 }
 
 impl Locks {
     fn new(root: PathBuf, pipeline: &Pipeline, events: Arc<dyn EventSink>) -> Self {
-        Self { root, locks: pipeline.locks().clone(), unwritten: BTreeMap::new(), events }
+        let locks = pipeline.locks().clone();
+        let texts = locks.iter().map(|(file, lock)| (file.clone(), lock.to_text())).collect();
+        Self { root, locks, unwritten: BTreeMap::new(), changed: BTreeMap::new(), texts, events }
     }
 
-    fn set(&mut self, pipeline: &Pipeline, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
-        let Some(name) = &stage.name else { return self.set_data_file(pipeline, stage, entry) };
-        let Some(lock) = self.locks.get_mut(&stage.file) else { return Ok(()) };
+    fn set(&mut self, pipeline: &Pipeline, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
+        let address = &stage.address;
+        let Some(name) = &address.name else { return self.set_data_file(pipeline, address, entry) };
+        let Some(lock) = self.locks.get_mut(&address.file) else { return Ok(()) };
         if !lock.set(name, entry.clone()) {
             return Ok(());
         }
-        let since = *self.unwritten.entry(stage.file.clone()).or_insert_with(Instant::now);
-        if lock.text_len() < LARGE || since.elapsed() >= LARGE_INTERVAL {
-            self.write(&stage.file.clone())?;
+        self.changed.entry(address.file.clone()).or_default().push(name.clone());
+        let since = *self.unwritten.entry(address.file.clone()).or_insert_with(Instant::now);
+        let is_small = lock.text_len() < LARGE;
+        if is_small || since.elapsed() >= LARGE_INTERVAL || !RunCache::remembers(stage) {
+            self.write(&address.file)?;
         }
         Ok(())
     }
@@ -104,21 +122,37 @@ impl Locks {
     fn set_data_file(&self, pipeline: &Pipeline, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
         let (Some(data), Some(out)) = (pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
         let text = data.with_content(out).map_err(PipelineError::Source)?;
-        fs::write_atomic(&stage.file.under(&self.root), &text)?;
+        fs::write_inside(&self.root, &stage.file, &text)?;
         self.events.event(Event::LockWritten { file: stage.file.clone(), created: false });
         Ok(())
     }
 
-    fn write(&mut self, pipeline_file: &RepoPath) -> Result<(), FsError> {
+    /// Writes a lock. Where somebody else changed the file meanwhile, only the entries of this run are put into theirs.
+    fn write(&mut self, pipeline_file: &RepoPath) -> Result<(), RunError> {
         self.unwritten.remove(pipeline_file);
         let Some(lock) = self.locks.get_mut(pipeline_file) else { return Ok(()) };
-        fs::write_atomic(&lock.file().under(&self.root), lock.to_text().as_bytes())?;
+        if let Some(there) = fs::read_optional(&lock.file().under(&self.root))?
+            && lock.existed()
+            && self.texts.get(pipeline_file).is_none_or(|known| known.as_bytes() != there)
+        {
+            let source = Source::new(lock.file().clone(), there);
+            let mut theirs = LockFile::parse(&source).map_err(PipelineError::Source)?;
+            for name in self.changed.get(pipeline_file).into_iter().flatten() {
+                if let Some(entry) = lock.get(name) {
+                    theirs.set(name, entry.clone());
+                }
+            }
+            *lock = theirs;
+        }
+        let text = lock.to_text();
+        fs::write_inside(&self.root, lock.file(), text.as_bytes())?;
         self.events.event(Event::LockWritten { file: lock.file().clone(), created: !lock.existed() });
         lock.now_exists();
+        self.texts.insert(pipeline_file.clone(), text);
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), FsError> {
+    fn flush(&mut self) -> Result<(), RunError> {
         let unwritten: Vec<RepoPath> = self.unwritten.keys().cloned().collect();
         unwritten.iter().try_for_each(|file| self.write(file))
     }

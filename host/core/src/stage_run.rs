@@ -1,115 +1,25 @@
 //! Brings one stage up to date: leave it, restore its result, or run it and keep what came out (walk, steps 7 and 8).
 
+mod error;
+
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::cache::{CacheError, ObjectStore, Wanted};
 use crate::digest::ObjectId;
 use crate::event::{Event, EventSink};
-use crate::extension::{ExtensionError, Job, Outcome, Processes, StageExecutor};
-use crate::fs::FsError;
-use crate::git::{Git, GitError};
+use crate::extension::{Job, Outcome, Processes, StageExecutor};
+use crate::git::Git;
 use crate::gitignore;
-use crate::observe::{Content, Observe, ObserveError};
+use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
-use crate::pipeline::{LockEntry, LockedPath, Output, OutputKind, Place, ProjectFiles, Stage, StageAddress};
+use crate::pipeline::{LockEntry, LockedPath, Output, OutputKind, Place, ProjectFiles, Stage};
 use crate::plan::{self, Force, Reason};
+use crate::process::Cancellation;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
 
-/// Why a stage is not up to date after all.
-#[derive(Debug, thiserror::Error)]
-pub enum StageError {
-    /// A command of it failed.
-    #[error("the stage `{stage}` failed: `{command}` {}", how(*exit_code, message.as_deref()))]
-    Failed {
-        /// The stage.
-        stage: StageAddress,
-        /// The command.
-        command: String,
-        /// Its exit code, when it exited.
-        exit_code: Option<i32>,
-        /// What there is to say beyond that.
-        message: Option<String>,
-    },
-    /// The user interrupted it.
-    #[error("the stage `{stage}` was interrupted")]
-    Cancelled {
-        /// The stage.
-        stage: StageAddress,
-    },
-    /// It ran and did not write what it declares.
-    #[error("the stage `{stage}` ran, but its output `{path}` does not exist")]
-    OutputMissing {
-        /// The stage.
-        stage: StageAddress,
-        /// The output.
-        path: RepoPath,
-    },
-    /// The data that a `.dvc` file tracks is neither in the workspace nor in the cache.
-    #[error("the data `{path}` of `{stage}` is neither in the workspace nor in the cache")]
-    DataMissing {
-        /// The `.dvc` file.
-        stage: StageAddress,
-        /// The data.
-        path: RepoPath,
-    },
-    /// An output is to be kept in the cache, and git has it too.
-    #[error("the output `{path}` of the stage `{stage}` is tracked by git")]
-    TrackedByGit {
-        /// The stage.
-        stage: StageAddress,
-        /// The output.
-        path: RepoPath,
-    },
-    /// Something cannot be looked at, or is missing.
-    #[error(transparent)]
-    Observe(#[from] ObserveError),
-    /// A content cannot be kept or restored.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// The executor could not do its job.
-    #[error(transparent)]
-    Executor(#[from] ExtensionError),
-    /// Git cannot be asked.
-    #[error(transparent)]
-    Git(#[from] GitError),
-}
-
-impl StageError {
-    /// The stage whose definition or command is to be looked at: it asks for what is not there, or does not keep its word.
-    #[must_use]
-    pub const fn stage(&self) -> Option<&StageAddress> {
-        match self {
-            Self::OutputMissing { stage, .. }
-            | Self::TrackedByGit { stage, .. }
-            | Self::Observe(
-                ObserveError::MissingDependency { stage, .. }
-                | ObserveError::MissingParams { stage, .. }
-                | ObserveError::NoMapping { stage, .. },
-            ) => Some(stage),
-            Self::Failed { .. }
-            | Self::Cancelled { .. }
-            | Self::DataMissing { .. }
-            | Self::Observe(ObserveError::Content(_) | ObserveError::Params(_) | ObserveError::Files(_))
-            | Self::Cache(_)
-            | Self::File(_)
-            | Self::Executor(_)
-            | Self::Git(_) => None,
-        }
-    }
-}
-
-fn how(exit_code: Option<i32>, message: Option<&str>) -> String {
-    match (exit_code, message) {
-        (Some(code), None) => format!("exited with {code}"),
-        (Some(code), Some(message)) => format!("exited with {code}: {message}"),
-        (None, Some(message)) => format!("was {message}"),
-        (None, None) => "did not end well".to_owned(),
-    }
-}
+pub use error::StageError;
 
 /// How a stage came to be up to date.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +28,8 @@ pub enum StageEnd {
     Fresh,
     /// It is frozen and was left alone.
     Frozen,
+    /// It ran, and what it read changed meanwhile: what came out belongs to no inputs that are known. The lock stays as it is.
+    Unsettled,
     /// Its result was known and was checked out; this goes into the lock.
     Restored(LockEntry),
     /// It only tracks data, whose content is now remembered; this goes into the lock.
@@ -145,8 +57,10 @@ pub struct StageRunner<'a> {
     pub processes: Arc<dyn Processes>,
     /// The environment of their commands.
     pub env: Vec<(String, String)>,
-    /// Remembered runs; none when they are not to be consulted.
+    /// Remembered runs; none when they are not to be consulted (`--no-run-cache`).
     pub run_cache: Option<RunCache>,
+    /// Who may end the run.
+    pub cancellation: Cancellation,
     /// The repository, if there is one.
     pub git: Option<Mutex<Git>>,
     /// Who is told.
@@ -175,34 +89,117 @@ impl StageRunner<'_> {
             return self.track(stage, locked);
         }
         if stage.frozen {
-            self.tell(stage, |stage| Event::StageFrozen { stage });
-            return Ok(StageEnd::Frozen);
+            return self.leave_frozen(stage, locked, &reasons);
         }
         if reasons.iter().all(|reason| matches!(reason, Reason::OutputNotCached { .. })) {
             // The results are here and right, only the cache lost them: keep them again instead of computing them again.
-            if self.commit == Commit::Yes {
-                stage.outs.iter().filter(|out| out.cached).try_for_each(|out| self.keep(out).map(drop))?;
-            }
+            let kept = self.keep_again(stage, locked)?;
             self.tell(stage, |stage| Event::StageFresh { stage });
-            return Ok(StageEnd::Fresh);
+            return Ok(kept);
         }
         self.refuse_tracked(stage)?;
-        let mut entry = plan::inputs(stage, self.workspace)?;
+        let mut entry = self.inputs(stage, locked)?;
         if force == Force::No
             && !stage.runs_always()
             && let Some(outs) = self.known_result(stage, locked, &entry)?
+            && self.check_out(stage, &outs)?
         {
-            self.check_out(stage, &outs)?;
-            self.ignore_in_git(stage)?;
             entry.outs = outs;
+            self.remember(stage, &entry)?;
+            self.ignore_in_git(stage)?;
             self.tell(stage, |stage| Event::StageRestored { stage });
             return Ok(StageEnd::Restored(entry));
         }
+        let started = SystemTime::now();
         self.execute(stage)?;
-        entry.outs = self.collect(stage)?;
-        self.ignore_in_git(stage)?;
+        let after = self.inputs(stage, locked)?;
+        let changed = self.changed_meanwhile(stage, &entry, &after, started)?;
+        if !changed.is_empty() {
+            let names = changed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "{names} changed while the stage `{}` ran: its result is not remembered, and it will run again",
+                stage.address
+            );
+            self.events.event(Event::Warning { message });
+            return Ok(StageEnd::Unsettled);
+        }
+        entry = LockEntry { outs: self.collect(stage)?, ..after };
         self.remember(stage, &entry)?;
+        self.ignore_in_git(stage)?;
         Ok(StageEnd::Ran(entry))
+    }
+
+    /// What the stage reads now. Of what is not on this machine the lock's word is kept, and the user is told.
+    fn inputs(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<LockEntry, StageError> {
+        let mut entry = plan::inputs(stage, self.workspace)?;
+        for (dep, read) in stage.deps.iter().zip(&mut entry.deps) {
+            if matches!(dep.place, Place::Elsewhere(_))
+                && let Some(known) = locked.and_then(|locked| locked.dep(&dep.path))
+            {
+                *read = known.clone();
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Which inputs are not what they were before the stage ran. A directory that only gained files while it ran is taken as
+    /// it is now: interpreters leave their caches beside the sources that they read.
+    fn changed_meanwhile(
+        &self,
+        stage: &Stage,
+        before: &LockEntry,
+        after: &LockEntry,
+        started: SystemTime,
+    ) -> Result<Vec<String>, StageError> {
+        let mut changed = Vec::new();
+        for ((dep, old), new) in stage.deps.iter().zip(&before.deps).zip(&after.deps) {
+            if old.id == new.id {
+                continue;
+            }
+            let known = old.size.zip(old.files);
+            let gained = match (dep.place.local(self.workspace.root()), known) {
+                (Some(path), Some((size, files))) => self.workspace.tree().only_gained(&path, size, files, started)?,
+                _ => false,
+            };
+            if !gained {
+                changed.push(dep.path.clone());
+            }
+        }
+        for (file, values) in &before.params {
+            let same = after.params.get(file).is_some_and(|now| now == values);
+            if !same {
+                changed.push(file.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    /// A frozen stage does not run; what changed of its outputs is taken as it is (DVC's "verifying outputs").
+    fn leave_frozen(
+        &self,
+        stage: &Stage,
+        locked: Option<&LockEntry>,
+        reasons: &[Reason],
+    ) -> Result<StageEnd, StageError> {
+        self.tell(stage, |stage| Event::StageFrozen { stage });
+        let is_output =
+            |reason: &Reason| matches!(reason, Reason::OutputChanged { .. } | Reason::OutputNotCached { .. });
+        if !reasons.iter().any(is_output) {
+            return Ok(StageEnd::Frozen);
+        }
+        let mut entry = locked.cloned().unwrap_or_default();
+        entry.outs = self.collect(stage)?;
+        Ok(StageEnd::Tracked(entry))
+    }
+
+    /// Keeps outputs that the cache lost. What DVC 2 named is named anew.
+    fn keep_again(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<StageEnd, StageError> {
+        if self.commit == Commit::No {
+            return Ok(StageEnd::Fresh);
+        }
+        let outs = self.collect(stage)?;
+        let Some(locked) = locked.filter(|locked| locked.outs != outs) else { return Ok(StageEnd::Fresh) };
+        Ok(StageEnd::Tracked(LockEntry { outs, ..locked.clone() }))
     }
 
     fn tell(&self, stage: &Stage, event: impl FnOnce(String) -> Event) {
@@ -214,7 +211,17 @@ impl StageRunner<'_> {
     }
 
     fn check_out_one(&self, id: &ObjectId, executable: bool, path: &RepoPath) -> Result<(), StageError> {
-        self.workspace.tree().check_out(self.store(), &Wanted { id, executable }, path)?;
+        self.check_out_from(self.store(), id, executable, path)
+    }
+
+    fn check_out_from(
+        &self,
+        store: &ObjectStore,
+        id: &ObjectId,
+        executable: bool,
+        path: &RepoPath,
+    ) -> Result<(), StageError> {
+        self.workspace.tree().check_out(store, &Wanted { id, executable }, path)?;
         self.workspace.forget(path);
         Ok(())
     }
@@ -222,16 +229,19 @@ impl StageRunner<'_> {
     /// A `.dvc` file: missing data is restored, changed data is kept and remembered (DVC's "verifying data sources").
     fn track(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<StageEnd, StageError> {
         let mut entry = locked.cloned().unwrap_or_default();
-        let mut changed = false;
+        let (mut changed, mut restored) = (false, false);
         for out in &stage.outs {
             let place = Place::Inside(out.path.clone());
             let known = entry.outs.iter_mut().find(|known| known.path == out.lock_path);
             let Some(found) = self.workspace.content(&place, self.workspace.algorithm())? else {
                 let known = known.and_then(|known| Some((known.id.clone()?, known.executable)));
                 let (id, executable) = known
-                    .filter(|(id, _)| self.store().contains(id).unwrap_or(false))
                     .ok_or_else(|| StageError::DataMissing { stage: stage.address.clone(), path: out.path.clone() })?;
+                if !self.store().contains(&id)? {
+                    return Err(StageError::DataMissing { stage: stage.address.clone(), path: out.path.clone() });
+                }
                 self.check_out_one(&id, executable, &out.path)?;
+                restored = true;
                 continue;
             };
             if let Some(known) = known
@@ -242,11 +252,14 @@ impl StageRunner<'_> {
                 changed = true;
             }
         }
-        if changed {
-            return Ok(StageEnd::Tracked(entry));
+        if restored {
+            self.tell(stage, |stage| Event::StageRestored { stage });
+        } else if !changed {
+            // Its source is elsewhere or another file: fetching it again is not a run's affair.
+            let message = format!("what `{}` was imported from changed; the data stays as it is", stage.address);
+            self.events.event(Event::Warning { message });
         }
-        self.tell(stage, |stage| Event::StageRestored { stage });
-        Ok(StageEnd::Fresh)
+        Ok(if changed { StageEnd::Tracked(entry) } else { StageEnd::Fresh })
     }
 
     fn is_as_locked(&self, locked: &LockedPath, place: &Place) -> Result<bool, StageError> {
@@ -262,53 +275,85 @@ impl StageRunner<'_> {
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        let wanted =
-            || stage.outs.iter().map(|out| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() });
-        let obtainable = |entry: &LockEntry| {
-            stage.outs.iter().all(|out| entry.out(&out.lock_path).is_some_and(|known| self.is_obtainable(out, known)))
-        };
+        // What outlives its runs, or has no inputs to tell runs apart by, is not to be had again.
+        if !RunCache::remembers(stage) {
+            return Ok(None);
+        }
         let only_outs = |entry: &LockEntry| {
-            let outs = stage.outs.iter().filter_map(|out| entry.out(&out.lock_path).cloned());
+            let outs = stage.outs.iter().filter_map(|out| {
+                Some(LockedPath { path: out.lock_path.clone(), ..entry.out(&out.lock_path)?.clone() })
+            });
             sorted(outs.collect())
         };
         if let Some(locked) = locked
-            && !stage.outs.is_empty()
             && same_inputs(stage, locked, inputs)
-            && obtainable(locked)
+            && self.is_obtainable(stage, locked)?
         {
             return Ok(Some(only_outs(locked)));
         }
-        let Some(run_cache) = self.run_cache.as_ref().filter(|_| RunCache::remembers(stage)) else { return Ok(None) };
-        let asked = LockEntry { outs: wanted().collect(), ..inputs.clone() };
-        Ok(run_cache.find(&asked, obtainable)?.map(|found| only_outs(&found)))
+        let Some(run_cache) = &self.run_cache else { return Ok(None) };
+        let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
+        let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
+        let mut failed = None;
+        let usable = |entry: &LockEntry| {
+            self.is_obtainable(stage, entry).unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        };
+        let found = run_cache.find(&asked, usable)?;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(found.map(|found| only_outs(&found))),
+        }
     }
 
-    fn is_obtainable(&self, out: &Output, known: &LockedPath) -> bool {
-        let Some(id) = &known.id else { return false };
-        self.store().contains(id).unwrap_or(false)
-            || self.is_as_locked(known, &Place::Inside(out.path.clone())).unwrap_or(false)
-    }
-
-    fn check_out(&self, stage: &Stage, outs: &[LockedPath]) -> Result<(), StageError> {
+    /// Whether every output of the entry is in the workspace or in the cache.
+    fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, StageError> {
         for out in &stage.outs {
-            let Some(known) = outs.iter().find(|known| known.path == out.lock_path) else { continue };
-            if let Some(id) = &known.id
-                && !self.is_as_locked(known, &Place::Inside(out.path.clone()))?
-            {
-                self.check_out_one(id, known.executable, &out.path)?;
+            let Some(known) = entry.out(&out.lock_path) else { return Ok(false) };
+            let Some(id) = &known.id else { return Ok(false) };
+            if !self.store().contains(id)? && !self.is_as_locked(known, &Place::Inside(out.path.clone()))? {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Checks outputs out; false when the cache's objects turn out to be damaged, so that the stage has to run after all.
+    fn check_out(&self, stage: &Stage, outs: &[LockedPath]) -> Result<bool, StageError> {
+        let copying = self.store().copying();
+        for out in &stage.outs {
+            let Some(known) = outs.iter().find(|known| known.path == out.lock_path) else { continue };
+            let Some(id) = &known.id else { continue };
+            if self.is_as_locked(known, &Place::Inside(out.path.clone()))? {
+                continue;
+            }
+            // What git keeps must not be a link into the cache.
+            let store = if out.cached { self.store() } else { &copying };
+            match self.check_out_from(store, id, known.executable, &out.path) {
+                Ok(()) => {}
+                Err(StageError::Cache(error @ (CacheError::Missing { .. } | CacheError::Corrupt { .. }))) => {
+                    self.events.event(Event::Warning { message: format!("{error}; the stage runs again") });
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     fn execute(&self, stage: &Stage) -> Result<(), StageError> {
+        // Before anything is removed.
+        if !stage.folder.under(self.workspace.root()).is_dir() {
+            return Err(StageError::NoFolder { stage: stage.address.clone(), folder: stage.folder.clone() });
+        }
         for out in &stage.outs {
             if out.persists || out.checkpoint {
                 self.workspace.tree().unprotect(&out.path)?;
             } else {
                 self.workspace.tree().remove(&out.path)?;
             }
-            self.workspace.forget(&out.path);
         }
         let commands = stage.command.as_ref().map(crate::pipeline::Command::shell_texts).unwrap_or_default();
         self.tell(stage, |stage| Event::StageStarted { stage });
@@ -318,11 +363,10 @@ impl StageRunner<'_> {
                 events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
             }
         });
-        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started)?;
-        for out in &stage.outs {
-            self.workspace.forget(&out.path);
-        }
-        match outcome {
+        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started);
+        // A command may write anywhere, and it took its time.
+        self.workspace.forget_all();
+        match outcome? {
             Outcome::Succeeded => Ok(()),
             Outcome::Cancelled => Err(StageError::Cancelled { stage: stage.address.clone() }),
             Outcome::Failed { command, exit_code, message } => Err(StageError::Failed {

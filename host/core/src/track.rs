@@ -87,7 +87,7 @@ pub fn add(
             .map_err(PipelineError::Source)?,
         None => data_file::new_text(path.file_name(), &locked).into_bytes(),
     };
-    fs::write_atomic(&file.under(workspace.root()), &text)?;
+    fs::write_inside(workspace.root(), &file, &text)?;
     let mut touched = vec![file];
     if let Some(git) = git {
         let ignored = |path: &RepoPath| git.is_ignored(path).unwrap_or(false);
@@ -103,7 +103,7 @@ fn writer<'a>(pipeline: &'a Pipeline, path: &RepoPath, own: &RepoPath) -> Option
     others.into_iter().find(|stage| stage.outs.iter().any(touches))
 }
 
-/// The outputs whose content in the workspace is neither what is remembered of them nor in the cache.
+/// The outputs whose content in the workspace is not in the cache.
 ///
 /// # Errors
 /// When one cannot be looked at.
@@ -114,7 +114,7 @@ pub fn unsaved(workspace: &Workspace<'_>, pipeline: &Pipeline) -> Result<Vec<Rep
             let known = pipeline.locked(stage).and_then(|locked| locked.out(&out.lock_path)?.id.clone());
             let algorithm = known.as_ref().map_or_else(|| workspace.algorithm(), ObjectId::algorithm);
             let Some(found) = workspace.tree().scan(&out.path.under(workspace.root()), algorithm)? else { continue };
-            if known.as_ref() != Some(found.id()) && !workspace.store().contains(found.id())? {
+            if !workspace.store().contains(found.id())? {
                 unsaved.push(out.path.clone());
             }
         }

@@ -66,7 +66,13 @@ impl<'a> Workspace<'a> {
         self.params
     }
 
-    /// Forgets what was seen at and around a path, because a stage wrote there.
+    /// Forgets all that was seen, because a command ran, which may have written anywhere.
+    pub fn forget_all(&self) {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Forgets what was seen at and around a path, because something was put there.
     pub fn forget(&self, written: &RepoPath) {
         let touches = |path: &RepoPath| path.is_within(written) || written.is_within(path);
         let elsewhere = |place: &Place| !place.inside().is_some_and(touches);

@@ -21,7 +21,8 @@ fn other(value: &Value) -> Other {
 }
 
 fn values() -> impl Strategy<Value = Value> {
-    let words = prop_oneof!["[a-z0-9_.:#'\" -]{0,12}", "\\PC{0,8}", "(yes|no|null|~|1e3|0x1F|0o17|2020-01-01|true|=|<<)"];
+    let words =
+        prop_oneof!["[a-z0-9_.:#'\" -]{0,12}", "\\PC{0,8}", "(yes|no|null|~|1e3|0x1F|0o17|2020-01-01|true|=|<<)"];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

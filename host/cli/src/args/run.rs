@@ -17,6 +17,14 @@ pub struct ReproArgs {
     /// Which stages, and how.
     #[command(flatten)]
     pub stages: StageSelectionArgs,
+
+    /// Only hash what comes out, and keep nothing of it in the cache
+    #[arg(long)]
+    pub no_commit: bool,
+
+    /// Run stages even when their results are remembered, and remember nothing
+    #[arg(long)]
+    pub no_run_cache: bool,
 }
 
 /// Run an experiment and record it

@@ -23,7 +23,7 @@ use crate::ui::{Ui, text};
 pub fn add(args: &AddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
     let _held = project.repo.take_workspace("add")?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let mut touched: BTreeSet<RepoPath> = BTreeSet::new();
     for target in &args.targets {
@@ -54,7 +54,7 @@ fn inside(project: &Project<'_>, typed: &str) -> Result<RepoPath, Failure> {
 pub fn check_out(args: &CheckoutArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
     let _held = project.repo.take_workspace("checkout")?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let stages = selected(&pipeline, &project, &args.targets)?;
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };

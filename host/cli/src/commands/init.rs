@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dewar_core::fs::{FsError, create_dir, write_atomic};
 use dewar_core::git::Git;
-use dewar_core::repo::PROJECT_DIR;
+use dewar_core::repo::{PROJECT_DIR, take_workspace};
 
 use crate::args::project::InitArgs;
 use crate::failure::{Failure, Kind};
@@ -31,7 +31,7 @@ pub fn run(args: &InitArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode,
             let message = format!("`{}` is a project already", root.display());
             return Err(Failure::new(Kind::Repository, message).hint("`--force` starts anew; it removes the cache"));
         }
-        fs::remove_dir_all(&own).map_err(FsError::new("remove", &own))?;
+        start_anew(&root, &own)?;
     }
     create_dir(&own.join("tmp"))?;
     write_atomic(&own.join(".gitignore"), OWN_GITIGNORE.as_bytes())?;
@@ -49,6 +49,21 @@ pub fn run(args: &InitArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode,
         ui.tell("Its files are staged: `git commit` keeps them.")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes what is in the project's own folder, but for what a running command holds: none may run meanwhile.
+fn start_anew(root: &Path, own: &Path) -> Result<(), Failure> {
+    let _held = take_workspace(root, "init --force")?;
+    for entry in fs::read_dir(own).map_err(FsError::new("list", own))? {
+        let path = entry.map_err(FsError::new("list", own))?.path();
+        if path.file_name().is_some_and(|name| name == "tmp") {
+            continue;
+        }
+        let removed =
+            if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(FsError::new("remove", &path))?;
+    }
+    Ok(())
 }
 
 fn repository(root: &Path, args: &InitArgs) -> Result<Git, Failure> {

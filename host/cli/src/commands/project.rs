@@ -10,8 +10,9 @@ use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
-use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
+use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
 use dewar_core::plan::Force;
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
@@ -31,6 +32,22 @@ use crate::ui::report::Reporter;
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
 
+/// What becomes of the results of stages.
+#[derive(Debug, Clone, Copy)]
+pub struct Results {
+    /// Whether they are kept in the cache.
+    pub commit: Commit,
+    /// Whether runs are remembered, and what is remembered is used.
+    pub remembered: bool,
+}
+
+impl Default for Results {
+    /// They are kept and remembered.
+    fn default() -> Self {
+        Self { commit: Commit::Yes, remembered: true }
+    }
+}
+
 /// The project that a command works on.
 pub struct Project<'a> {
     /// Where it is, its settings and its repository.
@@ -42,6 +59,7 @@ pub struct Project<'a> {
     events: Arc<dyn EventSink>,
     store: ObjectStore,
     index: StatIndex,
+    flags: FlagStyle,
 }
 
 impl<'a> Project<'a> {
@@ -58,6 +76,7 @@ impl<'a> Project<'a> {
         Ok(Self {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
+            flags: flags(&repo)?,
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
             extensions,
@@ -84,6 +103,11 @@ impl<'a> Project<'a> {
         Ok(self.workspace(pipeline)?.with_overlay(overlay))
     }
 
+    /// What templates in a `dvc.yaml` are resolved with.
+    pub const fn templates(&self) -> Templates<'_> {
+        Templates { values: &self.params, flags: self.flags }
+    }
+
     /// Where contents are kept.
     pub const fn store(&self) -> &ObjectStore {
         &self.store
@@ -102,15 +126,16 @@ impl<'a> Project<'a> {
         &self,
         selection: &Selection,
         force: Force,
-        commit: Commit,
+        results: Results,
         env: Vec<(String, String)>,
     ) -> Result<RunReport, Failure> {
         let workspace = self.workspace(&selection.pipeline)?;
+        let cancellation = self.session.cancellation()?;
         let group = if std::io::stdin().is_terminal() { Group::Shared } else { Group::Own };
         let processes = NativeProcesses {
             workspace: self.repo.root().to_owned(),
             output: StageOutput::Inherited,
-            cancellation: self.session.cancellation()?,
+            cancellation: cancellation.clone(),
             group,
         };
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
@@ -119,10 +144,11 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: Arc::new(processes),
             env: self.stage_env(env),
-            run_cache: Some(RunCache::new(self.store.folder())),
+            run_cache: results.remembered.then(|| RunCache::new(self.store.folder())),
+            cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
-            commit,
+            commit: results.commit,
         };
         let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
         self.save_index();
@@ -148,11 +174,21 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
-        let text = |value: &std::ffi::OsString| value.to_str().map(str::to_owned);
-        let inherited = self.session.env.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        let mut inherited = Vec::with_capacity(self.session.env.len());
+        for (name, value) in &self.session.env {
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
+                _ => {
+                    let message =
+                        format!("the environment variable `{}` is not UTF-8; stages do not see it", name.display());
+                    self.events.event(dewar_core::event::Event::Warning { message });
+                }
+            }
+        }
         let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
-        inherited.chain([root]).chain(more).collect()
+        inherited.into_iter().chain([root]).chain(more).collect()
     }
 
     /// What the environment says of the user's identity.
@@ -224,4 +260,23 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
     }
     let shared = if repo.config.dvc("cache", "shared") == Some("group") { Shared::Group } else { Shared::No };
     Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), shared, &links))
+}
+
+/// How a mapping in a command becomes flags: `parsing.bool` and `parsing.list`.
+fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
+    let refuse = |option: &str, value: &str, known: &str| {
+        let message = format!("`parsing.{option}` in `.dvc/config` is `{value}`, which is no way to write flags");
+        Failure::new(crate::failure::Kind::Pipeline, message).hint(format!("it may be {known}"))
+    };
+    let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("store_true") => BooleanFlags::StoreTrue,
+        Some("boolean_optional") => BooleanFlags::BooleanOptional,
+        Some(other) => return Err(refuse("bool", other, "store_true, boolean_optional")),
+    };
+    let lists = match repo.config.dvc("parsing", "list").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("nargs") => ListFlags::Nargs,
+        Some("append") => ListFlags::Append,
+        Some(other) => return Err(refuse("list", other, "nargs, append")),
+    };
+    Ok(FlagStyle { booleans, lists })
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::plan::Force;
-use dewar_core::repro::{self, Reach};
+use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::stage_run::Commit;
 
 use super::plan;
-use super::project::{Project, files};
+use super::project::{Project, Results, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -23,18 +23,24 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     let stages = &args.stages;
     let force = force(stages);
     if stages.dry {
-        let selection = repro::select(&files(&project), project.repo.from(), &stages.targets, reach(stages))?;
+        let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
         plan::print(&project, &selection, &workspace, force, ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let _held = project.repo.take_workspace("repro")?;
-    let selection = repro::select(&files(&project), project.repo.from(), &stages.targets, reach(stages))?;
-    let report = project.run(&selection, force, Commit::Yes, Vec::new())?;
+    let selection = select(&project, stages)?;
+    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
+    let results = Results { commit, remembered: !args.no_run_cache };
+    let report = project.run(&selection, force, results, Vec::new())?;
     if report.changed.is_empty() {
         ui.tell("Data and pipelines are up to date.")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<Selection, SelectError> {
+    repro::select(&files(project), project.templates(), project.repo.from(), &stages.targets, reach(stages))
 }
 
 /// Whether fresh stages run.

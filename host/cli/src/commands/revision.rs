@@ -38,12 +38,12 @@ pub fn read(
     match revision {
         None => {
             let files = files(project);
-            let pipeline = Pipeline::load(&files)?;
+            let pipeline = Pipeline::load(&files, project.templates())?;
             Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
         }
         Some(text) => {
             let files = CommitFiles::new(project.repo.git()?, commit(project, text)?)?;
-            let pipeline = Pipeline::load(&files)?;
+            let pipeline = Pipeline::load(&files, project.templates())?;
             Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
         }
     }

@@ -11,14 +11,13 @@ use dewar_core::path::RepoPath;
 use dewar_core::pipeline::add::{self, Existing, NewOutput, NewStage};
 use dewar_core::pipeline::files::{Overlaid, Overlay};
 use dewar_core::pipeline::{
-    Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, target,
+    Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, target, template,
 };
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach};
 use dewar_core::source::Source;
-use dewar_core::stage_run::Commit;
 
-use super::project::{Project, files};
+use super::project::{Project, Results, files};
 use crate::args::stage::{StageAddArgs, StageArgs, StageCommand, StageListArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -37,6 +36,7 @@ pub fn run(args: &StageArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 
 fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
+    let _held = project.repo.take_workspace("stage add")?;
     let files = files(&project);
     let file = project.repo.from().join(PIPELINE_FILE)?;
     let old = files.read(&file)?;
@@ -46,11 +46,21 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let text = add::with_stage(&source, &new_stage(args), existing)?;
     // Nothing is written before the pipeline with the stage in it holds.
     let overlay: Overlay = [(file.clone(), Arc::from(text.as_slice()))].into_iter().collect();
-    let pipeline = Pipeline::load(&Overlaid::new(files.clone(), overlay))?;
-    StageGraph::build(&pipeline)?;
+    let pipeline = match Pipeline::load(&Overlaid::new(files.clone(), overlay), project.templates()) {
+        Err(PipelineError::Source(error)) if template::lacks_variable(&error) => {
+            // The variable may be defined later, as DVC has it. What was there before must hold even so.
+            StageGraph::build(&Pipeline::load(&files, project.templates())?)?;
+            Failure::from(error).problems().for_each(|problem| ui.warn(problem));
+            None
+        }
+        loaded => Some(loaded?),
+    };
+    if let Some(pipeline) = &pipeline {
+        StageGraph::build(pipeline)?;
+    }
     let address = StageAddress { file: file.clone(), name: Some(args.name.clone()) };
-    let Some(stage) = pipeline.find(&address).map(|id| pipeline.stage(id)) else { return Ok(ExitCode::FAILURE) };
-    if !stage.folder.under(files.root()).is_dir() {
+    let stage = pipeline.as_ref().and_then(|pipeline| Some(pipeline.stage(pipeline.find(&address)?)));
+    if let Some(stage) = stage.filter(|stage| !stage.folder.under(files.root()).is_dir()) {
         return Err(PipelineError::NoFolder(stage.folder.clone()).into());
     }
     write_atomic(&file.under(files.root()), &text)?;
@@ -58,14 +68,14 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         ui.tell(&format!("Creating '{}'", text::visible(file.as_str())))?;
     }
     ui.tell(&format!("Adding stage '{}' in '{}'", text::visible(&args.name), text::visible(file.as_str())))?;
-    if let Some(git) = &project.repo.git {
+    if let (Some(git), Some(stage)) = (&project.repo.git, stage) {
         let outs: Vec<RepoPath> = stage.outs.iter().filter(|out| out.cached).map(|out| out.path.clone()).collect();
         gitignore::add(files.root(), &outs, |path| git.is_ignored(path).unwrap_or(false))?;
     }
     if args.run {
-        let _held = project.repo.take_workspace("stage add --run")?;
-        let selection = repro::select(&files, project.repo.from(), std::slice::from_ref(&args.name), Reach::Single)?;
-        project.run(&selection, Force::No, Commit::Yes, Vec::new())?;
+        let name = std::slice::from_ref(&args.name);
+        let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
+        project.run(&selection, Force::No, Results::default(), Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,7 +130,7 @@ fn joined(words: &[String]) -> String {
 
 fn list(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let from = project.repo.from();
     let stages = selected(&pipeline, from, args)?;
     let names: Vec<String> = stages.iter().map(|stage| stage.address.display_from(from)).collect();

@@ -20,7 +20,7 @@ use crate::ui::{Ui, Verbosity, text};
 /// When the pipeline is invalid or a file cannot be looked at.
 pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let stages = selected(&pipeline, &project, &args.targets)?;
     let workspace = project.workspace(&pipeline)?;
     let mut changed = Map::new();

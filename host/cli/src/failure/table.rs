@@ -213,6 +213,7 @@ impl From<PipelineError> for Failure {
         match error {
             PipelineError::File(error) => error.into(),
             PipelineError::Source(error) => error.into(),
+            PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
             PipelineError::NoPipeline(_) => {
                 error.into_failure(Kind::Pipeline).hint("`dewar stage add` writes a first stage")
@@ -282,6 +283,7 @@ impl From<StageError> for Failure {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
+            StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
             StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)

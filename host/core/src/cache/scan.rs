@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 
@@ -97,6 +98,29 @@ impl WorkTree<'_> {
                 Ok(Some(Scanned::Directory { id, size, files, tree: Some(tree) }))
             }
         }
+    }
+
+    /// Whether the directory at `path`, which had `files` files of `size` bytes together, has since then only gained files:
+    /// those that were there are there unchanged. When the file system does not tell when files were made, the answer is no.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn only_gained(&self, path: &Path, size: u64, files: u64, since: SystemTime) -> Result<bool, CacheError> {
+        let Some(Looked::Directory(path, rules)) = self.look(path)? else { return Ok(false) };
+        let (mut old_size, mut old_files) = (0, 0);
+        for found in walk(&path, &rules, FolderLinks::Skip)? {
+            let Ok(metadata) = std::fs::symlink_metadata(path.join(&found.relpath)) else { return Ok(false) };
+            let (Ok(made), Ok(modified)) = (metadata.created(), metadata.modified()) else { return Ok(false) };
+            if made >= since {
+                continue;
+            }
+            if modified >= since {
+                return Ok(false);
+            }
+            old_size += found.stat.size;
+            old_files += 1;
+        }
+        Ok((old_size, old_files) == (size, files))
     }
 
     pub(super) fn look(&self, path: &Path) -> Result<Option<Looked>, CacheError> {

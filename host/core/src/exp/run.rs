@@ -1,6 +1,6 @@
 //! `exp run` in the workspace: overrides, the run, the record (walk, steps 3 to 9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use dewar_text::{Map, Value};
@@ -16,7 +16,7 @@ use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::Overlay;
 use crate::pipeline::lock::Sizes;
 use crate::pipeline::stage::DEFAULT_PARAMS;
-use crate::pipeline::{LockFile, PipelineError, Place, ProjectFiles, Stage};
+use crate::pipeline::{LockFile, PipelineError, Place, ProjectFiles};
 use crate::python;
 use crate::repro::Selection;
 use crate::schedule::{RunError, RunReport};
@@ -78,7 +78,7 @@ pub fn overridden(
 pub fn write_overrides(files: &dyn ProjectFiles, overlay: &Overlay) -> Result<(), ExperimentError> {
     for (file, text) in overlay {
         if files.read(file)?.as_deref() != Some(text.as_ref()) {
-            fs::write_atomic(&file.under(files.root()), text)?;
+            fs::write_inside(files.root(), file, text)?;
         }
     }
     Ok(())
@@ -144,8 +144,8 @@ pub fn record(
     report: &RunReport,
     recording: &Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
-    let extra = extra_paths(selection);
-    let snapshot = git.snapshot(ExtraPaths { unless_ignored: &extra, always: &[] })?;
+    let (own, other) = extra_paths(selection);
+    let snapshot = git.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
     let message = match recording.message {
         Some(message) => message.to_owned(),
         None => record::default_message(&python::json_sorted(&what_ran(report))),
@@ -167,27 +167,28 @@ fn what_ran(report: &RunReport) -> Value {
     Value::Map(entries.collect::<Map>())
 }
 
-fn extra_paths(selection: &Selection) -> Vec<RepoPath> {
-    let stages: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
-    let is_output = |path: &RepoPath| {
-        selection.pipeline.stages().any(|(_, stage)| stage.outs.iter().any(|out| path.is_within(&out.path)))
-    };
-    let mut paths = std::collections::BTreeSet::new();
-    for stage in &stages {
-        paths.insert(stage.address.file.clone());
+/// The files of the pipeline itself, which an experiment is nothing without, and what else belongs to the stages.
+fn extra_paths(selection: &Selection) -> (Vec<RepoPath>, Vec<RepoPath>) {
+    let outs = selection.pipeline.stages().flat_map(|(_, stage)| &stage.outs).map(|out| &out.path);
+    let outs: HashSet<&RepoPath> = outs.collect();
+    let is_output =
+        |path: &RepoPath| std::iter::successors(Some(path.clone()), RepoPath::parent).any(|path| outs.contains(&path));
+    let (mut own, mut other) = (BTreeSet::new(), BTreeSet::new());
+    for stage in selection.order.iter().map(|id| selection.pipeline.stage(*id)) {
+        own.insert(stage.address.file.clone());
         if stage.address.name.is_some() {
-            paths.insert(LockFile::path_for(&stage.address.file));
+            own.insert(LockFile::path_for(&stage.address.file));
         }
-        paths.extend(stage.params.iter().map(|param| param.file.clone()));
+        other.extend(stage.params.iter().map(|param| param.file.clone()));
         let deps = stage.deps.iter().filter_map(|dep| match &dep.place {
             Place::Inside(path) if !is_output(path) => Some(path.clone()),
             _ => None,
         });
-        paths.extend(deps);
-        paths.extend(stage.outs.iter().filter(|out| !out.cached).map(|out| out.path.clone()));
+        other.extend(deps);
+        other.extend(stage.outs.iter().filter(|out| !out.cached).map(|out| out.path.clone()));
     }
     for file in selection.pipeline.files().values() {
-        paths.extend(file.params.iter().chain(&file.metrics).chain(&file.plots).cloned());
+        other.extend(file.params.iter().chain(&file.metrics).chain(&file.plots).cloned());
     }
-    paths.into_iter().collect()
+    (own.into_iter().collect(), other.into_iter().collect())
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipeline::{PipelineError, ProjectFiles};
+use crate::params::ParamFiles;
+use crate::pipeline::{FlagStyle, PipelineError, ProjectFiles, Templates};
+use crate::testing::YamlOnly;
 
 /// Files that exist in memory alone.
 struct Texts(BTreeMap<RepoPath, String>, PathBuf);
@@ -25,7 +27,9 @@ impl ProjectFiles for Texts {
 
 fn pipeline(text: &str) -> Pipeline {
     let file = RepoPath::parse("dvc.yaml").unwrap();
-    Pipeline::load(&Texts([(file, text.to_owned())].into(), "/project".into())).unwrap()
+    let values = ParamFiles::new(YamlOnly::version("1"), None);
+    let templates = Templates { values: &values, flags: FlagStyle::default() };
+    Pipeline::load(&Texts([(file, text.to_owned())].into(), "/project".into()), templates).unwrap()
 }
 
 fn names(pipeline: &Pipeline, order: &[StageId]) -> Vec<String> {

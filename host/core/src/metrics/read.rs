@@ -23,9 +23,9 @@ pub type ReadObject<'a> = dyn Fn(&ObjectId) -> Option<Vec<u8>> + Sync + 'a;
 /// Which parameters are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParamScope {
-    /// What stages declare, all of `params.yaml` at the root, and the files under `params` at the top of a `dvc.yaml`.
+    /// What stages declare and templates take, all of `params.yaml` at the root, and the files under `params` at the top of a `dvc.yaml`.
     All,
-    /// Only what stages declare.
+    /// Only what stages declare and templates take.
     Declared,
 }
 
@@ -63,6 +63,9 @@ impl<'a> RevisionReader<'a> {
             for dep in &stage.params {
                 add_keys(&mut wanted, &dep.file, &dep.keys);
             }
+        }
+        for (file, keys) in self.pipeline.files().values().flat_map(|file| &file.taken) {
+            add_keys(&mut wanted, file, &ParamKeys::Some(keys.iter().cloned().collect()));
         }
         if scope == ParamScope::All {
             let top = self.pipeline.files().values().flat_map(|file| &file.params);

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::params::ParamFiles;
-use crate::pipeline::Pipeline;
 use crate::pipeline::files::{ProjectFiles, WorkFiles};
+use crate::pipeline::{FlagStyle, Pipeline, Templates};
 use crate::testing::{Project, YamlOnly, path};
 
 const PIPELINE: &str = "stages:
@@ -82,7 +82,7 @@ fn with_reader<T>(files: &dyn RevisionFiles, read: impl FnOnce(&RevisionReader<'
     let params = ParamFiles::new(YamlOnly::version("1"), None);
     let cache = cache();
     let objects = |id: &ObjectId| cache.get(id.as_str()).map(|bytes| bytes.to_vec());
-    let pipeline = Pipeline::load(files).unwrap();
+    let pipeline = Pipeline::load(files, Templates { values: &params, flags: FlagStyle::default() }).unwrap();
     read(&RevisionReader::new(files, &pipeline, &params, &objects))
 }
 
@@ -137,6 +137,27 @@ fn only_what_stages_declare_on_request() {
     assert_eq!(
         shown(&data.params),
         [("params.yaml", Some(&yaml("{lr: 0.1, nest: {a: 1}}"))), ("extra.yaml", Some(&yaml("{k: 1}")))]
+    );
+}
+
+#[test]
+fn what_templates_take_of_files_counts() {
+    let project = Project::new();
+    let pipeline = "vars: [vars.yaml, own: 1]
+stages:
+  t: {cmd: 'c ${a.b} ${own}'}
+  g: {foreach: '${models}', do: {cmd: 'c ${item.lr}', params: [other]}}
+";
+    project.write("dvc.yaml", pipeline);
+    project.write("vars.yaml", "a: {b: 1, c: 2}\nmore: 3\n");
+    project.write("params.yaml", "models: {x: {lr: 1, n: 2}, y: {lr: 3}}\nother: 4\nunused: 5\n");
+    let data = data_of(&WorkFiles::new(project.git().root().to_owned()), ParamScope::Declared);
+    assert_eq!(
+        shown(&data.params),
+        [
+            ("params.yaml", Some(&yaml("{models: {x: {lr: 1}, y: {lr: 3}}, other: 4}"))),
+            ("vars.yaml", Some(&yaml("{a: {b: 1}}"))),
+        ]
     );
 }
 

@@ -102,6 +102,9 @@ fn command(name: &str, span: Span, entries: &[Entry]) -> Result<Command, Diagnos
         Command::Text(text) if text.trim().is_empty() => {
             Err(Diagnostic::error("no-command", format!("the `cmd` of the stage `{name}` is empty")).at(node.span))
         }
+        Command::List(list) if list.is_empty() => {
+            Err(Diagnostic::error("no-command", format!("the `cmd` of the stage `{name}` is empty")).at(node.span))
+        }
         Command::Text(text) if has_nul(text) => Err(nul(node.span)),
         Command::List(list) if list.iter().any(has_nul) => Err(nul(node.span)),
         _ => Ok(command),
@@ -150,15 +153,6 @@ impl Paths<'_> {
         };
         Err(outside(node.span, what, &error))
     }
-
-    /// How the lock names it.
-    fn in_lock(&self, place: &Place) -> String {
-        match place {
-            Place::Inside(path) => path.relative_to(self.folder),
-            Place::Outside(path) => path.display().to_string(),
-            Place::Elsewhere(url) => url.clone(),
-        }
-    }
 }
 
 fn outside(span: Span, what: &str, error: &PathError) -> Diagnostic {
@@ -190,7 +184,7 @@ fn dependencies(node: &Node, paths: &Paths<'_>) -> Result<Vec<Dependency>, Diagn
             .place(text)
             .map_err(|error| Diagnostic::error("bad-path", format!("a dependency: {error}")).at(item.span))?;
         if !deps.iter().any(|dep| dep.place == place) {
-            deps.push(Dependency { path: paths.in_lock(&place), place });
+            deps.push(Dependency { path: text.to_owned(), place });
         }
     }
     // The lock's order.
@@ -283,7 +277,7 @@ fn output(
         return Err(Diagnostic::error("duplicate-output", format!("the output `{text}` is named twice")).at(item.span));
     }
     let mut out = Output {
-        lock_path: path.relative_to(paths.folder),
+        lock_path: text.to_owned(),
         path,
         kind,
         cached: true,

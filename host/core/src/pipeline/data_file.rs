@@ -67,8 +67,39 @@ pub fn new_text(file_name: &str, locked: &LockedPath) -> String {
     yaml::write(&Value::Map([("outs".to_owned(), outs)].into_iter().collect()))
 }
 
+/// What may stand at the top of a `.dvc` file (DVC 3.67's schema).
+const TOP: &[&str] = &["outs", "deps", "wdir", "md5", "frozen", "always_changed", "desc", "meta", "cmd"];
+/// What may stand in its output.
+const OUTPUT: &[&str] = &[
+    "path",
+    "md5",
+    "blake3",
+    "hash",
+    "size",
+    "nfiles",
+    "isexec",
+    "etag",
+    "checksum",
+    "version_id",
+    "files",
+    "cloud",
+    "cache",
+    "persist",
+    "remote",
+    "push",
+    "desc",
+    "type",
+    "labels",
+    "meta",
+];
+
 fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> {
     let top = schema::mapping(node, "a `.dvc` file")?;
+    schema::only(top, TOP, "a `.dvc` file")?;
+    if let Some(node) = schema::get(top, "cmd") {
+        let error = Diagnostic::error("old-stage", "a `.dvc` file with a command is of DVC before 1.0").at(node.span);
+        return Err(error.help("write the stage into `dvc.yaml`: `dewar stage add`"));
+    }
     let beside = file.parent().unwrap_or_default();
     let outside = |span: Span, error: &dyn std::fmt::Display| Diagnostic::error("outside", error.to_string()).at(span);
     let folder = match schema::get(top, "wdir") {
@@ -77,7 +108,12 @@ fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> 
     };
     let mut entry = LockEntry::default();
     let mut outs = Vec::new();
-    for item in items(top, "outs")? {
+    let outputs = items(top, "outs")?;
+    if let Some(second) = outputs.get(1) {
+        return Err(Diagnostic::error("several-outputs", "a `.dvc` file tracks one output").at(second.span));
+    }
+    for item in outputs {
+        schema::only(schema::mapping(item, "an output")?, OUTPUT, "an output")?;
         let locked = LockedPath::read(item)?;
         let path = folder.join(&locked.path).map_err(|error| outside(item.span, &error))?;
         if path.is_root() {

@@ -1,12 +1,13 @@
-//! [`PipelineFile`]: a `dvc.yaml` as written, checked against its schema at the top level.
+//! [`PipelineFile`]: a `dvc.yaml` with its templates resolved, checked against its schema at the top level.
 
 use dewar_text::{Diagnostic, Node, Span, yaml};
 
-use super::schema;
+use super::template::{self, TemplateParams, Templates};
+use super::{PipelineError, ProjectFiles, schema};
 use crate::path::RepoPath;
-use crate::source::{Source, SourceError};
+use crate::source::Source;
 
-/// A `dvc.yaml` as written.
+/// A `dvc.yaml` with its templates resolved.
 #[derive(Debug, Clone)]
 pub struct PipelineFile {
     /// Its text.
@@ -19,14 +20,16 @@ pub struct PipelineFile {
     pub metrics: Vec<RepoPath>,
     /// Data files of plots that are named without a stage.
     pub plots: Vec<RepoPath>,
+    /// What its templates took of parameter files.
+    pub taken: TemplateParams,
 }
 
-/// A stage as written.
+/// A stage whose templates are resolved.
 #[derive(Debug, Clone)]
 pub struct Definition {
     /// Its name.
     pub name: String,
-    /// Where the name stands.
+    /// Where the name stands, or that of the group it is generated from.
     pub span: Span,
     /// The mapping behind the name.
     pub node: Node,
@@ -36,19 +39,21 @@ pub struct Definition {
 const TOP: &[&str] = &["stages", "vars", "params", "metrics", "plots", "artifacts", "datasets"];
 
 impl PipelineFile {
-    /// Reads a `dvc.yaml`.
+    /// Reads a `dvc.yaml`; its templates may name values of other `files`.
     ///
     /// # Errors
-    /// When the text is no YAML, or not what a pipeline may hold.
-    pub fn parse(source: &Source) -> Result<Self, Box<SourceError>> {
-        let node = yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?;
+    /// When the text is no YAML, or not what a pipeline may hold, or a template cannot be resolved.
+    pub fn parse(source: &Source, files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
+        let error = |diagnostic| source.error(diagnostic);
+        let node = yaml::read(&source.text).map_err(error)?;
+        schema::only(schema::mapping(&node, "a pipeline").map_err(error)?, TOP, "a pipeline").map_err(error)?;
+        let (node, taken) = template::resolve(source, node, files, templates)?;
         let folder = source.file.parent().unwrap_or_default();
-        Self::from_node(source, &node, &folder).map_err(|diagnostic| source.error(diagnostic))
+        Ok(Self { taken, ..Self::from_node(source, &node, &folder).map_err(error)? })
     }
 
     fn from_node(source: &Source, node: &Node, folder: &RepoPath) -> Result<Self, Diagnostic> {
         let top = schema::mapping(node, "a pipeline")?;
-        schema::only(top, TOP, "a pipeline")?;
         let mut stages = Vec::new();
         if let Some(node) = schema::get(top, "stages") {
             for entry in schema::mapping(node, "`stages`")? {
@@ -66,6 +71,7 @@ impl PipelineFile {
             params: files("params")?,
             metrics: files("metrics")?,
             plots: plots(top, folder)?,
+            taken: TemplateParams::new(),
         })
     }
 }

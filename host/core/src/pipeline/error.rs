@@ -1,6 +1,7 @@
 //! [`PipelineError`]: why the files of a pipeline cannot be used.
 
 use crate::fs::FsError;
+use crate::params::files::ParamsError;
 use crate::path::RepoPath;
 use crate::source::SourceError;
 
@@ -13,6 +14,9 @@ pub enum PipelineError {
     /// What was written in a file is wrong.
     #[error(transparent)]
     Source(#[from] Box<SourceError>),
+    /// A parameter file whose values templates name cannot be read.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
     /// A file of a commit cannot be read.
     #[error("cannot read `{file}`: {source}")]
     Unreadable {

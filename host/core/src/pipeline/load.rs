@@ -10,6 +10,7 @@ use super::definition::PipelineFile;
 use super::files::ProjectFiles;
 use super::lock::{LockEntry, LockFile};
 use super::stage::{Stage, StageAddress};
+use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
 use crate::digest::Algorithm;
 use crate::path::RepoPath;
@@ -31,15 +32,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Loads every `dvc.yaml` and `.dvc` file of the project, with their locks.
+    /// Loads every `dvc.yaml` and `.dvc` file of the project, with their locks; templates are resolved with `templates`.
     ///
     /// # Errors
-    /// When one of them is invalid.
-    pub fn load(files: &dyn ProjectFiles) -> Result<Self, PipelineError> {
+    /// When one of them is invalid, or a file that its templates name.
+    pub fn load(files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
         let mut pipeline = Self::default();
         for file in files.pipeline_files()? {
             let Some(text) = files.read(&file)? else { continue };
-            pipeline.add_file(files, Source::new(file, text))?;
+            pipeline.add_file(files, templates, Source::new(file, text))?;
         }
         pipeline.refuse_outputs_around_files(files)?;
         Ok(pipeline)
@@ -65,7 +66,12 @@ impl Pipeline {
         Err(source.errors(diagnostics.collect()).into())
     }
 
-    fn add_file(&mut self, files: &dyn ProjectFiles, source: Source) -> Result<(), PipelineError> {
+    fn add_file(
+        &mut self,
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+        source: Source,
+    ) -> Result<(), PipelineError> {
         let file = source.file.clone();
         if file.file_name() != PIPELINE_FILE {
             let data = DataFile::parse(source)?;
@@ -73,7 +79,7 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(&source)?;
+        let parsed = PipelineFile::parse(&source, files, templates)?;
         for definition in &parsed.stages {
             let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
             self.add_stage(stage);
@@ -166,7 +172,13 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        Pipeline::load(&WorkFiles::new(dir.path().to_owned()))
+        load_dir(&dir)
+    }
+
+    fn load_dir(dir: &tempfile::TempDir) -> Result<Pipeline, PipelineError> {
+        let values = crate::params::ParamFiles::new(crate::testing::YamlOnly::version("1"), None);
+        let templates = Templates { values: &values, flags: super::super::FlagStyle::default() };
+        Pipeline::load(&WorkFiles::new(dir.path().to_owned()), templates)
     }
 
     #[test]
@@ -190,6 +202,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("real"), "stages:\n  a:\n    cmd: x\n").unwrap();
         std::os::unix::fs::symlink("real", dir.path().join("dvc.yaml")).unwrap();
-        assert_eq!(Pipeline::load(&WorkFiles::new(dir.path().to_owned())).unwrap().stages().len(), 1);
+        assert_eq!(load_dir(&dir).unwrap().stages().len(), 1);
     }
 }

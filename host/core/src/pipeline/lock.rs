@@ -55,6 +55,9 @@ impl LockedPath {
             Some(node) => Some(schema::text(node, "`hash`")?),
             None => None,
         };
+        if schema::get(entries, "path").is_none() {
+            return Err(Diagnostic::error("no-path", "an entry must say its `path`").at(node.span));
+        }
         for entry in entries {
             match entry.key.as_str() {
                 "path" => schema::text(&entry.value, "`path`")?.clone_into(&mut read.path),
@@ -179,14 +182,27 @@ impl LockEntry {
     /// What is remembered of the dependency that the lock names `path`.
     #[must_use]
     pub fn dep(&self, path: &str) -> Option<&LockedPath> {
-        self.deps.iter().find(|dep| dep.path == path)
+        named(&self.deps, path)
     }
 
     /// What is remembered of the output that the lock names `path`.
     #[must_use]
     pub fn out(&self, path: &str) -> Option<&LockedPath> {
-        self.outs.iter().find(|out| out.path == path)
+        named(&self.outs, path)
     }
+}
+
+/// The item of this path, however each of them is written: `data`, `./data` and `data/` are one.
+fn named<'a>(items: &'a [LockedPath], path: &str) -> Option<&'a LockedPath> {
+    let cleaned = |text: &str| {
+        let is_absolute = text.starts_with('/');
+        let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        (is_absolute, parts.join("/"))
+    };
+    items.iter().find(|item| item.path == path).or_else(|| {
+        let wanted = cleaned(path);
+        items.iter().find(|item| cleaned(&item.path) == wanted)
+    })
 }
 
 /// A `dvc.lock`.
@@ -271,7 +287,9 @@ impl LockFile {
         let indented = stages.iter().zip(&starts).all(|(entry, start)| entry.key_span.start == start + 2);
         let ends = starts.iter().skip(1).copied().chain([end]);
         let Some(head) = starts.first().and_then(|first| text.get(..*first)) else { return false };
-        if !indented || !head.ends_with(STAGES) || text.contains('\r') {
+        // An anchor may be used by another stage than the one it stands in.
+        let has_anchors = [": &", "- &", ": *", "- *"].iter().any(|anchor| text.contains(anchor));
+        if !indented || !head.ends_with(STAGES) || text.contains('\r') || has_anchors {
             return false;
         }
         for ((entry, start), end) in stages.iter().zip(&starts).zip(ends) {
@@ -401,6 +419,22 @@ mod tests {
         let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
+    }
+
+    #[test]
+    fn a_path_is_found_however_it_is_written() {
+        let lock = parse(LOCK).unwrap();
+        let entry = lock.get("b").unwrap();
+        assert!(entry.dep("./a").is_some() && entry.out("b/").is_some() && entry.dep("/a").is_none());
+    }
+
+    #[test]
+    fn anchors_do_not_outlive_their_stage() {
+        let text =
+            "schema: '2.0'\nstages:\n  a:\n    cmd: x\n    deps: &d\n    - path: p\n  b:\n    cmd: y\n    deps: *d\n";
+        let mut lock = parse(text).unwrap();
+        lock.set("a", LockEntry { command: Some(Command::Text("z".into())), ..LockEntry::default() });
+        assert_eq!(parse(&lock.to_text()).unwrap().get("b").unwrap().deps.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pipelines: what stands in `dvc.yaml`, `dvc.lock` and `.dvc` files (walk, step 5).
 //!
-//! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`definition`]
-//! (a `dvc.yaml` as written), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
+//! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`template`]
+//! (`${...}`, `foreach`, `matrix`), [`definition`] (a `dvc.yaml`), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
 //! whole project), [`target`] (what the user names), [`add`] (`stage add`).
 
 pub mod add;
@@ -15,6 +15,7 @@ pub mod lock;
 mod schema;
 pub mod stage;
 pub mod target;
+pub mod template;
 
 pub use error::PipelineError;
 pub use files::ProjectFiles;
@@ -23,3 +24,4 @@ pub use lock::{LockEntry, LockFile, LockedPath};
 pub use stage::{
     Command, Dependency, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys, Place, Stage, StageAddress,
 };
+pub use template::{FlagStyle, Templates};

@@ -79,7 +79,7 @@ impl Place {
 pub struct Dependency {
     /// Where it is.
     pub place: Place,
-    /// How the lock names it: relative to the stage's folder, normalised.
+    /// How it is written, which is how the lock names it (DVC's rule): relative to the stage's folder.
     pub path: String,
 }
 
@@ -119,7 +119,7 @@ pub enum OutputKind {
 pub struct Output {
     /// Where it is, always inside the project.
     pub path: RepoPath,
-    /// How the lock names it: relative to the stage's folder.
+    /// How it is written, which is how the lock names it.
     pub lock_path: String,
     /// What it is for.
     pub kind: OutputKind,

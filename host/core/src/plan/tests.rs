@@ -1,13 +1,12 @@
 use std::collections::HashMap;
 
-use dewar_text::yaml;
+use dewar_text::{Span, yaml};
 
 use super::*;
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::path::RepoPath;
 use crate::pipeline::build;
-use crate::pipeline::definition::PipelineFile;
-use crate::source::Source;
+use crate::pipeline::definition::Definition;
 
 /// Files that exist in memory alone; a lost object is in no cache.
 #[derive(Default, Clone)]
@@ -62,9 +61,9 @@ impl Observe for Seen {
 
 fn stage(text: &str) -> Stage {
     let file = RepoPath::parse("dvc.yaml").unwrap();
-    let source = Source::new(file.clone(), format!("stages:\n  s: {text}\n").into_bytes());
-    let parsed = PipelineFile::parse(&source).unwrap();
-    build::stage(&file, std::path::Path::new("/project"), &parsed.stages[0]).unwrap()
+    let node = yaml::read(text.as_bytes()).unwrap();
+    let definition = Definition { name: "s".into(), span: Span::default(), node };
+    build::stage(&file, std::path::Path::new("/project"), &definition).unwrap()
 }
 
 /// What the lock holds after a run with these files.

@@ -32,7 +32,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let staging = RepoPath::parse(".dvc/tmp")?;
     let uncommitted = if args.no_force { Uncommitted::Refuse } else { Uncommitted::Keep };
     let applied = apply::apply(git, commit, uncommitted, &staging, &identity, session.commit_time())?;
-    let pipeline = Pipeline::load(&files(&project))?;
+    let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let stages: Vec<_> = pipeline.stages().map(|(_, stage)| stage).collect();
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
@@ -54,7 +54,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
 /// Before anything is written: git keeps aside what it knows; outputs that only the workspace has would be gone.
 fn refuse_loss(project: &Project<'_>) -> Result<(), Failure> {
     // A pipeline that cannot be read names no outputs; applying an experiment may be the way to mend it.
-    let Ok(pipeline) = Pipeline::load(&files(project)) else { return Ok(()) };
+    let Ok(pipeline) = Pipeline::load(&files(project), project.templates()) else { return Ok(()) };
     match track::unsaved(&project.workspace(&pipeline)?, &pipeline)?.into_iter().next() {
         Some(path) => Err(track::TrackError::WouldLose(path).into()),
         None => Ok(()),

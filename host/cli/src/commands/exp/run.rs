@@ -9,11 +9,10 @@ use dewar_core::exp::run::{self, Recording};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::Overlaid;
 use dewar_core::repro;
-use dewar_core::stage_run::Commit;
 
 use crate::args::run::ExpRunArgs;
 use crate::commands::plan;
-use crate::commands::project::{Project, files};
+use crate::commands::project::{Project, Results, files};
 use crate::commands::repro::{force, reach};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -33,7 +32,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if stages.dry {
         let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
         let seen = Overlaid::new(files(&project), overlay.clone());
-        let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+        let selection = repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         plan::print(&project, &selection, &workspace, force(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
@@ -44,7 +43,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let overlay = run::overridden(&files(&project), &project.params, from, &overrides)?;
     // Before anything is written: the pipeline must be valid, and have the targets.
     let seen = Overlaid::new(files(&project), overlay.clone());
-    let selection = repro::select(&seen, from, &stages.targets, reach(stages))?;
+    let selection = repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?;
     run::write_overrides(&files(&project), &overlay)?;
     let mark = style::NAME;
     ui.tell(&format!("Reproducing experiment '{mark}{}{mark:#}'", identified.name))?;
@@ -52,7 +51,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let report = project.run(&selection, force(stages), Commit::Yes, env)?;
+    let report = project.run(&selection, force(stages), Results::default(), env)?;
     let recording =
         Recording { message: args.message.as_deref(), identity: &project.identity(), time: session.commit_time() };
     let experiment = run::record(git, &identified, &selection, &report, &recording)?;

@@ -88,6 +88,7 @@ pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> 
     let remembered = project.remembered("show");
     let reader = CommitReader {
         params: &project.params,
+        flags: project.templates().flags,
         objects: &objects,
         remembered: Some(&remembered),
         refresh: if args.force { Refresh::Always } else { Refresh::Never },
@@ -100,7 +101,7 @@ pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> 
 
 fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, PipelineError> {
     let files = files(project);
-    let pipeline = Pipeline::load(&files)?;
+    let pipeline = Pipeline::load(&files, project.templates())?;
     let store = project.store();
     let objects = |id: &ObjectId| object(store, id);
     Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(scope))

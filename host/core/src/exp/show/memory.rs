@@ -18,8 +18,8 @@ use crate::metrics::{Content, FileData, Files, OutputContent, ParamScope, Revisi
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 
-/// Raised when the form changes.
-const VERSION: i64 = 1;
+/// Raised when the form changes, or what is read of a commit.
+const VERSION: i64 = 2;
 
 fn place(folder: &Path, scope: ParamScope, commit: CommitId) -> PathBuf {
     let digits = commit.to_string();

@@ -7,7 +7,7 @@ use super::memory;
 use crate::git::{CommitId, CommitTime, Git, GitError};
 use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
 use crate::params::ParamFiles;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
 
 /// Below so many commits a second thread costs more than it gains.
 const COMMITS_A_THREAD: usize = 8;
@@ -50,6 +50,8 @@ pub enum Refresh {
 pub struct CommitReader<'a> {
     /// How parameter and metrics files are read.
     pub params: &'a ParamFiles,
+    /// How a mapping in a command becomes flags.
+    pub flags: FlagStyle,
     /// Where outputs are read that git does not have.
     pub objects: &'a ReadObject<'a>,
     /// Where results are remembered; disposable.
@@ -129,7 +131,7 @@ impl CommitReader<'_> {
 
     fn data(&self, git: &Git, commit: CommitId) -> Result<RevisionData, RevisionError> {
         let files = CommitFiles::new(git, commit)?;
-        let pipeline = Pipeline::load(&files)?;
+        let pipeline = Pipeline::load(&files, Templates { values: self.params, flags: self.flags })?;
         Ok(RevisionReader::new(&files, &pipeline, self.params, self.objects).data(self.scope))
     }
 }

@@ -8,8 +8,8 @@ use super::*;
 use crate::digest::ObjectId;
 use crate::metrics::{FileData, ParamScope, RevisionReader};
 use crate::params::ParamFiles;
-use crate::pipeline::Pipeline;
 use crate::pipeline::files::WorkFiles;
+use crate::pipeline::{FlagStyle, Pipeline, Templates};
 use crate::testing::{Project, YamlOnly, path};
 
 /// A baseline with `lr: 0.1` and experiments `e1`, `e2`, .. of the learning rates that are given, a second apart.
@@ -56,11 +56,12 @@ impl Tried {
         let params = ParamFiles::new(YamlOnly::version(plugin), None);
         let objects = |_: &ObjectId| None;
         let work = WorkFiles::new(git.root().to_owned());
-        let workspace = Pipeline::load(&work)
+        let workspace = Pipeline::load(&work, Templates { values: &params, flags: FlagStyle::default() })
             .map(|pipeline| RevisionReader::new(&work, &pipeline, &params, &objects).data(ParamScope::All));
         let remembered = self.remembered();
         let reader = CommitReader {
             params: &params,
+            flags: FlagStyle::default(),
             objects: &objects,
             remembered: Some(&remembered),
             refresh,
@@ -227,6 +228,7 @@ fn many_commits_are_read_by_several_threads_in_order() {
     };
     let reader = CommitReader {
         params: &params,
+        flags: FlagStyle::default(),
         objects: &objects,
         remembered: None,
         refresh: Refresh::Never,
