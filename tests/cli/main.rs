@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
 mod bad_input;
+mod bad_params;
 mod full_disk;
 mod plugins;
 mod runs;
