@@ -63,7 +63,7 @@ fn project(count: usize) -> tempfile::TempDir {
     let workspace = setup.workspace(&dir);
     let mut lock = LockFile::new(RepoPath::parse("dvc.lock").unwrap());
     for (_, stage) in pipeline.stages() {
-        let out = &stage.outs[0];
+        let out = stage.outs.first().unwrap();
         let kept = workspace.tree().ingest(workspace.store(), &out.path, Algorithm::Blake3).unwrap();
         let outs = vec![LockedPath { path: out.lock_path.clone(), id: Some(kept.id().clone()), ..Default::default() }];
         lock.set(stage.address.name.as_deref().unwrap(), LockEntry { outs, ..inputs(stage, &workspace).unwrap() });

@@ -1,14 +1,15 @@
 //! Brings one stage up to date: leave it, restore its result, or run it and keep what came out (walk, steps 7 and 8).
 
 mod error;
+mod execute;
+mod restore;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::cache::{CacheError, ObjectStore, Wanted};
-use crate::digest::ObjectId;
+use crate::cache::{CacheError, ObjectStore};
 use crate::event::{Event, EventSink};
-use crate::extension::{Job, Outcome, Processes, StageExecutor};
+use crate::extension::{Processes, StageExecutor};
 use crate::git::Git;
 use crate::gitignore;
 use crate::observe::{Content, Observe};
@@ -210,22 +211,6 @@ impl StageRunner<'_> {
         self.workspace.store()
     }
 
-    fn check_out_one(&self, id: &ObjectId, executable: bool, path: &RepoPath) -> Result<(), StageError> {
-        self.check_out_from(self.store(), id, executable, path)
-    }
-
-    fn check_out_from(
-        &self,
-        store: &ObjectStore,
-        id: &ObjectId,
-        executable: bool,
-        path: &RepoPath,
-    ) -> Result<(), StageError> {
-        self.workspace.tree().check_out(store, &Wanted { id, executable }, path)?;
-        self.workspace.forget(path);
-        Ok(())
-    }
-
     /// A `.dvc` file: missing data is restored, changed data is kept and remembered (DVC's "verifying data sources").
     fn track(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<StageEnd, StageError> {
         let mut entry = locked.cloned().unwrap_or_default();
@@ -260,141 +245,6 @@ impl StageRunner<'_> {
             self.events.event(Event::Warning { message });
         }
         Ok(if changed { StageEnd::Tracked(entry) } else { StageEnd::Fresh })
-    }
-
-    fn is_as_locked(&self, locked: &LockedPath, place: &Place) -> Result<bool, StageError> {
-        let Some(id) = &locked.id else { return Ok(false) };
-        let found = self.workspace.content(place, id.algorithm())?;
-        Ok(found.is_some_and(|found| found.id == *id))
-    }
-
-    /// The outputs that came out of these inputs before, when all of them can be had: from the lock, else the run cache.
-    fn known_result(
-        &self,
-        stage: &Stage,
-        locked: Option<&LockEntry>,
-        inputs: &LockEntry,
-    ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        // What outlives its runs, or has no inputs to tell runs apart by, is not to be had again.
-        if !RunCache::remembers(stage) {
-            return Ok(None);
-        }
-        let only_outs = |entry: &LockEntry| {
-            let outs = stage.outs.iter().filter_map(|out| {
-                Some(LockedPath { path: out.lock_path.clone(), ..entry.out(&out.lock_path)?.clone() })
-            });
-            sorted(outs.collect())
-        };
-        if let Some(locked) = locked
-            && same_inputs(stage, locked, inputs)
-            && self.is_obtainable(stage, locked)?
-        {
-            return Ok(Some(only_outs(locked)));
-        }
-        let Some(run_cache) = &self.run_cache else { return Ok(None) };
-        let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
-        let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
-        let mut failed = None;
-        let usable = |entry: &LockEntry| {
-            self.is_obtainable(stage, entry).unwrap_or_else(|error| {
-                failed = Some(error);
-                false
-            })
-        };
-        let found = run_cache.find(&asked, usable)?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(found.map(|found| only_outs(&found))),
-        }
-    }
-
-    /// Whether every output of the entry is in the workspace or in the cache.
-    fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, StageError> {
-        for out in &stage.outs {
-            let Some(known) = entry.out(&out.lock_path) else { return Ok(false) };
-            let Some(id) = &known.id else { return Ok(false) };
-            if !self.store().contains(id)? && !self.is_as_locked(known, &Place::Inside(out.path.clone()))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Checks outputs out; false when the cache's objects turn out to be damaged, so that the stage has to run after all.
-    fn check_out(&self, stage: &Stage, outs: &[LockedPath]) -> Result<bool, StageError> {
-        let copying = self.store().copying();
-        for out in &stage.outs {
-            let Some(known) = outs.iter().find(|known| known.path == out.lock_path) else { continue };
-            let Some(id) = &known.id else { continue };
-            if self.is_as_locked(known, &Place::Inside(out.path.clone()))? {
-                continue;
-            }
-            // What git keeps must not be a link into the cache.
-            let store = if out.cached { self.store() } else { &copying };
-            match self.check_out_from(store, id, known.executable, &out.path) {
-                Ok(()) => {}
-                Err(StageError::Cache(error @ (CacheError::Missing { .. } | CacheError::Corrupt { .. }))) => {
-                    self.events.event(Event::Warning { message: format!("{error}; the stage runs again") });
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    fn execute(&self, stage: &Stage) -> Result<(), StageError> {
-        // Before anything is removed.
-        if !stage.folder.under(self.workspace.root()).is_dir() {
-            return Err(StageError::NoFolder { stage: stage.address.clone(), folder: stage.folder.clone() });
-        }
-        for out in &stage.outs {
-            if out.persists || out.checkpoint {
-                self.workspace.tree().unprotect(&out.path)?;
-            } else {
-                self.workspace.tree().remove(&out.path)?;
-            }
-        }
-        let commands = stage.command.as_ref().map(crate::pipeline::Command::shell_texts).unwrap_or_default();
-        self.tell(stage, |stage| Event::StageStarted { stage });
-        let (events, address, texts) = (Arc::clone(&self.events), stage.address.to_string(), commands.clone());
-        let started = Arc::new(move |index: usize| {
-            if let Some(command) = texts.get(index) {
-                events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
-            }
-        });
-        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started);
-        // A command may write anywhere, and it took its time.
-        self.workspace.forget_all();
-        match outcome? {
-            Outcome::Succeeded => Ok(()),
-            Outcome::Cancelled => Err(StageError::Cancelled { stage: stage.address.clone() }),
-            Outcome::Failed { command, exit_code, message } => Err(StageError::Failed {
-                stage: stage.address.clone(),
-                command: commands.into_iter().nth(command).unwrap_or_default(),
-                exit_code,
-                message,
-            }),
-        }
-    }
-
-    fn job(&self, stage: &Stage, commands: Vec<String>) -> Job {
-        let mut env = self.env.clone();
-        env.push(("DVC_STAGE".to_owned(), stage.address.to_string()));
-        let deps = stage.deps.iter().map(|dep| match &dep.place {
-            Place::Inside(path) => path.to_string(),
-            Place::Outside(path) => path.display().to_string(),
-            Place::Elsewhere(url) => url.clone(),
-        });
-        Job {
-            stage: stage.address.to_string(),
-            commands,
-            working_dir: stage.folder.clone(),
-            env,
-            dependencies: deps.chain(stage.params.iter().map(|param| param.file.to_string())).collect(),
-            outputs: stage.outs.iter().map(|out| out.path.to_string()).collect(),
-            options: dewar_text::Value::Null,
-        }
     }
 
     /// Looks at what came out and keeps it.
@@ -454,20 +304,6 @@ impl StageRunner<'_> {
         gitignore::add(self.workspace.root(), &outs, |path| git.is_ignored(path).unwrap_or(false))?;
         Ok(())
     }
-}
-
-/// Whether the lock remembers a run with these inputs. Parameters are compared as plans compare them.
-fn same_inputs(stage: &Stage, locked: &LockEntry, inputs: &LockEntry) -> bool {
-    let same_dep =
-        |dep: &LockedPath| locked.dep(&dep.path).is_some_and(|known| known.id.is_some() && known.id == dep.id);
-    let same_params = inputs.params.iter().all(|(file, values)| {
-        locked.params.get(file).is_some_and(|known| {
-            values.iter().all(|(key, value)| {
-                known.get(key).is_some_and(|known| crate::params::value::python_equal(known, value))
-            })
-        })
-    });
-    stage.command == locked.command && inputs.deps.iter().all(same_dep) && same_params
 }
 
 fn sorted(mut outs: Vec<LockedPath>) -> Vec<LockedPath> {

@@ -1,0 +1,65 @@
+//! Running a stage's commands through its executor (walk, step 7).
+
+use std::sync::Arc;
+
+use super::{StageError, StageRunner};
+use crate::event::Event;
+use crate::extension::{Job, Outcome};
+use crate::pipeline::{Command, Place, ProjectFiles, Stage};
+
+impl StageRunner<'_> {
+    /// Removes what the last run left, and runs the commands.
+    pub(super) fn execute(&self, stage: &Stage) -> Result<(), StageError> {
+        // Before anything is removed.
+        if !stage.folder.under(self.workspace.root()).is_dir() {
+            return Err(StageError::NoFolder { stage: stage.address.clone(), folder: stage.folder.clone() });
+        }
+        for out in &stage.outs {
+            if out.persists || out.checkpoint {
+                self.workspace.tree().unprotect(&out.path)?;
+            } else {
+                self.workspace.tree().remove(&out.path)?;
+            }
+        }
+        let commands = stage.command.as_ref().map(Command::shell_texts).unwrap_or_default();
+        self.tell(stage, |stage| Event::StageStarted { stage });
+        let (events, address, texts) = (Arc::clone(&self.events), stage.address.to_string(), commands.clone());
+        let started = Arc::new(move |index: usize| {
+            if let Some(command) = texts.get(index) {
+                events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
+            }
+        });
+        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started);
+        // A command may write anywhere, and it took its time.
+        self.workspace.forget_all();
+        match outcome? {
+            Outcome::Succeeded => Ok(()),
+            Outcome::Cancelled => Err(StageError::Cancelled { stage: stage.address.clone() }),
+            Outcome::Failed { command, exit_code, message } => Err(StageError::Failed {
+                stage: stage.address.clone(),
+                command: commands.into_iter().nth(command).unwrap_or_default(),
+                exit_code,
+                message,
+            }),
+        }
+    }
+
+    pub(super) fn job(&self, stage: &Stage, commands: Vec<String>) -> Job {
+        let mut env = self.env.clone();
+        env.push(("DVC_STAGE".to_owned(), stage.address.to_string()));
+        let deps = stage.deps.iter().map(|dep| match &dep.place {
+            Place::Inside(path) => path.to_string(),
+            Place::Outside(path) => path.display().to_string(),
+            Place::Elsewhere(url) => url.clone(),
+        });
+        Job {
+            stage: stage.address.to_string(),
+            commands,
+            working_dir: stage.folder.clone(),
+            env,
+            dependencies: deps.chain(stage.params.iter().map(|param| param.file.to_string())).collect(),
+            outputs: stage.outs.iter().map(|out| out.path.to_string()).collect(),
+            options: dewar_text::Value::Null,
+        }
+    }
+}
