@@ -1,18 +1,17 @@
 //! Files that are broken, hostile or in the way: each gets its message and its exit code, nothing runs, nothing changes.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
+use std::os::unix::fs::symlink;
 
 use dewar_tests::TestRepo;
 
 use super::repo;
 
 /// A stage that leaves a mark outside of the project when it runs.
-const STAGE: &str = "stages:\n  a:\n    cmd: touch ../ran && echo hi > a\n    outs: [a]\n";
+pub(super) const STAGE: &str = "stages:\n  a:\n    cmd: touch ../ran && echo hi > a\n    outs: [a]\n";
 
 /// A project with parameters and one commit.
-fn project() -> TestRepo {
+pub(super) fn project() -> TestRepo {
     let repo = repo();
     repo.dewar(&["init"]).success();
     repo.write("params.yaml", "lr: 1\n").commit("begin");
@@ -21,7 +20,7 @@ fn project() -> TestRepo {
 
 /// What dewar says when it refuses: nothing was run and nothing written.
 #[track_caller]
-fn refusal(repo: &TestRepo, args: &[&str], code: i32) -> String {
+pub(super) fn refusal(repo: &TestRepo, args: &[&str], code: i32) -> String {
     let before = repo.everything();
     let said = repo.dewar(args).failure(code);
     assert!(!said.contains("panicked"), "{said}");
@@ -150,7 +149,7 @@ fn two_documents_in_one_file() {
     "#);
 }
 
-/// Nine levels of ten aliases each: 10^10 values in 600 bytes.
+/// Ten lists of ten, each of the last: 10^10 values in 400 bytes.
 fn laughs() -> String {
     let level = |level: char, item: &str| format!("{level}: &{level} [{}]\n", [item; 10].join(","));
     let deeper = ('b'..='j').zip('a'..).map(|(this, last)| level(this, &format!("*{last}")));
@@ -408,172 +407,6 @@ fn a_lock_of_another_time() {
     1 | schema: '3.0'
       |         ^^^^^
     "#);
-}
-
-#[test]
-fn parameters_that_are_broken_or_missing() {
-    let repo = project();
-    repo.write("dvc.yaml", format!("{STAGE}    params: [lr]\n")).write("params.yaml", "lr: [1\n");
-    insta::assert_snapshot!(refusal(&repo, &["repro"], 3), @r#"
-    error: this is not YAML: unclosed bracket '['
-     --> params.yaml:1:5
-      |
-    1 | lr: [1
-      |     ^
-    help: check the brackets and commas
-    "#);
-    repo.write("params.yaml", "learning: 1\n");
-    insta::assert_snapshot!(refusal(&repo, &["repro"], 3), @r#"
-    error: `params.yaml` lacks the parameter `lr` of the stage `a`
-     --> dvc.yaml:2:3
-      |
-    2 |   a:
-      |   ^
-    help: add them to the file, or take them from `params` of the stage
-    "#);
-    fs::remove_file(repo.root().join("params.yaml")).unwrap();
-    insta::assert_snapshot!(refusal(&repo, &["repro"], 3), @r#"
-    error: the dependency `params.yaml` of the stage `a` does not exist
-     --> dvc.yaml:2:3
-      |
-    2 |   a:
-      |   ^
-    help: make it, or name the stage that makes it as its output
-    "#);
-}
-
-#[test]
-fn a_parameter_file_without_names() {
-    let repo = project();
-    repo.write("dvc.yaml", format!("{STAGE}    params: [p.json: ]\n")).write("p.json", "[1, 2]");
-    insta::assert_snapshot!(refusal(&repo, &["repro"], 3), @r#"
-    error: `p.json` holds no mapping of names to values, as the stage `a` expects of its parameters
-     --> dvc.yaml:2:3
-      |
-    2 |   a:
-      |   ^
-    help: a file without names can be one of the `deps`
-    "#);
-}
-
-#[test]
-fn overrides_that_cannot_be_meant() {
-    let repo = project();
-    repo.write("dvc.yaml", format!("{STAGE}    params: [lr]\n"));
-    let said = |text: &str| refusal(&repo, &["exp", "run", "-S", text], 2);
-    insta::assert_snapshot!(said("lr"), @r#"
-    error: `lr` is not a valid override: there is no `=value` behind the key
-    help: write `-S name=value`, `+name=value` to add, `~name` to delete
-    "#);
-    insta::assert_snapshot!(said("=1"), @r#"
-    error: `=1` is not a valid override: there is no key
-    help: write `-S name=value`, `+name=value` to add, `~name` to delete
-    "#);
-    insta::assert_snapshot!(said("lt=1"), @r#"
-    error: there is no parameter `lt` to change in `params.yaml`
-    help: did you mean `lr`?
-    "#);
-    insta::assert_snapshot!(said("+lr=1"), @r#"
-    error: the parameter `lr` exists already in `params.yaml`
-    help: to change it: `-S lr=VALUE`
-    "#);
-    insta::assert_snapshot!(said("lr.x=1"), @r#"
-    error: `lr` is an integer, so there can be no `lr.x` in `params.yaml`
-    help: to replace `lr`: `-S 'lr={...}'`
-    "#);
-    insta::assert_snapshot!(said("lr='1"), @r#"
-    error: `lr='1` is not a valid override: a ' is not closed
-    help: write `-S name=value`, `+name=value` to add, `~name` to delete
-    "#);
-    insta::assert_snapshot!(said("lr=1,2"), @r#"
-    error: `lr=1,2` gives several values; a sweep needs the queue
-    help: put quotes around a value with a comma in it: `-S "name='a,b'"`
-    "#);
-    insta::assert_snapshot!(said("../up.yaml:lr=1"), @"error: `../up.yaml` is outside the project");
-    insta::assert_snapshot!(said("notes.txt:lr=1"), @r#"
-    error: no plugin knows how to edit `notes.txt`
-    help: a plugin for this format can be put into `.dvc/plugins/` or named with `--plugin-dir`
-    "#);
-}
-
-/// dewar where no file can grow beyond 4 or 8 MiB (the unit is 512 or 1024 bytes): what a full disk is like, for big files.
-fn without_room(repo: &TestRepo, args: &str) -> Command {
-    let mut command = repo.command("sh");
-    let script = format!("trap '' XFSZ; ulimit -f 8192; exec \"$0\" {args}");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_dewar")]);
-    command
-}
-
-#[test]
-fn a_disk_without_room() {
-    let repo = project();
-    repo.write("dvc.yaml", "stages:\n  a:\n    cmd: cp ../big a\n    outs: [a]\n");
-    fs::write(repo.outside("big"), "0123456789abcdef".repeat(1 << 20)).unwrap();
-    let full = |args: &str| repo.run(&mut without_room(&repo, args));
-    // The stage has no room: it fails.
-    assert!(full("repro").failure(1).contains("error: the stage `a` failed"));
-    assert!(!repo.exists("dvc.lock"));
-    // The stage had room, and dewar has none for its copy in the cache.
-    repo.write("dvc.yaml", "stages:\n  a:\n    cmd: ln ../big a\n    outs: [a]\n");
-    repo.write(".dvc/config", "[cache]\n    type = copy\n");
-    insta::assert_snapshot!(full("repro").failure(4), @r#"
-    error: cannot copy into the cache `[ROOT]/a`: file too large
-    help: make room on that disk and run the command again; nothing was left half-written
-    "#);
-    assert!(!repo.exists("dvc.lock"));
-    let objects: Vec<_> = repo.everything().into_keys().filter(|name| name.starts_with(".dvc/cache/files/")).collect();
-    assert!(objects.iter().all(|name| repo.root().join(name).is_dir()), "{objects:?}");
-    // And once there is room, it goes on.
-    repo.dewar(&["repro"]).success();
-    insta::assert_snapshot!(repo.dewar(&["repro"]).success(), @r#"
-    Stage 'a' didn't change, skipping
-    Data and pipelines are up to date.
-    "#);
-}
-
-#[test]
-fn parameters_when_there_is_no_room() {
-    let repo = project();
-    let params = format!("lr: 1\n# {}\n", "x".repeat(9 << 20));
-    repo.write("dvc.yaml", format!("{STAGE}    params: [lr]\n")).write("params.yaml", &params).commit("more");
-    insta::assert_snapshot!(repo.run(&mut without_room(&repo, "exp run -S lr=2")).failure(4), @r#"
-    error: cannot write `[ROOT]/params.yaml`: file too large
-    help: make room on that disk and run the command again; nothing was left half-written
-    "#);
-    assert_eq!(repo.read("params.yaml"), params);
-    assert!(!repo.outside("ran").exists());
-    repo.dewar(&["exp", "run", "-S", "lr=2"]).success();
-    assert_eq!(repo.read("params.yaml"), params.replace("lr: 1", "lr: 2"));
-}
-
-#[test]
-fn a_cache_that_is_a_file() {
-    let repo = project();
-    repo.write("dvc.yaml", "stages:\n  a:\n    cmd: echo hi > a\n    outs: [a]\n").write(".dvc/cache", "in the way");
-    insta::assert_snapshot!(repo.dewar(&["repro"]).failure(4), @"error: cannot create the folder `[ROOT]/.dvc/cache/tmp`: not a directory");
-    assert!(!repo.exists("dvc.lock"));
-    assert_eq!(repo.read(".dvc/cache"), "in the way");
-    fs::remove_file(repo.root().join(".dvc/cache")).unwrap();
-    repo.dewar(&["repro"]).success();
-    assert!(repo.dewar(&["repro"]).success().ends_with("Data and pipelines are up to date.\n"));
-}
-
-#[test]
-fn a_cache_that_is_read_only() {
-    let repo = project();
-    repo.write("dvc.yaml", "stages:\n  a:\n    cmd: echo hi > a\n    outs: [a]\n").write(".dvc/cache/.keep", "");
-    let cache = repo.root().join(".dvc/cache");
-    fs::set_permissions(&cache, fs::Permissions::from_mode(0o555)).unwrap();
-    let is_root = fs::write(cache.join("probe"), "").is_ok();
-    if is_root {
-        // The kernel lets root write anyway.
-        return;
-    }
-    let said = repo.dewar(&["repro"]);
-    fs::set_permissions(&cache, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(said.failure(4).contains("permission denied"));
-    assert!(!repo.exists("dvc.lock"));
-    repo.dewar(&["repro"]).success();
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The black-box tests of the program: one binary, one file a subject.
 
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod bad_input;
+mod bad_params;
+mod full_disk;
 mod plugins;
 mod runs;
 mod show;

@@ -353,7 +353,8 @@ fn a_run_that_was_killed_at_any_instant() {
             repo.spawn(repo.command(env!("CARGO_BIN_EXE_dewar")).args(["exp", "run", "-n", &name, "-f", "-S", &lr]));
         std::thread::sleep(Duration::from_millis(delay));
         run.kill().unwrap();
-        run.wait().unwrap();
+        // Until what it started has ended, too: that holds the other end of its pipes.
+        drop(repo.wait(run));
         let params = repo.read("params.yaml");
         assert!(params == before || params == after, "{params}");
         repo.dewar(&["exp", "run", "-n", &name, "-f", "-S", &lr]).success();
