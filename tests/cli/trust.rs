@@ -104,9 +104,13 @@ fn what_outlives_its_runs_is_not_put_back() {
 #[test]
 fn entries_that_others_put_into_the_lock_meanwhile_stay() {
     let repo = project(
-        "stages:\n  a:\n    cmd: cat in > out; printf '  other:\\n    cmd: x\\n' >> dvc.lock; echo a >> ../ran\n    deps: [in]\n    \
+        "stages:\n  a:\n    cmd: cat in > out; cat more >> dvc.lock; echo a >> ../ran\n    deps: [in]\n    \
          outs: [out]\n  b:\n    cmd: cat out > end; echo b >> ../ran\n    deps: [out]\n    outs: [end]\n",
-        &[("in", "1\n"), ("dvc.lock", "schema: '2.0'\nstages:\n  kept:\n    cmd: y\n")],
+        &[
+            ("in", "1\n"),
+            ("more", "  other:\n    cmd: x\n"),
+            ("dvc.lock", "schema: '2.0'\nstages:\n  kept:\n    cmd: y\n"),
+        ],
     );
     assert_eq!(repro(&repo), "a b");
     let lock = repo.read("dvc.lock");

@@ -22,7 +22,7 @@ use crate::fs::{self, FsError};
 /// Hashing this much takes about as long as the clock's granularity.
 const WORTH_WAITING: u64 = 4 << 20;
 /// How coarse the kernel's file clock is at most (a jiffy of 100 Hz).
-const GRANULARITY: Duration = Duration::from_millis(10);
+pub(crate) const GRANULARITY: Duration = Duration::from_millis(10);
 /// How coarse file systems are that keep no fractions of a second (FAT has two seconds).
 const COARSE: Duration = Duration::from_secs(2);
 /// More records than this are not kept; the oldest go first.

@@ -12,6 +12,7 @@ use crate::event::{Event, EventSink};
 use crate::extension::{Processes, StageExecutor};
 use crate::git::Git;
 use crate::gitignore;
+use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
 use crate::pipeline::{LockEntry, LockedPath, Output, OutputKind, Place, ProjectFiles, Stage};
@@ -111,7 +112,8 @@ impl StageRunner<'_> {
             self.tell(stage, |stage| Event::StageRestored { stage });
             return Ok(StageEnd::Restored(entry));
         }
-        let started = SystemTime::now();
+        // The file clock may be behind by a tick.
+        let started = SystemTime::now() - GRANULARITY;
         self.execute(stage)?;
         let after = self.inputs(stage, locked)?;
         let changed = self.changed_meanwhile(stage, &entry, &after, started)?;
