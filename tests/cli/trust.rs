@@ -145,3 +145,24 @@ fn an_experiment_has_its_lock_even_when_git_ignores_it() {
     let files = repo.git(&["ls-tree", "--name-only", reference.trim()]).success();
     assert!(files.lines().any(|file| file == "dvc.lock"), "{files}");
 }
+
+#[test]
+fn nothing_runs_beside_what_a_killed_run_left() {
+    let slow = "stages:\n  a:\n    cmd: echo half > out; touch ../begun; sleep 1; echo old > out\n    outs: [out]\n";
+    let repo = project(slow, &[]);
+    let mut killed = repo.spawn(repo.command(env!("CARGO_BIN_EXE_dewar")).arg("repro"));
+    while !repo.outside("begun").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    repo.write("dvc.yaml", slow.replace("sleep 1; echo old > out", "echo new > out"));
+    let said = repo.dewar(&["repro"]).failure(4);
+    assert!(said.contains("has ended, but a command that it started still runs"), "{said}");
+    let begin = std::time::Instant::now();
+    while repo.dewar(&["repro"]).code != Some(0) {
+        assert!(begin.elapsed().as_secs() < 20, "the lock outlived its last process");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(repo.read("out"), "new\n");
+}

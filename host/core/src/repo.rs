@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, test_kill_process};
 
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
@@ -118,16 +120,30 @@ pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoE
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut holder = String::new();
             file.read_to_string(&mut holder).map_err(FsError::new("read", &path))?;
-            // In the moment after it took it, it has not said yet who it is.
-            let holder = if holder.trim().is_empty() { "a process that has just begun" } else { holder.trim() };
-            return Err(RepoError::Busy { holder: holder.to_owned() });
+            return Err(RepoError::Busy { holder: described(holder.trim()) });
         }
         Err(error) => return Err(FsError::new("lock", &path)(error.into()).into()),
     }
-    let holder = format!("process {}, `{command}`\n", std::process::id());
+    // Commands of stages inherit it: they may outlive a process that is killed, and write on. Nothing runs beside them.
+    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| FsError::new("lock", &path)(error.into()))?;
+    let holder = format!("{HOLDER}{}, `{command}`\n", std::process::id());
     let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
     written.map_err(FsError::new("write", &path))?;
     Ok(WorkspaceLock { _file: file })
+}
+
+/// How the text of a lock begins, before the number of the process.
+const HOLDER: &str = "process ";
+
+/// Who holds a lock, from the text in it.
+fn described(text: &str) -> String {
+    // In the moment after it took it, it has not said yet who it is.
+    let Some(rest) = text.strip_prefix(HOLDER) else { return "a process that has just begun".to_owned() };
+    let number = rest.split(',').next().and_then(|number| number.parse().ok()).and_then(Pid::from_raw);
+    if number.is_some_and(|number| test_kill_process(number) == Err(rustix::io::Errno::SRCH)) {
+        return format!("{text}, has ended, but a command that it started still runs");
+    }
+    text.to_owned()
 }
 
 /// The project is not in a git repository.
@@ -135,7 +151,8 @@ pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoE
 #[error("experiments are kept in git, and this project is not in a git repository")]
 pub struct NoGit;
 
-/// The right to run stages in the workspace. The kernel takes it back when the process ends, however it ends.
+/// The right to run stages in the workspace. The kernel takes it back when the process and the commands that it started have
+/// ended, however they end.
 #[derive(Debug)]
 pub struct WorkspaceLock {
     _file: File,
