@@ -1,7 +1,7 @@
 //! Reads and atomic writes whose errors name the path and the verb.
 //!
-//! Everything dewar keeps is written to a temporary file beside its place and renamed, so that a crash or a full disk leaves
-//! the old content or the new, never half of one.
+//! Everything dewar keeps is written to a temporary file beside its place and renamed, so that a killed process or a full disk
+//! leaves the old content or the new, never half of one. Nothing is synced: what a loss of power takes is computed again.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};

@@ -1,4 +1,5 @@
-//! `--dry`: what would run, and why. Printed from the same plan that a run follows.
+//! `--dry`: what would run, and why, by the assessment that a run makes stage by stage. What a run would restore is shown as
+//! running: whether it can be had is known when its inputs are.
 
 use std::sync::Arc;
 
