@@ -3,7 +3,7 @@
 //! Everything dewar keeps is written to a temporary file beside its place and renamed, so that a killed process or a full disk
 //! leaves the old content or the new, never half of one. Nothing is synced: what a loss of power takes is computed again.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -122,14 +122,6 @@ pub fn write_inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<(), 
         return Err(FsError::new("write", path)(outside));
     }
     write_atomic(&path, content)
-}
-
-/// Opens a file for reading.
-///
-/// # Errors
-/// When it cannot be opened.
-pub fn open(path: &Path) -> Result<File, FsError> {
-    File::open(path).map_err(FsError::new("open", path))
 }
 
 #[cfg(test)]

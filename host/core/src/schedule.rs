@@ -1,5 +1,6 @@
 //! Runs the stages of a plan and keeps the locks (walk, steps 6 and 8). One loop owns every change of state.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub fn run(
             }
             StageEnd::Restored(entry) | StageEnd::Tracked(entry) => entry,
         };
-        locks.set(pipeline, stage, &entry)?;
+        locks.set(stage, &entry)?;
         report.changed.push((stage.address.clone(), entry));
         Ok::<(), RunError>(())
     });
@@ -84,29 +85,37 @@ pub fn run(
 const LARGE: usize = 256 << 10;
 const LARGE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The locks of a run, and which of them are not written yet.
-struct Locks {
+/// The locks that a run changes, and which of them are not written yet. One that it does not change is not even copied.
+struct Locks<'a> {
     root: PathBuf,
+    pipeline: &'a Pipeline,
     locks: BTreeMap<RepoPath, LockFile>,
     unwritten: BTreeMap<RepoPath, Instant>,
     /// Which entries are of this run.
     changed: BTreeMap<RepoPath, Vec<String>>,
-    /// The texts that were read or written last.
-    texts: BTreeMap<RepoPath, String>,
+    /// The texts that this run wrote last.
+    written: BTreeMap<RepoPath, String>,
     events: Arc<dyn EventSink>,
 }
 
-impl Locks {
-    fn new(root: PathBuf, pipeline: &Pipeline, events: Arc<dyn EventSink>) -> Self {
-        let locks = pipeline.locks().clone();
-        let texts = locks.iter().map(|(file, lock)| (file.clone(), lock.to_text())).collect();
-        Self { root, locks, unwritten: BTreeMap::new(), changed: BTreeMap::new(), texts, events }
+impl<'a> Locks<'a> {
+    const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
+        Self {
+            root,
+            pipeline,
+            locks: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            written: BTreeMap::new(),
+            events,
+        }
     }
 
-    fn set(&mut self, pipeline: &Pipeline, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
+    fn set(&mut self, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
         let address = &stage.address;
-        let Some(name) = &address.name else { return self.set_data_file(pipeline, address, entry) };
-        let Some(lock) = self.locks.get_mut(&address.file) else { return Ok(()) };
+        let Some(name) = &address.name else { return self.set_data_file(address, entry) };
+        let Some(read) = self.pipeline.locks().get(&address.file) else { return Ok(()) };
+        let lock = self.locks.entry(address.file.clone()).or_insert_with(|| read.clone());
         if !lock.set(name, entry.clone()) {
             return Ok(());
         }
@@ -119,8 +128,8 @@ impl Locks {
         Ok(())
     }
 
-    fn set_data_file(&self, pipeline: &Pipeline, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
-        let (Some(data), Some(out)) = (pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
+    fn set_data_file(&self, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
+        let (Some(data), Some(out)) = (self.pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
         let text = data.with_content(out).map_err(PipelineError::Source)?;
         fs::write_inside(&self.root, &stage.file, &text)?;
         self.events.event(Event::LockWritten { file: stage.file.clone(), created: false });
@@ -130,26 +139,39 @@ impl Locks {
     /// Writes a lock. Where somebody else changed the file meanwhile, only the entries of this run are put into theirs.
     fn write(&mut self, pipeline_file: &RepoPath) -> Result<(), RunError> {
         self.unwritten.remove(pipeline_file);
-        let Some(lock) = self.locks.get_mut(pipeline_file) else { return Ok(()) };
+        let Some(lock) = self.locks.get(pipeline_file) else { return Ok(()) };
+        let mut theirs = None;
         if let Some(there) = fs::read_optional(&lock.file().under(&self.root))?
             && lock.existed()
-            && self.texts.get(pipeline_file).is_none_or(|known| known.as_bytes() != there)
+            && self.known_text(pipeline_file).is_none_or(|known| known.as_bytes() != there)
         {
             let source = Source::new(lock.file().clone(), there);
-            let mut theirs = LockFile::parse(&source).map_err(PipelineError::Source)?;
+            let mut parsed = LockFile::parse(&source).map_err(PipelineError::Source)?;
             for name in self.changed.get(pipeline_file).into_iter().flatten() {
                 if let Some(entry) = lock.get(name) {
-                    theirs.set(name, entry.clone());
+                    parsed.set(name, entry.clone());
                 }
             }
+            theirs = Some(parsed);
+        }
+        let Some(lock) = self.locks.get_mut(pipeline_file) else { return Ok(()) };
+        if let Some(theirs) = theirs {
             *lock = theirs;
         }
         let text = lock.to_text();
         fs::write_inside(&self.root, lock.file(), text.as_bytes())?;
         self.events.event(Event::LockWritten { file: lock.file().clone(), created: !lock.existed() });
         lock.now_exists();
-        self.texts.insert(pipeline_file.clone(), text);
+        self.written.insert(pipeline_file.clone(), text);
         Ok(())
+    }
+
+    /// What the file must hold if nobody else changed it: what this run wrote last, else what was read.
+    fn known_text(&self, pipeline_file: &RepoPath) -> Option<Cow<'_, str>> {
+        match self.written.get(pipeline_file) {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => self.pipeline.locks().get(pipeline_file).map(|lock| Cow::Owned(lock.to_text())),
+        }
     }
 
     fn flush(&mut self) -> Result<(), RunError> {

@@ -107,7 +107,6 @@ impl StageRunner<'_> {
             && self.check_out(stage, &outs)?
         {
             entry.outs = outs;
-            self.remember(stage, &entry)?;
             self.ignore_in_git(stage)?;
             self.tell(stage, |stage| Event::StageRestored { stage });
             return Ok(StageEnd::Restored(entry));
@@ -132,7 +131,7 @@ impl StageRunner<'_> {
         Ok(StageEnd::Ran(entry))
     }
 
-    /// What the stage reads now. Of what is not on this machine the lock's word is kept, and the user is told.
+    /// What the stage reads now. Of what is not on this machine the lock's word is kept.
     fn inputs(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<LockEntry, StageError> {
         let mut entry = plan::inputs(stage, self.workspace)?;
         for (dep, read) in stage.deps.iter().zip(&mut entry.deps) {
@@ -221,13 +220,13 @@ impl StageRunner<'_> {
             let place = Place::Inside(out.path.clone());
             let known = entry.outs.iter_mut().find(|known| known.path == out.lock_path);
             let Some(found) = self.workspace.content(&place, self.workspace.algorithm())? else {
+                let missing = || StageError::DataMissing { stage: stage.address.clone(), path: out.path.clone() };
                 let known = known.and_then(|known| Some((known.id.clone()?, known.executable)));
-                let (id, executable) = known
-                    .ok_or_else(|| StageError::DataMissing { stage: stage.address.clone(), path: out.path.clone() })?;
+                let (id, executable) = known.ok_or_else(missing)?;
                 if !self.store().contains(&id)? {
-                    return Err(StageError::DataMissing { stage: stage.address.clone(), path: out.path.clone() });
+                    return Err(missing());
                 }
-                self.check_out_one(&id, executable, &out.path)?;
+                self.check_out_from(self.store(), &id, executable, &out.path)?;
                 restored = true;
                 continue;
             };

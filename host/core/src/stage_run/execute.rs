@@ -44,7 +44,7 @@ impl StageRunner<'_> {
         }
     }
 
-    pub(super) fn job(&self, stage: &Stage, commands: Vec<String>) -> Job {
+    fn job(&self, stage: &Stage, commands: Vec<String>) -> Job {
         let mut env = self.env.clone();
         env.push(("DVC_STAGE".to_owned(), stage.address.to_string()));
         let deps = stage.deps.iter().map(|dep| match &dep.place {

@@ -51,7 +51,7 @@ impl StageRunner<'_> {
     }
 
     /// Whether every output of the entry is in the workspace or in the cache.
-    pub(super) fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, StageError> {
+    fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, StageError> {
         for out in &stage.outs {
             let Some(known) = entry.out(&out.lock_path) else { return Ok(false) };
             let Some(id) = &known.id else { return Ok(false) };
@@ -89,10 +89,6 @@ impl StageRunner<'_> {
         let Some(id) = &locked.id else { return Ok(false) };
         let found = self.workspace.content(place, id.algorithm())?;
         Ok(found.is_some_and(|found| found.id == *id))
-    }
-
-    pub(super) fn check_out_one(&self, id: &ObjectId, executable: bool, path: &RepoPath) -> Result<(), StageError> {
-        self.check_out_from(self.store(), id, executable, path)
     }
 
     pub(super) fn check_out_from(
