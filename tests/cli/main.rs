@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod bad_params;
+mod explain;
 mod full_disk;
 mod plugins;
 mod runs;
 mod show;
+mod targets;
 mod trust;
 mod usage;
 

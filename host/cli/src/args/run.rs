@@ -107,8 +107,8 @@ pub struct StageSelectionArgs {
 
     /// Explain as JSON: one document on stdout, at the end of a run; everything else goes to stderr
     ///
-    /// It is `{"stages": [STAGE, ...]}`, in the order in which they were looked at; `exp run` adds
-    /// `"experiment": {"name", "rev"}`. Stages and paths are as seen from this folder. A STAGE has:
+    /// It is `{"stages": [STAGE, ...]}`, each after those it needs; `exp run` adds `"experiment": {"name", "rev"}`.
+    /// Stages and paths are as seen from this folder. A STAGE has:
     ///
     ///   stage    its name, which can be typed as a target
     ///   state    "fresh" or "stale"

@@ -40,7 +40,7 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     let explainer = explained(stages).map(|form| project.explain(form));
     let report = project.run(&selection, force, results, Vec::new());
     if let Some(explainer) = explainer {
-        explainer.finish(Map::new())?;
+        explainer.finish(&selection, Map::new())?;
     }
     let report = report?;
     if report.changed.is_empty() {

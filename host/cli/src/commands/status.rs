@@ -65,7 +65,9 @@ fn changed(
     for stage in selection.order.iter().map(|id| selection.pipeline.stage(*id)) {
         let name = stage.address.display_from(from);
         if stage.frozen && !stage.is_data() {
-            ui.warn(&Problem::new(format!("the stage `{name}` is frozen: what changed of its dependencies is not shown")));
+            ui.warn(&Problem::new(format!(
+                "the stage `{name}` is frozen: what changed of its dependencies is not shown"
+            )));
         }
         let reasons = assess(stage, selection.pipeline.locked(stage), Force::No, workspace)?;
         let changes = changes(stage, &reasons, from);

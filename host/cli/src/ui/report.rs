@@ -113,7 +113,10 @@ impl EventSink for Reporter {
                 );
             }
             Event::StageVerified { stage } => {
-                self.stage(&mut state, &format!("Verifying data sources in stage: '{name}{}{name:#}'", visible(&stage)));
+                self.stage(
+                    &mut state,
+                    &format!("Verifying data sources in stage: '{name}{}{name:#}'", visible(&stage)),
+                );
             }
             Event::StageFrozen { stage } => {
                 self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);

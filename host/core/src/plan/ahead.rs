@@ -173,7 +173,8 @@ impl Ahead<'_> {
     fn restored_at(&self, place: &Place) -> Option<(&ObjectId, &LockedPath, String)> {
         let path = place.inside()?;
         let around = std::iter::successors(Some(path.clone()), RepoPath::parent);
-        let (top, (_, known)) = around.take_while(|at| !at.is_root()).find_map(|at| self.restored.get_key_value(&at))?;
+        let (top, (_, known)) =
+            around.take_while(|at| !at.is_root()).find_map(|at| self.restored.get_key_value(&at))?;
         Some((known.id.as_ref()?, known, path.relative_to(top)))
     }
 }
@@ -184,8 +185,7 @@ impl Course {
         if reasons.is_empty() {
             Self::Skip
         } else if stage.is_data() {
-            let is_gone =
-                |reason: &Reason| matches!(reason, Reason::OutputChanged { change: FileChange::Deleted, .. });
+            let is_gone = |reason: &Reason| matches!(reason, Reason::OutputChanged { change: FileChange::Deleted, .. });
             if reasons.iter().any(is_gone) { Self::Restore } else { Self::Track }
         } else if stage.frozen {
             Self::Leave

@@ -211,7 +211,10 @@ fn a_directory_is_explained_by_its_files() {
     seen.kept.push(then);
     let now = seen.with("d/b", "9").with("d/new", "").without("d/sub/c");
     let files = explained(&stage, &lock, &now).causes.remove(0).files.unwrap();
-    assert_eq!((files.added, files.changed, files.removed), (vec!["new".into()], vec!["b".into()], vec!["sub/c".into()]));
+    assert_eq!(
+        (files.added, files.changed, files.removed),
+        (vec!["new".into()], vec!["b".into()], vec!["sub/c".into()])
+    );
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Ok(run::record(git, &identified, &selection, &report, &recording)?)
     });
     if let Some(explainer) = explainer {
-        explainer.finish(recorded.as_ref().map(in_json).unwrap_or_default())?;
+        explainer.finish(&selection, recorded.as_ref().map(in_json).unwrap_or_default())?;
     }
     let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
