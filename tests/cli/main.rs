@@ -4,11 +4,13 @@
 
 mod bad_input;
 mod bad_params;
+mod explain;
 mod full_disk;
 mod parallel;
 mod plugins;
 mod runs;
 mod show;
+mod targets;
 mod trust;
 mod usage;
 

@@ -11,8 +11,10 @@ use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
@@ -25,6 +27,7 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
 
@@ -64,8 +67,10 @@ pub struct Project<'a> {
     /// How its parameter files are read.
     pub params: ParamFiles,
     session: &'a Session,
+    ui: Arc<Ui>,
     extensions: Arc<PluginRegistry>,
     events: Arc<dyn EventSink>,
+    explanations: Option<Arc<dyn ExplanationSink>>,
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
@@ -78,7 +83,7 @@ impl<'a> Project<'a> {
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let repo = Repo::discover(&session.cwd)?;
-        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
         let clock = session.clock;
@@ -88,10 +93,24 @@ impl<'a> Project<'a> {
             flags: flags(&repo)?,
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
+            ui: Arc::clone(ui),
             extensions,
             events,
+            explanations: None,
             repo,
         })
+    }
+
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -115,6 +134,17 @@ impl<'a> Project<'a> {
     /// What templates in a `dvc.yaml` are resolved with.
     pub const fn templates(&self) -> Templates<'_> {
         Templates { values: &self.params, flags: self.flags }
+    }
+
+    /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
+    pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
+        let (root, from) = (self.repo.root(), self.repo.from());
+        Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
+    }
+
+    /// Remembered runs, when they are to be used.
+    pub fn run_cache(&self, results: Results) -> Option<RunCache> {
+        results.remembered.then(|| RunCache::new(self.store.folder()))
     }
 
     /// Where contents are kept.
@@ -146,14 +176,17 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
-            run_cache: how.results.remembered.then(|| RunCache::new(self.store.folder())),
+            run_cache: self.run_cache(how.results),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            from: self.repo.from().clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let question = format!("Going to reproduce stage: '{stage}'. Are you sure you want to continue?");
+                    let name = stage.display_from(self.repo.from());
+                    let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
                 Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
@@ -178,8 +211,15 @@ impl<'a> Project<'a> {
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
         Box::new(move |stage| {
-            let lines = || Lines { stage: stage.address.to_string(), events: Arc::clone(&self.events) };
-            let output = if is_alone { StageOutput::Inherited } else { StageOutput::Lines(lines()) };
+            let lines = || {
+                let name = stage.address.display_from(self.repo.from());
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(&self.events) })
+            };
+            let output = match (company, self.ui.stdout()) {
+                (Company::SideBySide, _) => lines(),
+                (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
+                (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
+            };
             Arc::new(NativeProcesses { output, ..native.clone() })
         })
     }
