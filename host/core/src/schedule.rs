@@ -179,3 +179,6 @@ impl<'a> Locks<'a> {
         unwritten.iter().try_for_each(|file| self.write(file))
     }
 }
+
+#[cfg(test)]
+mod tests;

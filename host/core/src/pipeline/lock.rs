@@ -217,6 +217,8 @@ pub struct LockFile {
     stages: indexmap::IndexMap<String, (LockEntry, String)>,
     /// Text after the last stage.
     tail: String,
+    /// How its lines end.
+    line_end: &'static str,
 }
 
 impl LockFile {
@@ -231,7 +233,8 @@ impl LockFile {
     #[must_use]
     pub fn new(file: RepoPath) -> Self {
         let head = format!("schema: '{SCHEMA}'\n{STAGES}");
-        Self { file, existed: false, head, stages: indexmap::IndexMap::new(), tail: String::new() }
+        let stages = indexmap::IndexMap::new();
+        Self { file, existed: false, head, stages, tail: String::new(), line_end: "\n" }
     }
 
     /// Reads a lock.
@@ -289,7 +292,8 @@ impl LockFile {
         let Some(head) = starts.first().and_then(|first| text.get(..*first)) else { return false };
         // An anchor may be used by another stage than the one it stands in.
         let has_anchors = [": &", "- &", ": *", "- *"].iter().any(|anchor| text.contains(anchor));
-        if !indented || !head.ends_with(STAGES) || text.contains('\r') || has_anchors {
+        let Some(line_end) = line_end(text) else { return false };
+        if !indented || !head.ends_with(&STAGES.replace('\n', line_end)) || has_anchors {
             return false;
         }
         for ((entry, start), end) in stages.iter().zip(&starts).zip(ends) {
@@ -297,10 +301,8 @@ impl LockFile {
                 return false;
             };
             piece.clone_into(kept);
-            if !kept.ends_with('\n') {
-                kept.push('\n');
-            }
         }
+        self.line_end = line_end;
         head.clone_into(&mut self.head);
         text.get(end..).unwrap_or_default().clone_into(&mut self.tail);
         true
@@ -344,9 +346,22 @@ impl LockFile {
         if self.get(name) == Some(&entry) {
             return false;
         }
-        let text = stage_text(name, &entry);
+        let mut text = stage_text(name, &entry).replace('\n', self.line_end);
+        match self.stages.get(name) {
+            Some((_, old)) => text.push_str(behind(old)),
+            None => self.end_last_line(),
+        }
         self.stages.insert(name.to_owned(), (entry, text));
         true
+    }
+
+    /// Something is to stand behind the last line. A newline put at its end could belong to a block of text in it.
+    fn end_last_line(&mut self) {
+        if let Some((name, (entry, last))) = self.stages.last_mut()
+            && !last.ends_with('\n')
+        {
+            *last = stage_text(name, entry).replace('\n', self.line_end);
+        }
     }
 
     /// Says that it has been written.
@@ -371,6 +386,27 @@ impl LockFile {
     }
 }
 
+/// How all lines of a text end; none when they end in different ways.
+fn line_end(text: &str) -> Option<&'static str> {
+    let (returns, both, newlines) =
+        (text.matches('\r').count(), text.matches("\r\n").count(), text.matches('\n').count());
+    match returns {
+        0 => Some("\n"),
+        _ if returns == both && both == newlines => Some("\r\n"),
+        _ => None,
+    }
+}
+
+/// The comments and empty lines that stand behind a stage and no deeper than it: they are about what follows.
+fn behind(stage: &str) -> &str {
+    let is_apart = |line: &&str| {
+        let depth = line.len() - line.trim_start_matches(' ').len();
+        line.trim().is_empty() || (depth <= 2 && line.trim_start().starts_with('#'))
+    };
+    let length: usize = stage.split_inclusive('\n').rev().take_while(is_apart).map(str::len).sum();
+    stage.split_at_checked(stage.len() - length).map_or("", |(_, behind)| behind)
+}
+
 /// The text of one stage, indented as it stands below `stages:` (the width of lines counts from the margin).
 fn stage_text(name: &str, entry: &LockEntry) -> String {
     let stage: Map = [(name.to_owned(), entry.to_value(Sizes::With))].into_iter().collect();
@@ -386,6 +422,8 @@ fn with_merge_help(source: &Source, diagnostic: Diagnostic) -> Diagnostic {
     diagnostic
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,27 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cache::{LinkKind, ObjectStore, Shared, WorkTree};
+use crate::digest::Algorithm;
+use crate::extension::{
+    Captured, ChildProcess, ExtensionError, Job, Outcome, PluginId, ProcessCommand, ProcessError, Processes,
+    StageExecutor,
+};
+use crate::index::StatIndex;
+use crate::params::ParamFiles;
+use crate::pipeline::files::WorkFiles;
+use crate::pipeline::{FlagStyle, Templates};
+use crate::plan::{Plan, Staleness};
+use crate::process::Cancellation;
+use crate::repro::{self, Reach};
+use crate::stage_run::Commit;
+use crate::testing::YamlOnly;
+use crate::workspace::Workspace;
+
+mod model;
+mod world;
