@@ -8,6 +8,7 @@ mod full_disk;
 mod plugins;
 mod runs;
 mod show;
+mod status;
 mod trust;
 mod usage;
 
