@@ -224,6 +224,14 @@ impl From<PipelineError> for Failure {
                 failure.hint(hint.unwrap_or_else(|| "`dewar stage list --all` lists the stages".to_owned()))
             }
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
+            PipelineError::PartOfGroup { ref group, .. } => {
+                let hint = format!("name the group: what is done to `{group}` is done to all its stages");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            PipelineError::GivenTwice(_) => error.into_failure(Kind::Usage).hint("name it once"),
+            PipelineError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("`git check-ignore -v FILE` names the line that ignores it")
+            }
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
             PipelineError::Outside(_) | PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
