@@ -10,6 +10,7 @@ use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
@@ -25,7 +26,7 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::ui::Ui;
+use crate::ui::{Ui, text};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
 
@@ -165,6 +166,23 @@ impl<'a> Project<'a> {
             Some((source, span)) => failure.at(Place::span(source.file.to_string(), &source.text, span)),
             None => failure,
         }
+    }
+
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.

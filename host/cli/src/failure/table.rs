@@ -21,6 +21,7 @@ use dewar_core::params::overrides::OverrideError;
 use dewar_core::params::resolve;
 use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
+use dewar_core::removal::RemovalError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -391,6 +392,16 @@ impl From<TrackError> for Failure {
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
+        }
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Pipeline(error) => error.into(),
+            RemovalError::Cache(error) => error.into(),
+            RemovalError::File(error) => error.into(),
         }
     }
 }

@@ -68,7 +68,8 @@ fn without_stage(source: &Source, path: &[Step]) -> Result<FileChange, PipelineE
     // No stage is left: `stages: {}` goes, too.
     if !is_single(&node) {
         let stages = Edit { path: path.iter().take(1).cloned().collect(), change: Change::Remove };
-        return Ok(FileChange::Text(yaml::edit(&text, &[stages]).map_err(refused)?));
+        let text = yaml::edit(&text, &[stages]).map_err(refused)?;
+        return Ok(FileChange::Text(if is_last(&node, path) { without_blank_end(text) } else { text }));
     }
     let rest = outside_root(&Source::new(source.file.clone(), text.as_slice()))?;
     let is_blank = |text: &str| text.trim_start_matches('\u{feff}').lines().all(|line| matches!(line.trim(), "" | "---"));
@@ -77,6 +78,22 @@ fn without_stage(source: &Source, path: &[Step]) -> Result<FileChange, PipelineE
 
 fn is_single(node: &Node) -> bool {
     matches!(&node.kind, dewar_text::NodeKind::Map(entries) if entries.len() == 1)
+}
+
+/// Whether `stages` is the last key.
+fn is_last(node: &Node, path: &[Step]) -> bool {
+    let dewar_text::NodeKind::Map(entries) = &node.kind else { return false };
+    let last = entries.iter().max_by_key(|entry| entry.key_span.start);
+    last.is_some_and(|last| path.first() == Some(&Step::Field(last.key.clone())))
+}
+
+/// The blank lines that stood before the stages are not to end the file, unless they are a part of a value.
+fn without_blank_end(text: Vec<u8>) -> Vec<u8> {
+    let end = text.trim_ascii_end().len();
+    let line = text.iter().skip(end).take_while(|byte| **byte != b'\n').count() + 1;
+    let short: Vec<u8> = text.iter().copied().take(end + line).collect();
+    let read = |text: &[u8]| yaml::read(text).ok().map(|node| node.to_value());
+    if read(&short) == read(&text) { short } else { text }
 }
 
 /// The text around the lines of the only value in it: comments.
