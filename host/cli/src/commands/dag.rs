@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dewar_core::dag::{Dag, DagNode, Extent};
 use dewar_core::graph::StageGraph;
 use dewar_core::path::RepoPath;
-use dewar_core::pipeline::load::StageId;
-use dewar_core::pipeline::{Pipeline, target};
+use dewar_core::pipeline::Pipeline;
+use dewar_core::pipeline::target::{self, Target, Targets};
 
 use super::project::{Project, files};
 use crate::args::dag::DagArgs;
@@ -29,9 +29,9 @@ pub fn run(args: &DagArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
         false => Dag::of_stages(&pipeline, &graph, from),
     };
     if let Some(text) = &args.target {
-        let asked = asked(&pipeline, from, text)?;
+        let asked = target::resolve(&pipeline, &Targets::Typed(project.typed(std::slice::from_ref(text))))?;
         let extent = if args.full { Extent::Connected } else { Extent::Upstream };
-        shown = shown.around(|node| asked.iter().any(|asked| asked.is(node)), extent);
+        shown = shown.around(|node| asked.iter().any(|asked| is_asked(asked, node)), extent);
     }
     if args.collapse_foreach_matrix {
         shown = shown.collapsed(&pipeline, from);
@@ -65,28 +65,8 @@ fn drawn(shown: &Dag, ui: &Ui) -> String {
     }
 }
 
-/// What a target names: a stage, or one of its outputs.
-struct Asked {
-    stage: StageId,
-    output: Option<RepoPath>,
-}
-
-impl Asked {
-    fn is(&self, node: &DagNode) -> bool {
-        let touches = |(asked, shown): (&RepoPath, &RepoPath)| asked.is_within(shown) || shown.is_within(asked);
-        node.stage == self.stage && self.output.as_ref().zip(node.output.as_ref()).is_none_or(touches)
-    }
-}
-
-fn asked(pipeline: &Pipeline, from: &RepoPath, text: &str) -> Result<Vec<Asked>, Failure> {
-    let error = match target::resolve(pipeline, from, text) {
-        Ok(ids) => return Ok(ids.into_iter().map(|stage| Asked { stage, output: None }).collect()),
-        Err(error) => error,
-    };
-    let path = from.join(text)?;
-    let writes = |stage: &dewar_core::pipeline::Stage| stage.outs.iter().any(|out| path.is_within(&out.path));
-    match pipeline.stages().find(|(_, stage)| writes(stage)) {
-        Some((stage, _)) => Ok(vec![Asked { stage, output: Some(path) }]),
-        None => Err(error.into()),
-    }
+/// Whether a node is what a target names: a stage, or one of its outputs where these are shown.
+fn is_asked(asked: &Target, node: &DagNode) -> bool {
+    let touches = |(asked, shown): (&RepoPath, &RepoPath)| asked.is_within(shown) || shown.is_within(asked);
+    node.stage == asked.stage && asked.output.as_ref().zip(node.output.as_ref()).is_none_or(touches)
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use dewar_core::fs::write_inside;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::freeze::{self, Frozen};
-use dewar_core::pipeline::{Pipeline, StageAddress, target};
+use dewar_core::pipeline::target::{self, Targets};
+use dewar_core::pipeline::{Pipeline, StageAddress};
 
 use super::project::{Project, files};
 use crate::failure::Failure;
@@ -22,10 +23,7 @@ pub fn run(targets: &[String], frozen: Frozen, session: &Session, ui: &Arc<Ui>) 
     let from = project.repo.from();
     let _held = project.repo.take_workspace(if frozen == Frozen::Yes { "freeze" } else { "unfreeze" })?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
-    let mut stages = Vec::new();
-    for text in targets {
-        stages.extend(target::resolve(&pipeline, from, text)?);
-    }
+    let stages = target::stages(&pipeline, &Targets::Typed(project.typed(targets)))?;
     let entries = Entry::of(&pipeline, &stages)?;
     let texts = freeze::with_frozen(&pipeline, &entries, frozen)?;
     for (file, text) in &texts {

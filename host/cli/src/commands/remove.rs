@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::path::RepoPath;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::load::StageId;
-use dewar_core::pipeline::{Pipeline, PipelineError, StageAddress, target};
+use dewar_core::pipeline::target::{self, Targets};
+use dewar_core::pipeline::{Pipeline, StageAddress};
 use dewar_core::removal::{Outputs, Removal};
 
 use super::project::{Project, files};
 use crate::args::stage::RemoveArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::{Ui, text};
 
@@ -24,10 +24,7 @@ pub fn run(args: &RemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let from = project.repo.from();
     let _held = project.repo.take_workspace("remove")?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
-    let mut stages = Vec::new();
-    for text in &args.targets {
-        stages.extend(resolve(&pipeline, from, text)?);
-    }
+    let stages = resolve(&project, &pipeline, &args.targets)?;
     let entries = Entry::of(&pipeline, &stages)?;
     let removal = Removal::of(&pipeline, &entries)?;
     let outputs = if args.outs { Outputs::Remove } else { Outputs::Keep };
@@ -41,15 +38,15 @@ pub fn run(args: &RemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// A tracked file is not the stage that tracks it: which of them is to go must be said.
-fn resolve(pipeline: &Pipeline, from: &RepoPath, text: &str) -> Result<Vec<StageId>, Failure> {
-    target::resolve(pipeline, from, text).map_err(|error| {
-        let file = format!("{text}.dvc");
-        let tracks = |error: &PipelineError| {
-            matches!(error, PipelineError::NoStage { .. }) && from.join(&file).is_ok_and(|file| pipeline.data_file(&file).is_some())
-        };
-        let is_tracked = tracks(&error);
-        let failure = Failure::from(error);
-        if is_tracked { failure.hint(format!("`dewar remove {file}` stops tracking it")) } else { failure }
-    })
+/// A path is not the stage that writes it: which of them is to go must be said.
+fn resolve(project: &Project<'_>, pipeline: &Pipeline, targets: &[String]) -> Result<Vec<StageId>, Failure> {
+    let named = target::resolve(pipeline, &Targets::Typed(project.typed(targets)))?;
+    if let Some((stage, path)) = named.iter().find_map(|target| Some((target.stage, target.output.as_ref()?))) {
+        let shown = |text: &str| text::visible(text).into_owned();
+        let stage = shown(&pipeline.stage(stage).address.display_from(project.repo.from()));
+        let path = shown(&path.relative_to(project.repo.from()));
+        let message = format!("`{path}` is an output, not the stage that it belongs to");
+        return Err(Failure::new(Kind::Usage, message).hint(format!("`dewar remove {stage}` removes the stage")));
+    }
+    Ok(named.into_iter().map(|target| target.stage).collect())
 }

@@ -60,13 +60,11 @@ fn edited(source: &Source, entry: &Entry, frozen: Frozen) -> Result<Option<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::target;
-    use crate::testing::{load_texts, path};
+    use crate::testing::{load_texts, named, path};
 
     fn set(files: &[(&str, &str)], target: &str, frozen: Frozen) -> Result<BTreeMap<RepoPath, String>, PipelineError> {
         let pipeline = load_texts(files)?;
-        let stages = target::resolve(&pipeline, &RepoPath::root(), target)?;
-        let texts = with_frozen(&pipeline, &Entry::of(&pipeline, &stages)?, frozen)?;
+        let texts = with_frozen(&pipeline, &Entry::of(&pipeline, &named(&pipeline, &[target]))?, frozen)?;
         Ok(texts.into_iter().map(|(file, text)| (file, String::from_utf8(text).unwrap())).collect())
     }
 

@@ -108,8 +108,7 @@ fn outside_root(source: &Source) -> Result<String, PipelineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::target;
-    use crate::testing::{load_texts, path};
+    use crate::testing::{load_texts, named, path};
 
     /// What files become; `None` for one that goes.
     fn remove(
@@ -117,11 +116,7 @@ mod tests {
         targets: &[&str],
     ) -> Result<BTreeMap<RepoPath, Option<String>>, PipelineError> {
         let pipeline = load_texts(files)?;
-        let mut stages = Vec::new();
-        for target in targets {
-            stages.extend(target::resolve(&pipeline, &RepoPath::root(), target)?);
-        }
-        let changes = without(&pipeline, &Entry::of(&pipeline, &stages)?)?;
+        let changes = without(&pipeline, &Entry::of(&pipeline, &named(&pipeline, targets))?)?;
         let text = |change| match change {
             FileChange::Text(text) => Some(String::from_utf8(text).unwrap()),
             FileChange::Gone => None,

@@ -11,6 +11,7 @@ use dewar_core::graph::StageGraph;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::add::{self, Existing, NewOutput, NewStage};
 use dewar_core::pipeline::files::{Overlaid, Overlay, WorkFiles};
+use dewar_core::pipeline::target::Targets;
 use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
@@ -51,7 +52,8 @@ pub(super) fn run(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Resul
     }
     if args.run {
         let name = std::slice::from_ref(&args.name);
-        let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
+        let targets = Targets::Typed(project.typed(name));
+        let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
         project.run(&selection, Force::No, Results::default(), Vec::new())?;
     }
     project.suggest_git_add(ui, &touched)?;

@@ -1,13 +1,14 @@
 //! `stage list`: what there is, for people and for scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::load::StageId;
-use dewar_core::pipeline::{OutputKind, PIPELINE_FILE, ParamKeys, Pipeline, PipelineError, Stage, target};
+use dewar_core::pipeline::target::{self, Folders, TargetError, Targets, Typed};
+use dewar_core::pipeline::{OutputKind, PIPELINE_FILE, ParamKeys, Pipeline, Stage};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -32,10 +33,14 @@ pub(super) fn run(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Resu
     } else {
         Pipeline::load_usable(&files(&project), project.templates())?
     };
-    let ids = selected(&pipeline, from, args).map_err(|error| match error {
-        PipelineError::NoPipeline(file) => unusable.remove(&file).unwrap_or(PipelineError::NoPipeline(file)),
-        error => error,
-    })?;
+    let ids = match selected(&pipeline, &project, args) {
+        Ok(ids) => ids,
+        // What is asked for is in a file that cannot be read.
+        Err(error) => match looked_in(&error).and_then(|file| unusable.remove(&file)) {
+            Some(unusable) => return Err(unusable.into()),
+            None => return Err(error.into()),
+        },
+    };
     let is_asked = |file: &RepoPath| args.all || (args.recursive && folders(args, from).any(|folder| file.is_within(&folder)));
     for (_, error) in unusable.into_iter().filter(|(file, _)| is_asked(file)) {
         Failure::from(error).problems().for_each(|problem| ui.warn(problem));
@@ -64,26 +69,41 @@ pub(super) fn run(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn selected(pipeline: &Pipeline, from: &RepoPath, args: &StageListArgs) -> Result<Vec<StageId>, PipelineError> {
+fn selected(
+    pipeline: &Pipeline,
+    project: &Project<'_>,
+    args: &StageListArgs,
+) -> Result<Vec<StageId>, TargetError> {
     if args.all {
-        return Ok(pipeline.stages().map(|(id, _)| id).collect());
+        return target::stages(pipeline, &Targets::All);
     }
-    if args.targets.is_empty() {
-        return target::resolve(pipeline, from, PIPELINE_FILE);
+    let folders = if args.recursive { Folders::Searched } else { Folders::Refused };
+    let typed = Typed { folders, ..project.typed(&args.targets) };
+    if !args.recursive {
+        return target::stages(pipeline, &Targets::Typed(typed));
     }
-    let mut ids = Vec::new();
+    let mut ids = BTreeSet::new();
     for text in &args.targets {
-        match from.join(text) {
-            Ok(folder) if args.recursive => {
-                let inside = pipeline.stages().filter(|(_, stage)| stage.address.file.is_within(&folder));
-                ids.extend(inside.map(|(id, _)| id));
-            }
-            _ => ids.extend(target::resolve(pipeline, from, text)?),
+        let texts = std::slice::from_ref(text);
+        match target::stages(pipeline, &Targets::Typed(Typed { texts, ..typed })) {
+            // A folder without stages is one all the same.
+            Err(_) if project.repo.from().under(project.repo.root()).join(text).is_dir() => {}
+            found => ids.extend(found?),
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    ids.retain(|id| seen.insert(*id));
-    Ok(ids)
+    Ok(ids.into_iter().collect())
+}
+
+/// The file that would have had what a target names.
+fn looked_in(error: &TargetError) -> Option<RepoPath> {
+    match error {
+        TargetError::NoPipelineHere { folder, .. } => folder.join(PIPELINE_FILE).ok(),
+        TargetError::NoFile { file, .. }
+        | TargetError::NoStage { file, .. }
+        | TargetError::NoMatch { file, .. }
+        | TargetError::Unknown { file, .. } => Some(file.clone()),
+        TargetError::Path(_) | TargetError::Folder { .. } | TargetError::NotWritten { .. } => None,
+    }
 }
 
 fn folders<'a>(args: &'a StageListArgs, from: &'a RepoPath) -> impl Iterator<Item = RepoPath> + 'a {

@@ -18,6 +18,8 @@ use super::on_one_line;
 const HEIGHT: usize = 3;
 /// Columns that a passing wire takes, so that it can step aside.
 const WIRE: usize = 3;
+/// Columns that stay free between two wires on one line, so that a third one between them joins none.
+const CLEAR: usize = 2;
 /// How many characters are worth printing.
 const MOST: usize = 16_000_000;
 /// How many wires between two rows are put in their best order.
@@ -32,7 +34,11 @@ pub fn boxes(dag: &Dag) -> Option<String> {
 
 fn pipeline(dag: &Dag) -> Option<String> {
     let labels: Vec<String> = dag.nodes().map(|node| on_one_line(&node.label)).collect();
-    let layers = Layers::of(labels.len(), dag.edges())?;
+    draw(&labels, dag.edges()).map(|canvas| canvas.to_text())
+}
+
+fn draw(labels: &[String], edges: impl Iterator<Item = (usize, usize)>) -> Option<Canvas> {
+    let layers = Layers::of(labels.len(), edges)?;
     let width = |(vertex, kind): (usize, &Kind)| match kind {
         // Room for one line from each that it reads, and for stepping aside.
         Kind::Node(node) => (labels[*node].width() + 4).max(2 * layers.above[vertex].len() + 3),
@@ -66,7 +72,7 @@ fn pipeline(dag: &Dag) -> Option<String> {
         }
         top += HEIGHT;
     }
-    Some(canvas.to_text())
+    Some(canvas)
 }
 
 /// The lines between two rows.
@@ -102,7 +108,7 @@ impl Wire {
 
     fn overlaps(&self, other: &Self) -> bool {
         let ((a, b), (c, d)) = (self.ends(), other.ends());
-        a <= d + 1 && c <= b + 1
+        a <= d + CLEAR && c <= b + CLEAR
     }
 }
 
@@ -313,3 +319,6 @@ impl Canvas {
         out
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,3 @@ pub fn markdown(dag: &Dag) -> String {
 fn on_one_line(label: &str) -> String {
     visible(label).replace('\n', "\\n").replace('\t', "\\t")
 }
-
-#[cfg(test)]
-mod tests;
