@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod bad_params;
+mod dag;
 mod full_disk;
 mod plugins;
 mod runs;
 mod show;
+mod stages;
 mod status;
 mod trust;
 mod usage;

@@ -10,10 +10,12 @@ use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
-use dewar_core::plan::Force;
+use dewar_core::plan::{ExplanationSink, Force};
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
@@ -25,9 +27,10 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::ui::Ui;
+use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
@@ -55,8 +58,10 @@ pub struct Project<'a> {
     /// How its parameter files are read.
     pub params: ParamFiles,
     session: &'a Session,
+    ui: Arc<Ui>,
     extensions: Arc<PluginRegistry>,
     events: Arc<dyn EventSink>,
+    explanations: Option<Arc<dyn ExplanationSink>>,
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
@@ -69,7 +74,7 @@ impl<'a> Project<'a> {
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let repo = Repo::discover(&session.cwd)?;
-        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
         let clock = session.clock;
@@ -79,10 +84,24 @@ impl<'a> Project<'a> {
             flags: flags(&repo)?,
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
+            ui: Arc::clone(ui),
             extensions,
             events,
+            explanations: None,
             repo,
         })
+    }
+
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -106,6 +125,17 @@ impl<'a> Project<'a> {
     /// What templates in a `dvc.yaml` are resolved with.
     pub const fn templates(&self) -> Templates<'_> {
         Templates { values: &self.params, flags: self.flags }
+    }
+
+    /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
+    pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
+        let (root, from) = (self.repo.root(), self.repo.from());
+        Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
+    }
+
+    /// Remembered runs, when they are to be used.
+    pub fn run_cache(&self, results: Results) -> Option<RunCache> {
+        results.remembered.then(|| RunCache::new(self.store.folder()))
     }
 
     /// Where contents are kept.
@@ -144,10 +174,12 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: Arc::new(processes),
             env: self.stage_env(env),
-            run_cache: results.remembered.then(|| RunCache::new(self.store.folder())),
+            run_cache: self.run_cache(results),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            from: self.repo.from().clone(),
             commit: results.commit,
         };
         let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
@@ -165,6 +197,23 @@ impl<'a> Project<'a> {
             Some((source, span)) => failure.at(Place::span(source.file.to_string(), &source.text, span)),
             None => failure,
         }
+    }
+
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.

@@ -1,7 +1,7 @@
 //! [`LockFile`]: `dvc.lock`, schema 2.0, changed in place: entries that are not set stay byte for byte as they were.
 //!
 //! Layout and order are DVC's (3.67): stages in order of first execution; in an entry `cmd`, `deps` and `outs` sorted by
-//! path, `params` with the default file first. Stages leave the file only by hand.
+//! path, `params` with the default file first. Stages leave the file only when they are removed.
 
 use dewar_text::{Diagnostic, Entry, Map, Node, Span, Value, yaml};
 
@@ -364,6 +364,19 @@ impl LockFile {
         }
     }
 
+    /// Takes the entries of stages away whose names are `gone`; whether there were any.
+    pub fn remove(&mut self, gone: impl Fn(&str) -> bool) -> bool {
+        let before = self.stages.len();
+        self.stages.retain(|name, _| !gone(name));
+        self.stages.len() != before
+    }
+
+    /// Whether it holds nothing that is worth a file.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty() && self.tail.trim().is_empty()
+    }
+
     /// Says that it has been written.
     pub(crate) fn now_exists(&mut self) {
         self.existed = true;
@@ -372,14 +385,19 @@ impl LockFile {
     /// How long the text of the whole file is, in bytes.
     #[must_use]
     pub fn text_len(&self) -> usize {
-        self.head.len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+        self.head().len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+    }
+
+    /// Without stages there is no `stages:`, which would be no mapping.
+    fn head(&self) -> &str {
+        if self.stages.is_empty() { self.head.strip_suffix(STAGES).unwrap_or(&self.head) } else { &self.head }
     }
 
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut out = String::with_capacity(self.text_len());
-        out.push_str(&self.head);
+        out.push_str(self.head());
         self.stages.values().for_each(|(_, text)| out.push_str(text));
         out.push_str(&self.tail);
         out
@@ -457,6 +475,17 @@ mod tests {
         let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
+    }
+
+    #[test]
+    fn an_entry_goes_and_the_rest_stays() {
+        let mut lock = parse(LOCK).unwrap();
+        assert!(!lock.remove(|name| name == "c"));
+        assert!(lock.remove(|name| name == "a"));
+        assert_eq!(lock.to_text(), LOCK.replace("  a:\n    cmd: echo   hi\n", ""));
+        assert!(lock.remove(|_| true) && !lock.is_empty());
+        assert_eq!(lock.to_text(), "schema: '2.0'\ndatasets: []\n");
+        assert_eq!(parse(&lock.to_text()).unwrap().entries().count(), 0);
     }
 
     #[test]

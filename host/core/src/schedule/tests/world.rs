@@ -110,8 +110,8 @@ pub(super) struct Asked {
 pub(super) struct Did {
     /// Stages in the order in which they were considered.
     pub(super) order: Vec<usize>,
-    /// Those that the plan made before said would be left alone.
-    pub(super) planned_fresh: BTreeSet<usize>,
+    /// What the plan that was made before says of each.
+    pub(super) planned: BTreeMap<usize, Course>,
     pub(super) ran: Vec<usize>,
     pub(super) restored: Vec<usize>,
     pub(super) failed: bool,
@@ -197,15 +197,22 @@ impl World {
         let templates = Templates { values: &values, flags: FlagStyle::default() };
         let targets: Vec<String> = asked.targets.iter().map(|stage| format!("s{stage}")).collect();
         let files = WorkFiles::new(root.clone());
-        let selection = repro::select(&files, templates, &RepoPath::root(), &targets, asked.reach).unwrap();
+        let (folders, names, from) = (Folders::default(), Names::default(), RepoPath::root());
+        let typed = Typed { texts: &targets, root: &root, from: &from, folders, names };
+        let selection = repro::select(&files, templates, &Targets::Typed(typed), asked.reach).unwrap();
         let workspace = || {
             let tree = WorkTree::open(&root, &self.index).unwrap();
             Workspace::new(tree, &self.store, &values, Algorithm::Blake3)
         };
         let number = |id: &StageId| id.0 as usize;
-        let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, asked.force, &workspace());
-        let fresh = |(id, staleness): &(StageId, Staleness)| staleness.is_fresh().then(|| number(id));
-        let planned_fresh = plan.unwrap().steps.iter().filter_map(fresh).collect();
+        let run_cache = RunCache::new(self.store.folder());
+        let planned = {
+            let workspace = workspace();
+            let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache) };
+            let graph = selection.graph.as_ref();
+            let plan = Plan::make(&selection.pipeline, graph, &selection.order, asked.force, &recall).unwrap();
+            plan.steps.iter().map(|step| (number(&step.stage), step.course)).collect()
+        };
         let executor = Arc::new(Executor {
             id: PluginId { name: "inside".into(), digest: String::new() },
             root: root.clone(),
@@ -220,10 +227,12 @@ impl World {
             executor: Arc::clone(&executor) as Arc<dyn StageExecutor>,
             processes: Arc::new(NoProcesses),
             env: Vec::new(),
-            run_cache: Some(RunCache::new(self.store.folder())),
+            run_cache: Some(run_cache),
             cancellation: Cancellation::default(),
             git: None,
             events: Arc::clone(&seen) as Arc<dyn EventSink>,
+            explanations: None,
+            from: RepoPath::root(),
             commit: Commit::Yes,
         };
         // The one place that knows how a run is asked for.
@@ -231,7 +240,7 @@ impl World {
         self.index.save().unwrap();
         let did = Did {
             order: selection.order.iter().map(number).collect(),
-            planned_fresh,
+            planned,
             ran: executor.ran.lock().unwrap().clone(),
             restored: seen.0.lock().unwrap().clone(),
             failed: report.is_err(),
