@@ -199,6 +199,16 @@ impl StageGraph {
     }
 }
 
+/// Which stage reads which outputs of others, in order of stage.
+///
+/// # Errors
+/// When outputs collide.
+pub fn outputs_read(pipeline: &Pipeline) -> Result<Vec<(StageId, RepoPath)>, GraphError> {
+    let writers = Writers::of(pipeline)?;
+    let read = pipeline.stages().flat_map(|(id, stage)| stage.inputs().map(move |input| (id, input)));
+    Ok(read.flat_map(|(id, input)| writers.touching(input).map(move |(output, _)| (id, output.clone()))).collect())
+}
+
 fn node(stage: StageId) -> NodeIndex {
     NodeIndex::new(stage.0 as usize)
 }

@@ -10,6 +10,7 @@ use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
@@ -26,10 +27,10 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::Ui;
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
@@ -240,6 +241,23 @@ impl<'a> Project<'a> {
             None => failure,
         });
         Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
+    }
+
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.

@@ -22,6 +22,7 @@ use dewar_core::params::resolve;
 use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
 use dewar_core::pipeline::target::TargetError;
+use dewar_core::removal::RemovalError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -217,6 +218,14 @@ impl From<PipelineError> for Failure {
             PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
+            PipelineError::PartOfGroup { ref group, .. } => {
+                let hint = format!("name the group: what is done to `{group}` is done to all its stages");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            PipelineError::GivenTwice(_) => error.into_failure(Kind::Usage).hint("name it once"),
+            PipelineError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("`git check-ignore -v FILE` names the line that ignores it")
+            }
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
             PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
@@ -414,6 +423,16 @@ impl From<TrackError> for Failure {
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
+        }
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Pipeline(error) => error.into(),
+            RemovalError::Cache(error) => error.into(),
+            RemovalError::File(error) => error.into(),
         }
     }
 }

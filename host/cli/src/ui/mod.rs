@@ -2,6 +2,7 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod dag;
 pub mod explain;
 pub mod number;
 pub mod problem;
@@ -87,6 +88,14 @@ impl Ui {
     #[must_use]
     pub const fn audience(&self) -> Audience {
         self.audience
+    }
+
+    /// How many columns a line of stdout has; none when it is no terminal, where lines may be of any length.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout));
+        size.map(|size| size.map_or(80, |size| usize::from(size.ws_col)))
     }
 
     /// Prints what was asked for, whatever the verbosity.
