@@ -8,6 +8,7 @@ mod full_disk;
 mod plugins;
 mod runs;
 mod show;
+mod temp;
 mod trust;
 mod usage;
 
