@@ -17,11 +17,25 @@ use dewar_core::repro::{self, Selection};
 use super::temp;
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::plan;
-use crate::commands::project::{Project, Results, files};
-use crate::commands::repro::{force, reach};
+use crate::commands::project::{Project, Results, StageRuns, files};
+use crate::commands::repro::{how, reach};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::{Ui, style};
+
+/// What is to be run, checked.
+pub(super) struct Request<'a> {
+    /// What was typed.
+    pub args: &'a ExpRunArgs,
+    /// The parameters to set.
+    pub overrides: &'a [Override],
+    /// What git does not have and the stages need; for an isolated workspace only.
+    pub copies: &'a [CopyPath],
+    /// Baseline and name.
+    pub identified: &'a Identified,
+    /// How the stages are run.
+    pub how: &'a StageRuns,
+}
 
 /// Does what `exp run` was told.
 ///
@@ -43,21 +57,22 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        plan::print(&project, &selection, &workspace, force(stages), ui)?;
+        plan::print(&project, &selection, &workspace, stages, ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, Results::default(), &project, ui)?;
     let _held = if args.temp { None } else { Some(project.repo.take_workspace("exp run")?) };
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
+    let request = Request { args, overrides: &overrides, copies: &copies, identified: &identified, how: &how };
     if args.temp {
-        let request = temp::Request { args, overrides: &overrides, copies: &copies, identified: &identified };
         return temp::run(&project, git, &request, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
     let (selection, overlay) = select(&project, stages, &overrides)?;
     run::write_overrides(&files(&project), &overlay)?;
-    reproduce(&project, git, args, &identified, &selection, ui)?;
+    reproduce(&project, git, &request, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -78,20 +93,20 @@ pub(super) fn select(
 pub(super) fn reproduce(
     project: &Project<'_>,
     git: &Git,
-    args: &ExpRunArgs,
-    identified: &Identified,
+    request: &Request<'_>,
     selection: &Selection,
     ui: &Ui,
 ) -> Result<(), Failure> {
+    let identified = request.identified;
     let mark = style::NAME;
     ui.tell(&format!("Reproducing experiment '{mark}{}{mark:#}'", identified.name))?;
     let env = vec![
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let report = project.run(selection, force(&args.stages), Results::default(), env)?;
+    let report = project.run(selection, request.how, env)?;
     let time = project.session().commit_time();
-    let recording = Recording { message: args.message.as_deref(), identity: &project.identity(), time };
+    let recording = Recording { message: request.args.message.as_deref(), identity: &project.identity(), time };
     let experiment = run::record(git, project.repo.git()?, identified, selection, &report, &recording)?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
     Ok(())

@@ -3,36 +3,21 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::isolated::{self, IsolatedWorkspace};
-use dewar_core::exp::run::{self, Identified};
+use dewar_core::exp::run;
 use dewar_core::git::{ExtraPaths, Git, Head};
-use dewar_core::params::Override;
 
-use super::run::{reproduce, select};
-use crate::args::run::ExpRunArgs;
+use super::run::{Request, reproduce, select};
 use crate::commands::project::{Project, files};
 use crate::failure::Failure;
 use crate::ui::Ui;
-
-/// What is to be run, checked.
-pub struct Request<'a> {
-    /// What was typed.
-    pub args: &'a ExpRunArgs,
-    /// The parameters to set.
-    pub overrides: &'a [Override],
-    /// What git does not have and the stages need.
-    pub copies: &'a [CopyPath],
-    /// Baseline and name.
-    pub identified: &'a Identified,
-}
 
 /// Runs the experiment beside the user's workspace.
 ///
 /// # Errors
 /// When the workspace cannot be made, an override does not fit, a stage fails, or the experiment cannot be recorded. The
 /// workspace is removed in any case.
-pub fn run(project: &Project<'_>, git: &Git, request: &Request<'_>, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+pub(super) fn run(project: &Project<'_>, git: &Git, request: &Request<'_>, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     // From here on a signal ends the command in order, and what it made is removed.
     let cancellation = project.session().cancellation()?;
     let overridden = run::files_overridden(project.repo.from(), request.overrides)?;
@@ -47,7 +32,7 @@ pub fn run(project: &Project<'_>, git: &Git, request: &Request<'_>, ui: &Arc<Ui>
     let (isolated, users) = (inside.workspace(pipeline)?, project.workspace(pipeline)?);
     isolated::check_out_data(&isolated, &users, &selection, request.copies, &cancellation)?;
     project.save_index();
-    reproduce(&inside, git, request.args, request.identified, &selection, ui)?;
+    reproduce(&inside, git, request, &selection, ui)?;
     ui.tell("To apply the results of an experiment to your workspace run:\n")?;
     ui.tell(&format!("\tdewar exp apply {}", request.identified.name))?;
     if let Err(error) = workspace.remove() {
