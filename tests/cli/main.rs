@@ -14,6 +14,7 @@ mod show;
 mod stages;
 mod status;
 mod targets;
+mod temp;
 mod trust;
 mod usage;
 

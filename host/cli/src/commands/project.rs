@@ -1,5 +1,6 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,20 @@ use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+
+/// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
+/// settings).
+const GIT_PLACES: [&str; 9] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
 
 /// What becomes of the results of stages.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +90,8 @@ pub struct Project<'a> {
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
+    /// What stages are told is the project's root: that of the user's workspace, also in an isolated one (DVC 3's rule).
+    told_root: PathBuf,
 }
 
 impl<'a> Project<'a> {
@@ -92,6 +109,7 @@ impl<'a> Project<'a> {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
             flags: flags(&repo)?,
+            told_root: repo.root().to_owned(),
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
             ui: Arc::clone(ui),
@@ -112,6 +130,29 @@ impl<'a> Project<'a> {
         self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
         self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
         explainer
+    }
+
+    /// The same project in an isolated workspace, with the settings, plugins and cache of this one.
+    pub fn isolated(&self, repo: Repo) -> Self {
+        let clock = self.session.clock;
+        Self {
+            params: ParamFiles::new(Arc::clone(&self.extensions) as Arc<dyn Extensions>, Some(self.remembered("params"))),
+            store: self.store.for_disposable(),
+            flags: self.flags,
+            index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
+            told_root: self.told_root.clone(),
+            session: self.session,
+            ui: Arc::clone(&self.ui),
+            extensions: Arc::clone(&self.extensions),
+            events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            repo,
+        }
+    }
+
+    /// Whether it is not in the user's workspace.
+    fn is_isolated(&self) -> bool {
+        self.told_root != self.repo.root()
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -263,24 +304,31 @@ impl<'a> Project<'a> {
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
     pub fn save_index(&self) {
         if let Err(error) = self.index.save() {
-            self.events.event(dewar_core::event::Event::Warning { message: error.to_string() });
+            self.warn(error.to_string());
         }
+    }
+
+    /// Tells the user something that stops nothing.
+    pub fn warn(&self, message: String) {
+        self.events.event(dewar_core::event::Event::Warning { message });
     }
 
     /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut inherited = Vec::with_capacity(self.session.env.len());
-        for (name, value) in &self.session.env {
+        // Those would lead git in the isolated workspace back to the user's.
+        let is_seen = |name: &OsString| !self.is_isolated() || !GIT_PLACES.iter().any(|place| name == place);
+        for (name, value) in self.session.env.iter().filter(|(name, _)| is_seen(name)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
                 _ => {
                     let message =
                         format!("the environment variable `{}` is not UTF-8; stages do not see it", name.display());
-                    self.events.event(dewar_core::event::Event::Warning { message });
+                    self.warn(message);
                 }
             }
         }
-        let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
+        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
         inherited.into_iter().chain([root]).chain(more).collect()
     }
 
