@@ -4,9 +4,10 @@ use std::fmt;
 use std::io::{self, Read};
 
 use md5::Digest as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How contents are named. One algorithm a project, never both at once (design.md, decision 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// The default of new projects.
     Blake3,
@@ -83,6 +84,20 @@ impl ObjectId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (self.algorithm, &self.text).serialize(to)
+    }
+}
+
+/// Checked as [`ObjectId::parse`] does, since it becomes a path.
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (algorithm, text) = <(Algorithm, &str)>::deserialize(from)?;
+        Self::parse(algorithm, text).map_err(de::Error::custom)
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use dewar_text::Diagnostic;
 
-use super::build;
 use super::data_file::DataFile;
-use super::definition::PipelineFile;
+use super::definition::{Declared, PipelineFile};
 use super::files::ProjectFiles;
 use super::lock::{LockEntry, LockFile};
+use super::memory;
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
@@ -25,7 +25,7 @@ pub struct StageId(pub u32);
 pub struct Pipeline {
     stages: Vec<Stage>,
     by_address: HashMap<StageAddress, StageId>,
-    files: BTreeMap<RepoPath, PipelineFile>,
+    files: BTreeMap<RepoPath, Declared>,
     /// By the path of their `dvc.yaml`.
     locks: BTreeMap<RepoPath, LockFile>,
     data_files: BTreeMap<RepoPath, DataFile>,
@@ -79,18 +79,15 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(&source, files, templates)?;
-        for definition in &parsed.stages {
-            let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
-            self.add_stage(stage);
-        }
+        let PipelineFile { stages, declared } = memory::pipeline_file(&source, files, templates)?;
+        stages.into_iter().for_each(|stage| self.add_stage(stage));
         let lock_path = LockFile::path_for(&file);
         let lock = match files.read(&lock_path)? {
-            Some(text) => LockFile::parse(&Source::new(lock_path, text))?,
+            Some(text) => memory::lock_file(lock_path, text, files)?,
             None => LockFile::new(lock_path),
         };
         self.locks.insert(file.clone(), lock);
-        self.files.insert(file, parsed);
+        self.files.insert(file, declared);
         Ok(())
     }
 
@@ -121,9 +118,9 @@ impl Pipeline {
         self.by_address.get(address).copied()
     }
 
-    /// The `dvc.yaml` files.
+    /// The `dvc.yaml` files, and what they say beside their stages.
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<RepoPath, PipelineFile> {
+    pub const fn files(&self) -> &BTreeMap<RepoPath, Declared> {
         &self.files
     }
 

@@ -3,10 +3,14 @@
 //! Layout and order are DVC's (3.67): stages in order of first execution; in an entry `cmd`, `deps` and `outs` sorted by
 //! path, `params` with the default file first. Stages leave the file only by hand.
 
+use std::ops::Range;
+
 use dewar_text::{Diagnostic, Entry, Map, Node, Span, Value, yaml};
+use serde::{Deserialize, Serialize};
 
 use super::schema;
 use super::stage::{Command, LOCK_FILE};
+use crate::codec;
 use crate::digest::{Algorithm, ObjectId};
 use crate::path::RepoPath;
 use crate::source::{Source, SourceError};
@@ -17,20 +21,21 @@ const SCHEMA: &str = "2.0";
 const STAGES: &str = "stages:\n";
 
 /// What is remembered of a stage: with what it last ran, and what came out.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LockEntry {
     /// What ran.
     pub command: Option<Command>,
     /// Its dependencies, sorted by path.
     pub deps: Vec<LockedPath>,
     /// Its parameters: a file, and dotted keys to values; a whole file's top-level keys.
+    #[serde(with = "codec::maps")]
     pub params: indexmap::IndexMap<String, Map>,
     /// Its outputs of all kinds, sorted by path.
     pub outs: Vec<LockedPath>,
 }
 
 /// A path and what its content was.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LockedPath {
     /// Relative to the stage's folder.
     pub path: String,
@@ -43,6 +48,7 @@ pub struct LockedPath {
     /// Whether the file is executable.
     pub executable: bool,
     /// Other keys, kept as they were.
+    #[serde(with = "codec::map")]
     pub other: Map,
 }
 
@@ -206,17 +212,38 @@ fn named<'a>(items: &'a [LockedPath], path: &str) -> Option<&'a LockedPath> {
 }
 
 /// A `dvc.lock`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockFile {
     file: RepoPath,
     /// Whether it was there when it was read.
     existed: bool,
+    /// What was read. What was said of it is only remembered together with it.
+    #[serde(skip)]
+    read: String,
     /// Text before the first stage, ending in `stages:`.
-    head: String,
+    head: Piece,
     /// The stages in order: name, entry, text.
-    stages: indexmap::IndexMap<String, (LockEntry, String)>,
+    stages: indexmap::IndexMap<String, (LockEntry, Piece)>,
     /// Text after the last stage.
-    tail: String,
+    tail: Piece,
+}
+
+/// A piece of a lock's text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Piece {
+    /// Where it stands in what was read.
+    Read(Range<usize>),
+    /// It is new.
+    New(String),
+}
+
+impl Piece {
+    fn text<'a>(&'a self, read: &'a str) -> &'a str {
+        match self {
+            Self::Read(range) => read.get(range.clone()).unwrap_or_default(),
+            Self::New(text) => text,
+        }
+    }
 }
 
 impl LockFile {
@@ -230,8 +257,9 @@ impl LockFile {
     /// A lock that does not exist yet.
     #[must_use]
     pub fn new(file: RepoPath) -> Self {
-        let head = format!("schema: '{SCHEMA}'\n{STAGES}");
-        Self { file, existed: false, head, stages: indexmap::IndexMap::new(), tail: String::new() }
+        let head = Piece::New(format!("schema: '{SCHEMA}'\n{STAGES}"));
+        let tail = Piece::New(String::new());
+        Self { file, existed: false, read: String::new(), head, stages: indexmap::IndexMap::new(), tail }
     }
 
     /// Reads a lock.
@@ -241,6 +269,11 @@ impl LockFile {
     pub fn parse(source: &Source) -> Result<Self, Box<SourceError>> {
         let node = yaml::read(&source.text).map_err(|diagnostic| source.error(with_merge_help(source, diagnostic)))?;
         Self::from_node(source, &node).map_err(|diagnostic| source.error(diagnostic))
+    }
+
+    /// The same, remembered apart from the text that it was read from.
+    pub(super) fn with_text(self, read: String) -> Self {
+        Self { read, ..self }
     }
 
     fn from_node(source: &Source, node: &Node) -> Result<Self, Diagnostic> {
@@ -262,7 +295,7 @@ impl LockFile {
             None => &[],
         };
         for entry in stages {
-            lock.stages.insert(entry.key.clone(), (LockEntry::from_node(&entry.value)?, String::new()));
+            lock.stages.insert(entry.key.clone(), (LockEntry::from_node(&entry.value)?, Piece::Read(0..0)));
         }
         if !lock.take_text(source, top, stages) {
             lock.write_anew(top);
@@ -296,23 +329,22 @@ impl LockFile {
             let (Some((_, kept)), Some(piece)) = (self.stages.get_mut(&entry.key), text.get(*start..end)) else {
                 return false;
             };
-            piece.clone_into(kept);
-            if !kept.ends_with('\n') {
-                kept.push('\n');
-            }
+            *kept = if piece.ends_with('\n') { Piece::Read(*start..end) } else { Piece::New(format!("{piece}\n")) };
         }
-        head.clone_into(&mut self.head);
-        text.get(end..).unwrap_or_default().clone_into(&mut self.tail);
+        self.head = Piece::Read(0..head.len());
+        self.tail = Piece::Read(end..text.len());
+        text.clone_into(&mut self.read);
         true
     }
 
     /// Lays the whole lock out afresh.
     fn write_anew(&mut self, top: &[Entry]) {
         for (name, (entry, text)) in &mut self.stages {
-            *text = stage_text(name, entry);
+            *text = Piece::New(stage_text(name, entry));
         }
         if let Some(datasets) = schema::get(top, "datasets") {
-            self.tail = yaml::write(&Value::Map([("datasets".to_owned(), datasets.to_value())].into_iter().collect()));
+            let datasets = Value::Map([("datasets".to_owned(), datasets.to_value())].into_iter().collect());
+            self.tail = Piece::New(yaml::write(&datasets));
         }
     }
 
@@ -344,7 +376,7 @@ impl LockFile {
         if self.get(name) == Some(&entry) {
             return false;
         }
-        let text = stage_text(name, &entry);
+        let text = Piece::New(stage_text(name, &entry));
         self.stages.insert(name.to_owned(), (entry, text));
         true
     }
@@ -357,17 +389,18 @@ impl LockFile {
     /// How long the text of the whole file is, in bytes.
     #[must_use]
     pub fn text_len(&self) -> usize {
-        self.head.len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+        self.pieces().map(str::len).sum()
     }
 
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut out = String::with_capacity(self.text_len());
-        out.push_str(&self.head);
-        self.stages.values().for_each(|(_, text)| out.push_str(text));
-        out.push_str(&self.tail);
-        out
+        self.pieces().collect()
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let stages = self.stages.values().map(|(_, piece)| piece);
+        [&self.head].into_iter().chain(stages).chain([&self.tail]).map(|piece| piece.text(&self.read))
     }
 }
 

@@ -1,12 +1,11 @@
 use std::collections::HashMap;
 
-use dewar_text::{Span, yaml};
+use dewar_text::{Entry, Span, yaml};
 
 use super::*;
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::path::RepoPath;
 use crate::pipeline::build;
-use crate::pipeline::definition::Definition;
 
 /// Files that exist in memory alone; a lost object is in no cache.
 #[derive(Default, Clone)]
@@ -62,7 +61,7 @@ impl Observe for Seen {
 fn stage(text: &str) -> Stage {
     let file = RepoPath::parse("dvc.yaml").unwrap();
     let node = yaml::read(text.as_bytes()).unwrap();
-    let definition = Definition { name: "s".into(), span: Span::default(), node };
+    let definition = Entry { key: "s".into(), key_span: Span::default(), value: node };
     build::stage(&file, std::path::Path::new("/project"), &definition).unwrap()
 }
 
