@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_params;
 mod full_disk;
+mod parallel;
 mod plugins;
 mod runs;
 mod show;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
+use crate::digest::ObjectId;
 use crate::graph::StageGraph;
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::value::{lookup, python_equal};
+use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
 use crate::pipeline::{Command, LockEntry, LockedPath, ParamDependency, ParamKeys, Place, Stage, StageAddress};
 
@@ -115,6 +117,30 @@ pub enum Force {
     Yes,
 }
 
+/// Whether data that is not there makes a stage stale.
+#[derive(Clone, Copy)]
+pub enum Missing<'a> {
+    /// It does.
+    Counts,
+    /// It does not (`--allow-missing`): what cannot be seen is taken to be as remembered. A dependency is not, when the stage
+    /// that writes it remembers another content; this tells what is remembered of an output.
+    Allowed(&'a (dyn Fn(&RepoPath) -> Option<ObjectId> + Sync)),
+}
+
+/// By what a stage is judged, beside its files.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Whether it runs although it is fresh.
+    pub force: Force,
+    /// Whether missing data counts.
+    pub missing: Missing<'a>,
+}
+
+impl Rules<'_> {
+    /// The usual ones: what is stale runs, and what is missing is stale.
+    pub const USUAL: Self = Self { force: Force::No, missing: Missing::Counts };
+}
+
 /// Which stages are fresh and which stale, in an order to run them in.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -131,14 +157,14 @@ impl Plan {
         pipeline: &Pipeline,
         graph: Option<&StageGraph>,
         order: &[StageId],
-        force: Force,
+        rules: Rules<'_>,
         observe: &dyn Observe,
     ) -> Result<Self, ObserveError> {
         let mut steps: Vec<(StageId, Staleness)> = Vec::with_capacity(order.len());
         let mut stale = std::collections::HashSet::new();
         for id in order {
             let stage = pipeline.stage(*id);
-            let mut reasons = assess(stage, pipeline.locked(stage), force, observe)?;
+            let mut reasons = assess(stage, pipeline.locked(stage), rules, observe)?;
             if !stage.frozen
                 && let Some(graph) = graph
             {
@@ -164,11 +190,11 @@ impl Plan {
 pub fn assess(
     stage: &Stage,
     locked: Option<&LockEntry>,
-    force: Force,
+    rules: Rules<'_>,
     observe: &dyn Observe,
 ) -> Result<Vec<Reason>, ObserveError> {
     let mut reasons = Vec::new();
-    if force == Force::Yes {
+    if rules.force == Force::Yes {
         reasons.push(Reason::Forced);
     }
     if stage.runs_always() {
@@ -189,7 +215,11 @@ pub fn assess(
             if matches!(dep.place, Place::Elsewhere(_)) {
                 continue;
             }
-            let change = compare_file(&dep.place, locked.dep(&dep.path), observe)?;
+            let remembered = locked.dep(&dep.path);
+            let change = match compare_file(&dep.place, remembered, observe)? {
+                Some(FileChange::Deleted) => unseen_dependency(&dep.place, remembered, rules.missing),
+                change => change,
+            };
             reasons.extend(change.map(|change| Reason::DependencyChanged { path: dep.path.clone(), change }));
         }
         for param in &stage.params {
@@ -199,13 +229,25 @@ pub fn assess(
     for out in &stage.outs {
         let remembered = locked.out(&out.lock_path);
         let place = Place::Inside(out.path.clone());
+        let is_missed = matches!(rules.missing, Missing::Counts);
         if let Some(change) = compare_file(&place, remembered, observe)? {
+            if change == FileChange::Deleted && !is_missed {
+                continue;
+            }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed && out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }
     Ok(reasons)
+}
+
+/// What it means that a dependency is not there (DVC's rule for `--allow-missing`).
+fn unseen_dependency(place: &Place, remembered: Option<&LockedPath>, missing: Missing<'_>) -> Option<FileChange> {
+    let Missing::Allowed(written) = missing else { return Some(FileChange::Deleted) };
+    let written = place.inside().and_then(written);
+    let same = written.is_none() || written == remembered.and_then(|remembered| remembered.id.clone());
+    (!same).then_some(FileChange::Modified)
 }
 
 fn compare_file(

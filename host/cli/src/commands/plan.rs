@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use dewar_core::params::ParamValue;
 use dewar_core::pipeline::Command;
-use dewar_core::plan::{FileChange, Force, Plan, Reason};
+use dewar_core::path::RepoPath;
+use dewar_core::plan::{FileChange, Missing, Plan, Reason, Rules};
 use dewar_core::repro::Selection;
 use dewar_core::workspace::Workspace;
 
 use super::project::Project;
+use super::repro::force;
+use crate::args::run::StageSelectionArgs;
 use crate::failure::Failure;
 use crate::ui::number::{self, Digits};
 use crate::ui::{Ui, style, text};
@@ -22,10 +25,14 @@ pub fn print(
     project: &Project<'_>,
     selection: &Selection,
     workspace: &Workspace<'_>,
-    force: Force,
+    stages: &StageSelectionArgs,
     ui: &Arc<Ui>,
 ) -> Result<(), Failure> {
-    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, force, workspace)?;
+    let written = selection.pipeline.written();
+    let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
+    let missing = if stages.allow_missing { Missing::Allowed(&remembered) } else { Missing::Counts };
+    let rules = Rules { force: force(stages), missing };
+    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, rules, workspace)?;
     let (name, dim) = (style::NAME, style::DIM);
     for (id, staleness) in &plan.steps {
         let stage = selection.pipeline.stage(*id);

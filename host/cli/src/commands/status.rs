@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dewar_core::pipeline::load::StageId;
 use dewar_core::pipeline::{Pipeline, target};
-use dewar_core::plan::{self, FileChange, Force, Reason};
+use dewar_core::plan::{self, FileChange, Reason, Rules};
 use serde_json::{Map, Value, json};
 
 use super::project::{Project, files};
@@ -26,7 +26,7 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let mut changed = Map::new();
     for id in stages {
         let stage = pipeline.stage(id);
-        let reasons = plan::assess(stage, pipeline.locked(stage), Force::No, &workspace)?;
+        let reasons = plan::assess(stage, pipeline.locked(stage), Rules::USUAL, &workspace)?;
         let changes = changes(&reasons);
         if !changes.is_empty() {
             changed.insert(stage.address.display_from(project.repo.from()), Value::Array(changes));

@@ -13,6 +13,7 @@ use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
+use dewar_core::event::Stream;
 use dewar_text::Severity;
 
 use crate::args::ColorWhen;
@@ -100,6 +101,44 @@ impl Ui {
     /// When stdout does not take it.
     pub fn tell(&self, line: &str) -> Result<(), Failure> {
         if self.verbosity >= Verbosity::Normal { self.print(&format!("{line}\n")) } else { Ok(()) }
+    }
+
+    /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.
+    ///
+    /// # Errors
+    /// When the stream does not take it.
+    pub fn pass_on(&self, prefix: &str, stream: Stream, line: &str) -> Result<(), Failure> {
+        let mut streams = self.streams();
+        streams.wipe();
+        let text = format!("{prefix}{line}\n");
+        let written = match stream {
+            Stream::Out => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
+        };
+        written.map_err(Failure::stdout)
+    }
+
+    /// Whether the user can be asked: somebody reads what is said, and can answer.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && self.audience == Audience::Terminal
+    }
+
+    /// Asks a question that is answered with yes or no, until it is. An end of input is a no.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> bool {
+        loop {
+            self.complain(&format!("{} [y/n] ", text::visible(question)));
+            let mut answer = String::new();
+            match io::stdin().read_line(&mut answer) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) => match answer.trim().to_ascii_lowercase().as_str() {
+                    "y" | "yes" => return true,
+                    "n" | "no" => return false,
+                    _ => {}
+                },
+            }
+        }
     }
 
     /// Says a problem that stops nothing.

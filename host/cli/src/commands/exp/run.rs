@@ -13,7 +13,7 @@ use dewar_core::repro;
 use crate::args::run::ExpRunArgs;
 use crate::commands::plan;
 use crate::commands::project::{Project, Results, files};
-use crate::commands::repro::{force, reach};
+use crate::commands::repro::{how, reach};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, style};
@@ -34,9 +34,10 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let seen = Overlaid::new(files(&project), overlay.clone());
         let selection = repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        plan::print(&project, &selection, &workspace, force(stages), ui)?;
+        plan::print(&project, &selection, &workspace, stages, ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, Results::default(), &project, ui)?;
     let _held = project.repo.take_workspace("exp run")?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
@@ -51,7 +52,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let report = project.run(&selection, force(stages), Results::default(), env)?;
+    let report = project.run(&selection, &how, env)?;
     let recording =
         Recording { message: args.message.as_deref(), identity: &project.identity(), time: session.commit_time() };
     let experiment = run::record(git, &identified, &selection, &report, &recording)?;
