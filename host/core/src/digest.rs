@@ -27,6 +27,15 @@ impl Algorithm {
             Self::Md5 | Self::Md5Dos2Unix => "md5",
         }
     }
+
+    /// How many bytes its digests have.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Blake3 => 32,
+            Self::Md5 | Self::Md5Dos2Unix => 16,
+        }
+    }
 }
 
 /// The name of a content: its digest in hexadecimal, and whether it is a directory's listing.
@@ -52,11 +61,16 @@ impl ObjectId {
     /// When it is not the hexadecimal digest of `algorithm`; a hostile text cannot become a path.
     pub fn parse(algorithm: Algorithm, text: &str) -> Result<Self, BadObjectId> {
         let digest = text.strip_suffix(DIRECTORY_SUFFIX).unwrap_or(text);
-        let length = if algorithm == Algorithm::Blake3 { 64 } else { 32 };
-        if digest.len() == length && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if digest.len() == 2 * algorithm.length() && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Ok(Self { algorithm, text: text.to_owned() });
         }
         Err(BadObjectId(text.to_owned()))
+    }
+
+    /// The name that these bytes of a digest make; none when they are not as many as `algorithm` gives.
+    #[must_use]
+    pub fn from_digest(algorithm: Algorithm, digest: &[u8]) -> Option<Self> {
+        (digest.len() == algorithm.length()).then(|| Self { algorithm, text: hex(digest) })
     }
 
     /// The same digest as that of a directory's listing.
@@ -192,11 +206,11 @@ impl Hasher {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(digit + if digit < 10 { b'0' } else { b'a' - 10 }));
+    }
+    text
 }
 
 /// DVC 2's MD5: of a file that looks like text, CRLF is read as LF.

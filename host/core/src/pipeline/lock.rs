@@ -37,6 +37,8 @@ pub struct LockFile {
     stages: indexmap::IndexMap<String, (LockEntry, Piece)>,
     /// Text after the last stage.
     tail: Piece,
+    /// Bytes of all pieces.
+    length: usize,
 }
 
 /// A piece of a lock's text.
@@ -68,9 +70,16 @@ impl LockFile {
     /// A lock that does not exist yet.
     #[must_use]
     pub fn new(file: RepoPath) -> Self {
-        let head = Piece::New(format!("schema: '{SCHEMA}'\n{STAGES}"));
-        let tail = Piece::New(String::new());
-        Self { file, existed: false, read: String::new(), head, stages: indexmap::IndexMap::new(), tail }
+        let head = format!("schema: '{SCHEMA}'\n{STAGES}");
+        Self {
+            file,
+            existed: false,
+            read: String::new(),
+            length: head.len(),
+            head: Piece::New(head),
+            stages: indexmap::IndexMap::new(),
+            tail: Piece::New(String::new()),
+        }
     }
 
     /// Reads a lock.
@@ -111,6 +120,7 @@ impl LockFile {
         if !lock.take_text(source, top, stages) {
             lock.write_anew(top);
         }
+        lock.length = lock.pieces().map(str::len).sum();
         Ok(lock)
     }
 
@@ -188,7 +198,10 @@ impl LockFile {
         if self.get(name) == Some(&entry) {
             return false;
         }
-        let text = Piece::New(stage_text(name, &entry));
+        let text = stage_text(name, &entry);
+        let old = self.stages.get(name).map_or(0, |(_, old)| old.text(&self.read).len());
+        self.length = self.length + text.len() - old;
+        let text = Piece::New(text);
         let before = match self.stages.contains_key(name) {
             true => None,
             false => later.into_iter().find_map(|later| self.stages.get_index_of(later)),
@@ -208,14 +221,16 @@ impl LockFile {
 
     /// How long the text of the whole file is, in bytes.
     #[must_use]
-    pub fn text_len(&self) -> usize {
-        self.pieces().map(str::len).sum()
+    pub const fn text_len(&self) -> usize {
+        self.length
     }
 
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        self.pieces().collect()
+        let mut text = String::with_capacity(self.length);
+        text.extend(self.pieces());
+        text
     }
 
     fn pieces(&self) -> impl Iterator<Item = &str> {
@@ -274,6 +289,7 @@ mod tests {
         assert!(lock.set("c", entry, ["e", "d"]));
         let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n  d:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
+        assert_eq!(lock.text_len(), wanted.len());
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
     }
 
