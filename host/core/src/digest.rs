@@ -61,7 +61,9 @@ impl ObjectId {
     /// When it is not the hexadecimal digest of `algorithm`; a hostile text cannot become a path.
     pub fn parse(algorithm: Algorithm, text: &str) -> Result<Self, BadObjectId> {
         let digest = text.strip_suffix(DIRECTORY_SUFFIX).unwrap_or(text);
-        if digest.len() == 2 * algorithm.length() && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if digest.len() == 2 * algorithm.length()
+            && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Ok(Self { algorithm, text: text.to_owned() });
         }
         Err(BadObjectId(text.to_owned()))

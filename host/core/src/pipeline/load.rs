@@ -149,7 +149,8 @@ impl Pipeline {
     #[must_use]
     pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
         let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
-        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?))).collect()
+        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?)))
+            .collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.

@@ -4,11 +4,9 @@
 //! path, `params` with the default file first. Stages leave the file only by hand.
 
 mod entry;
-
-use std::ops::Range;
+mod form;
 
 use dewar_text::{Diagnostic, Entry, Map, Node, Span, Value, yaml};
-use serde::{Deserialize, Serialize};
 
 use super::schema;
 use super::stage::LOCK_FILE;
@@ -16,6 +14,7 @@ use crate::path::RepoPath;
 use crate::source::{Source, SourceError};
 
 pub use entry::{LockEntry, LockedPath, Sizes};
+pub(super) use form::LockForm;
 
 /// The schema that is read and written.
 const SCHEMA: &str = "2.0";
@@ -23,40 +22,17 @@ const SCHEMA: &str = "2.0";
 const STAGES: &str = "stages:\n";
 
 /// A `dvc.lock`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LockFile {
     file: RepoPath,
     /// Whether it was there when it was read.
     existed: bool,
-    /// What was read. What was said of it is only remembered together with it.
-    #[serde(skip)]
-    read: String,
     /// Text before the first stage, ending in `stages:`.
-    head: Piece,
+    head: String,
     /// The stages in order: name, entry, text.
-    stages: indexmap::IndexMap<String, (LockEntry, Piece)>,
+    stages: indexmap::IndexMap<String, (LockEntry, String)>,
     /// Text after the last stage.
-    tail: Piece,
-    /// Bytes of all pieces.
-    length: usize,
-}
-
-/// A piece of a lock's text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Piece {
-    /// Where it stands in what was read.
-    Read(Range<usize>),
-    /// It is new.
-    New(String),
-}
-
-impl Piece {
-    fn text<'a>(&'a self, read: &'a str) -> &'a str {
-        match self {
-            Self::Read(range) => read.get(range.clone()).unwrap_or_default(),
-            Self::New(text) => text,
-        }
-    }
+    tail: String,
 }
 
 impl LockFile {
@@ -71,15 +47,7 @@ impl LockFile {
     #[must_use]
     pub fn new(file: RepoPath) -> Self {
         let head = format!("schema: '{SCHEMA}'\n{STAGES}");
-        Self {
-            file,
-            existed: false,
-            read: String::new(),
-            length: head.len(),
-            head: Piece::New(head),
-            stages: indexmap::IndexMap::new(),
-            tail: Piece::New(String::new()),
-        }
+        Self { file, existed: false, head, stages: indexmap::IndexMap::new(), tail: String::new() }
     }
 
     /// Reads a lock.
@@ -89,11 +57,6 @@ impl LockFile {
     pub fn parse(source: &Source) -> Result<Self, Box<SourceError>> {
         let node = yaml::read(&source.text).map_err(|diagnostic| source.error(with_merge_help(source, diagnostic)))?;
         Self::from_node(source, &node).map_err(|diagnostic| source.error(diagnostic))
-    }
-
-    /// The same, remembered apart from the text that it was read from.
-    pub(super) fn with_text(self, read: String) -> Self {
-        Self { read, ..self }
     }
 
     fn from_node(source: &Source, node: &Node) -> Result<Self, Diagnostic> {
@@ -115,12 +78,11 @@ impl LockFile {
             None => &[],
         };
         for entry in stages {
-            lock.stages.insert(entry.key.clone(), (LockEntry::from_node(&entry.value)?, Piece::Read(0..0)));
+            lock.stages.insert(entry.key.clone(), (LockEntry::from_node(&entry.value)?, String::new()));
         }
         if !lock.take_text(source, top, stages) {
             lock.write_anew(top);
         }
-        lock.length = lock.pieces().map(str::len).sum();
         Ok(lock)
     }
 
@@ -150,22 +112,23 @@ impl LockFile {
             let (Some((_, kept)), Some(piece)) = (self.stages.get_mut(&entry.key), text.get(*start..end)) else {
                 return false;
             };
-            *kept = if piece.ends_with('\n') { Piece::Read(*start..end) } else { Piece::New(format!("{piece}\n")) };
+            piece.clone_into(kept);
+            if !kept.ends_with('\n') {
+                kept.push('\n');
+            }
         }
-        self.head = Piece::Read(0..head.len());
-        self.tail = Piece::Read(end..text.len());
-        text.clone_into(&mut self.read);
+        head.clone_into(&mut self.head);
+        text.get(end..).unwrap_or_default().clone_into(&mut self.tail);
         true
     }
 
     /// Lays the whole lock out afresh.
     fn write_anew(&mut self, top: &[Entry]) {
         for (name, (entry, text)) in &mut self.stages {
-            *text = Piece::New(stage_text(name, entry));
+            *text = stage_text(name, entry);
         }
         if let Some(datasets) = schema::get(top, "datasets") {
-            let datasets = Value::Map([("datasets".to_owned(), datasets.to_value())].into_iter().collect());
-            self.tail = Piece::New(yaml::write(&datasets));
+            self.tail = yaml::write(&Value::Map([("datasets".to_owned(), datasets.to_value())].into_iter().collect()));
         }
     }
 
@@ -199,9 +162,6 @@ impl LockFile {
             return false;
         }
         let text = stage_text(name, &entry);
-        let old = self.stages.get(name).map_or(0, |(_, old)| old.text(&self.read).len());
-        self.length = self.length + text.len() - old;
-        let text = Piece::New(text);
         let before = match self.stages.contains_key(name) {
             true => None,
             false => later.into_iter().find_map(|later| self.stages.get_index_of(later)),
@@ -221,21 +181,29 @@ impl LockFile {
 
     /// How long the text of the whole file is, in bytes.
     #[must_use]
-    pub const fn text_len(&self) -> usize {
-        self.length
+    pub fn text_len(&self) -> usize {
+        self.head.len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+    }
+
+    /// Whether the text is longer than `limit` bytes. No more of it is looked at than tells.
+    #[must_use]
+    pub fn is_longer_than(&self, limit: usize) -> bool {
+        let mut length = self.head.len() + self.tail.len();
+        length > limit
+            || self.stages.values().any(|(_, text)| {
+                length += text.len();
+                length > limit
+            })
     }
 
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = String::with_capacity(self.length);
-        text.extend(self.pieces());
-        text
-    }
-
-    fn pieces(&self) -> impl Iterator<Item = &str> {
-        let stages = self.stages.values().map(|(_, piece)| piece);
-        [&self.head].into_iter().chain(stages).chain([&self.tail]).map(|piece| piece.text(&self.read))
+        let mut out = String::with_capacity(self.text_len());
+        out.push_str(&self.head);
+        self.stages.values().for_each(|(_, text)| out.push_str(text));
+        out.push_str(&self.tail);
+        out
     }
 }
 
@@ -289,7 +257,6 @@ mod tests {
         assert!(lock.set("c", entry, ["e", "d"]));
         let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n  d:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
-        assert_eq!(lock.text_len(), wanted.len());
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
     }
 

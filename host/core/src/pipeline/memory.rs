@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::definition::PipelineFile;
+use super::lock::LockForm;
 use super::{FlagStyle, LockFile, PipelineError, ProjectFiles, Templates};
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::fs;
@@ -56,16 +57,13 @@ pub(super) fn pipeline_file(
 /// # Errors
 /// Those of [`LockFile::parse`].
 pub(super) fn lock_file(file: RepoPath, text: Vec<u8>, files: &dyn ProjectFiles) -> Result<LockFile, Box<SourceError>> {
-    let known = Memory::of(&file, &text, files, None).and_then(|memory| memory.recall::<LockFile>());
-    let text = match (known, String::from_utf8(text)) {
-        (Some(known), Ok(text)) => return Ok(known.with_text(text)),
-        (_, Ok(text)) => text.into_bytes(),
-        (_, Err(not_utf8)) => not_utf8.into_bytes(),
-    };
-    let source = Source::new(file, text);
-    let said = LockFile::parse(&source)?;
-    if let Some(memory) = Memory::of(&source.file, &source.text, files, None) {
-        memory.remember(&said);
+    let Some(memory) = Memory::of(&file, &text, files, None) else { return LockFile::parse(&Source::new(file, text)) };
+    if let Some(known) = memory.recall::<LockForm>().and_then(|form| form.lock(file.clone(), &text)) {
+        return Ok(known);
+    }
+    let said = LockFile::parse(&Source::new(file, text.as_slice()))?;
+    if let Some(form) = LockForm::of(&said, &text) {
+        memory.remember(&form);
     }
     Ok(said)
 }

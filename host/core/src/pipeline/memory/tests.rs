@@ -3,9 +3,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::pipeline::Pipeline;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::template::{BooleanFlags, ListFlags};
-use crate::pipeline::{LockFile, Pipeline};
 use crate::testing::{YamlOnly, path};
 
 /// A project whose files are large enough to be remembered.
@@ -177,7 +177,7 @@ fn a_lock_is_written_back_as_it_was() {
     let load = || lock_file(source.file.clone(), text.clone().into_bytes(), &files).unwrap();
     let parsed = load();
     let memory = Memory::of(&source.file, &source.text, &files, None).unwrap();
-    assert!(memory.recall::<LockFile>().is_some());
+    assert!(memory.recall::<LockForm>().is_some());
     assert!(load() == parsed, "another lock");
     assert!(load().to_text() == text, "another text");
 }
