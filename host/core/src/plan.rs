@@ -176,7 +176,10 @@ pub fn assess(
                 continue;
             }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if is_missed && out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed
+            && out.cached
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+        {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }

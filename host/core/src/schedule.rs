@@ -274,7 +274,9 @@ impl<'a> Scheduler<'a> {
 
     fn tell_progress(&self, running: &BTreeMap<usize, Instant>) {
         let longest = running.iter().min_by_key(|(_, since)| **since);
-        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else { return };
+        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else {
+            return;
+        };
         self.runner.events.event(Event::Running {
             done: self.ended.done,
             of: self.order.len(),
@@ -299,7 +301,8 @@ impl<'a> Scheduler<'a> {
 
     /// What the stages that `stage` needs remember of what it reads.
     fn written_for(&self, id: StageId, stage: &Stage) -> HashMap<RepoPath, ObjectId> {
-        let reads = |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
+        let reads =
+            |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
         let needs = self.graph.map(|graph| graph.needs(id)).unwrap_or_default();
         let writers = needs.into_iter().map(|needed| self.pipeline.stage(needed));
         let outs = writers.flat_map(|writer| writer.outs.iter().map(move |out| (writer, out)));

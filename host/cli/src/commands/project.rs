@@ -352,7 +352,7 @@ impl<'a> Project<'a> {
 
 /// The text of the project's files.
 pub fn files(project: &Project<'_>) -> WorkFiles {
-    WorkFiles::new(project.repo.root().to_owned())
+    WorkFiles::new(project.repo.root().to_owned()).remembered_in(project.remembered("pipeline"))
 }
 
 fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {

@@ -2,10 +2,13 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 use tempfile::NamedTempFile;
 
 use super::{CacheError, Tree, read, writing};
@@ -56,8 +59,19 @@ pub enum Shared {
 #[derive(Debug)]
 pub struct ObjectStore {
     folder: PathBuf,
+    /// The folder, when it was there and something was looked for.
+    opened: OnceLock<OwnedFd>,
     shared: Shared,
     links: Vec<LinkKind>,
+}
+
+/// Where in the store an object is, or would be.
+fn place(id: &ObjectId) -> String {
+    let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
+    match id.algorithm() {
+        Algorithm::Md5Dos2Unix => format!("{start}/{rest}"),
+        algorithm => format!("files/{}/{start}/{rest}", algorithm.key()),
+    }
 }
 
 impl ObjectStore {
@@ -66,7 +80,7 @@ impl ObjectStore {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, shared: Shared, links: &[LinkKind]) -> Self {
         let links = if links.is_empty() { &LinkKind::DEFAULT } else { links };
-        Self { folder: folder.into(), shared, links: links.to_vec() }
+        Self { folder: folder.into(), opened: OnceLock::new(), shared, links: links.to_vec() }
     }
 
     /// Where it is.
@@ -78,7 +92,7 @@ impl ObjectStore {
     /// The same store, which leaves what it takes in alone: for contents that git keeps.
     #[must_use]
     pub fn copying(&self) -> Self {
-        Self { folder: self.folder.clone(), shared: self.shared, links: LinkKind::DEFAULT.to_vec() }
+        Self::new(&self.folder, self.shared, &LinkKind::DEFAULT)
     }
 
     /// The same store for a workspace that is thrown away: with nothing configured, contents that cannot share blocks are
@@ -97,21 +111,23 @@ impl ObjectStore {
     /// Where the object is, or would be.
     #[must_use]
     pub fn path(&self, id: &ObjectId) -> PathBuf {
-        let mut path = self.folder.clone();
-        if id.algorithm() != Algorithm::Md5Dos2Unix {
-            path.push("files");
-            path.push(id.algorithm().key());
-        }
-        let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
-        path.push(start);
-        path.push(rest);
-        path
+        self.folder.join(place(id))
     }
 
     /// Whether the object is there; of a directory, its listing.
     #[must_use]
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.path(id).is_file()
+        // From the folder itself: the path to it need not be walked again for each of thousands.
+        let opened = self.opened.get().or_else(|| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(&self.folder, flags, Mode::empty()).ok()?;
+            Some(self.opened.get_or_init(|| folder))
+        });
+        let is_file = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+        match opened {
+            Some(folder) => statat(folder, place(id), AtFlags::empty()).is_ok_and(is_file),
+            None => self.path(id).is_file(),
+        }
     }
 
     /// Whether all that is needed to check `id` out is there: of a directory, the listing and every file.
