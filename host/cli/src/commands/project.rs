@@ -1,5 +1,6 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,9 +11,12 @@ use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
@@ -24,12 +28,27 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::Ui;
+use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+
+/// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
+/// settings).
+const GIT_PLACES: [&str; 9] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
 
 /// What becomes of the results of stages.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +83,15 @@ pub struct Project<'a> {
     /// How its parameter files are read.
     pub params: ParamFiles,
     session: &'a Session,
+    ui: Arc<Ui>,
     extensions: Arc<PluginRegistry>,
     events: Arc<dyn EventSink>,
+    explanations: Option<Arc<dyn ExplanationSink>>,
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
+    /// What stages are told is the project's root: that of the user's workspace, also in an isolated one (DVC 3's rule).
+    told_root: PathBuf,
 }
 
 impl<'a> Project<'a> {
@@ -78,7 +101,7 @@ impl<'a> Project<'a> {
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let repo = Repo::discover(&session.cwd)?;
-        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
         let clock = session.clock;
@@ -86,12 +109,50 @@ impl<'a> Project<'a> {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
             flags: flags(&repo)?,
+            told_root: repo.root().to_owned(),
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
+            ui: Arc::clone(ui),
             extensions,
             events,
+            explanations: None,
             repo,
         })
+    }
+
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
+    }
+
+    /// The same project in an isolated workspace, with the settings, plugins and cache of this one.
+    pub fn isolated(&self, repo: Repo) -> Self {
+        let clock = self.session.clock;
+        Self {
+            params: ParamFiles::new(Arc::clone(&self.extensions) as Arc<dyn Extensions>, Some(self.remembered("params"))),
+            store: self.store.for_disposable(),
+            flags: self.flags,
+            index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
+            told_root: self.told_root.clone(),
+            session: self.session,
+            ui: Arc::clone(&self.ui),
+            extensions: Arc::clone(&self.extensions),
+            events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            repo,
+        }
+    }
+
+    /// Whether it is not in the user's workspace.
+    fn is_isolated(&self) -> bool {
+        self.told_root != self.repo.root()
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -115,6 +176,17 @@ impl<'a> Project<'a> {
     /// What templates in a `dvc.yaml` are resolved with.
     pub const fn templates(&self) -> Templates<'_> {
         Templates { values: &self.params, flags: self.flags }
+    }
+
+    /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
+    pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
+        let (root, from) = (self.repo.root(), self.repo.from());
+        Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
+    }
+
+    /// Remembered runs, when they are to be used.
+    pub fn run_cache(&self, results: Results) -> Option<RunCache> {
+        results.remembered.then(|| RunCache::new(self.store.folder()))
     }
 
     /// Where contents are kept.
@@ -146,14 +218,17 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
-            run_cache: how.results.remembered.then(|| RunCache::new(self.store.folder())),
+            run_cache: self.run_cache(how.results),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            from: self.repo.from().clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let question = format!("Going to reproduce stage: '{stage}'. Are you sure you want to continue?");
+                    let name = stage.display_from(self.repo.from());
+                    let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
                 Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
@@ -178,8 +253,15 @@ impl<'a> Project<'a> {
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
         Box::new(move |stage| {
-            let lines = || Lines { stage: stage.address.to_string(), events: Arc::clone(&self.events) };
-            let output = if is_alone { StageOutput::Inherited } else { StageOutput::Lines(lines()) };
+            let lines = || {
+                let name = stage.address.display_from(self.repo.from());
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(&self.events) })
+            };
+            let output = match (company, self.ui.stdout()) {
+                (Company::SideBySide, _) => lines(),
+                (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
+                (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
+            };
             Arc::new(NativeProcesses { output, ..native.clone() })
         })
     }
@@ -202,27 +284,51 @@ impl<'a> Project<'a> {
         Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
     }
 
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
+    }
+
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
     pub fn save_index(&self) {
         if let Err(error) = self.index.save() {
-            self.events.event(dewar_core::event::Event::Warning { message: error.to_string() });
+            self.warn(error.to_string());
         }
+    }
+
+    /// Tells the user something that stops nothing.
+    pub fn warn(&self, message: String) {
+        self.events.event(dewar_core::event::Event::Warning { message });
     }
 
     /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut inherited = Vec::with_capacity(self.session.env.len());
-        for (name, value) in &self.session.env {
+        // Those would lead git in the isolated workspace back to the user's.
+        let is_seen = |name: &OsString| !self.is_isolated() || !GIT_PLACES.iter().any(|place| name == place);
+        for (name, value) in self.session.env.iter().filter(|(name, _)| is_seen(name)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
                 _ => {
                     let message =
                         format!("the environment variable `{}` is not UTF-8; stages do not see it", name.display());
-                    self.events.event(dewar_core::event::Event::Warning { message });
+                    self.warn(message);
                 }
             }
         }
-        let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
+        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
         inherited.into_iter().chain([root]).chain(more).collect()
     }
 

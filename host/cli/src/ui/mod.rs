@@ -2,6 +2,8 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod dag;
+pub mod explain;
 pub mod number;
 pub mod problem;
 pub mod report;
@@ -46,6 +48,15 @@ pub enum Audience {
     File,
 }
 
+/// What stdout is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdoutUse {
+    /// What happens, what stages write, and what was asked for.
+    Anything,
+    /// A document alone.
+    Document,
+}
+
 /// Stdout and stderr. Shared by threads; a call prints its text in one piece.
 pub struct Ui {
     verbosity: Verbosity,
@@ -58,6 +69,8 @@ struct Streams {
     err: AutoStream<Stderr>,
     /// Whether a line of progress stands on the terminal, to be wiped before anything else.
     progress: bool,
+    /// Whether stdout is for a document alone.
+    document: bool,
     /// Lines that are not written yet, and since when.
     waiting: String,
     since: Instant,
@@ -77,6 +90,7 @@ impl Ui {
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
+            document: false,
             waiting: String::new(),
             since: Instant::now(),
         };
@@ -95,6 +109,14 @@ impl Ui {
         self.audience
     }
 
+    /// How many columns a line of stdout has; none when it is no terminal, where lines may be of any length.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout));
+        size.map(|size| size.map_or(80, |size| usize::from(size.ws_col)))
+    }
+
     /// Prints what was asked for, whatever the verbosity.
     ///
     /// # Errors
@@ -110,7 +132,26 @@ impl Ui {
     /// # Errors
     /// When stdout does not take it.
     pub fn tell(&self, line: &str) -> Result<(), Failure> {
-        if self.verbosity >= Verbosity::Normal { self.print(&format!("{line}\n")) } else { Ok(()) }
+        if self.verbosity < Verbosity::Normal {
+            return Ok(());
+        }
+        let line = format!("{line}\n");
+        if self.streams().document {
+            self.complain(&line);
+            return Ok(());
+        }
+        self.print(&line)
+    }
+
+    /// From now on stdout takes only what is printed as a document, and stderr what is told.
+    pub fn keep_stdout_for_a_document(&self) {
+        self.streams().document = true;
+    }
+
+    /// What stdout is for.
+    #[must_use]
+    pub fn stdout(&self) -> StdoutUse {
+        if self.streams().document { StdoutUse::Document } else { StdoutUse::Anything }
     }
 
     /// Prints a line about what happens, as [`Self::tell`], but together with those that follow at once: each line of
@@ -139,8 +180,8 @@ impl Ui {
         streams.begin();
         let text = format!("{prefix}{line}\n");
         let written = match stream {
-            Stream::Out => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
-            Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
+            Stream::Out if !streams.document => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
         };
         written.map_err(Failure::stdout)
     }
@@ -235,8 +276,11 @@ impl Streams {
             let _nobody_left = write!(self.err, "\r\x1b[K");
         }
         if !self.waiting.is_empty() {
-            let _nobody_left = self.out.write_all(self.waiting.as_bytes()).and_then(|()| self.out.flush());
-            self.waiting.clear();
+            let waiting = std::mem::take(&mut self.waiting);
+            let _nobody_left = match self.document {
+                true => self.err.write_all(waiting.as_bytes()).and_then(|()| self.err.flush()),
+                false => self.out.write_all(waiting.as_bytes()).and_then(|()| self.out.flush()),
+            };
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum LinkKind {
 impl LinkKind {
     /// What is tried in turn when nothing is configured.
     pub const DEFAULT: [Self; 2] = [Self::Reflink, Self::Copy];
+    /// What is tried in turn where nobody works but stages, whose outputs are removed or made private before they write.
+    const DISPOSABLE: [Self; 3] = [Self::Reflink, Self::Hardlink, Self::Copy];
 
     /// Whether the file in the workspace is its owner's to write to.
     #[must_use]
@@ -91,6 +93,15 @@ impl ObjectStore {
     #[must_use]
     pub fn copying(&self) -> Self {
         Self::new(&self.folder, self.shared, &LinkKind::DEFAULT)
+    }
+
+    /// The same store for a workspace that is thrown away: with nothing configured, contents that cannot share blocks are
+    /// linked instead of copied, if their being read-only holds. It does not hold for the superuser.
+    #[must_use]
+    pub fn for_disposable(&self) -> Self {
+        let plain = self.links == LinkKind::DEFAULT && !rustix::process::geteuid().is_root();
+        let links = if plain { LinkKind::DISPOSABLE.to_vec() } else { self.links.clone() };
+        Self { folder: self.folder.clone(), shared: self.shared, links }
     }
 
     pub(super) fn links(&self) -> &[LinkKind] {
