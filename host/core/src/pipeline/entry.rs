@@ -45,13 +45,12 @@ impl Entry {
     fn around(pipeline: &Pipeline, id: StageId) -> Result<Self, PipelineError> {
         let stage = pipeline.stage(id);
         let file = stage.address.file.clone();
-        let Some(definitions) = pipeline.files().get(&file) else {
+        let Some(source) = pipeline.source(&file) else {
             return Ok(Self { file, name: None, stages: vec![id] });
         };
         // The stages of a group all stand where the group stands.
         let beside = |other: &super::Stage| other.address.file == file && other.span == stage.span;
         let stages = pipeline.stages().filter(|(_, other)| beside(other)).map(|(id, _)| id).collect();
-        let source = &definitions.source;
         let node = read(source)?;
         let named = node.get("stages").and_then(|stages| {
             let entries = schema::mapping(stages, "`stages`").ok()?;
@@ -89,6 +88,5 @@ pub(super) fn read(source: &Source) -> Result<Node, PipelineError> {
 
 /// The text of the file of an entry, as it was loaded.
 pub(super) fn text_of<'a>(pipeline: &'a Pipeline, file: &RepoPath) -> Option<&'a Source> {
-    let pipeline_file = pipeline.files().get(file).map(|file| &file.source);
-    pipeline_file.or_else(|| pipeline.data_file(file).map(|data| &data.source))
+    pipeline.source(file).or_else(|| pipeline.data_file(file).map(|data| &data.source))
 }
