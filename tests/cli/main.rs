@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_params;
 mod explain;
 mod full_disk;
+mod parallel;
 mod plugins;
 mod runs;
 mod show;

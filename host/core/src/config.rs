@@ -4,6 +4,7 @@
 //! since DVC refuses settings it does not know.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -44,6 +45,8 @@ pub struct Config {
 pub struct OwnConfig {
     /// What names contents; by default what the locks use, else BLAKE3.
     pub hash: Option<HashName>,
+    /// How many stages may run at once; by default one.
+    pub jobs: Option<NonZeroUsize>,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
 }
@@ -176,13 +179,14 @@ mod tests {
         std::fs::write(dir.path().join(".dvc/config.local"), "[cache]\n    dir = ../shared\n").unwrap();
         std::fs::write(
             dir.path().join("dewar.toml"),
-            "hash = \"md5\"\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
+            "hash = \"md5\"\njobs = 4\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
         )
         .unwrap();
         let config = Config::load(dir.path()).unwrap();
         assert_eq!(config.dvc("core", "autostage"), Some("true"));
         assert_eq!(config.dvc("remote \"storage\"", "url"), Some("https://x/y"));
         assert_eq!(config.algorithm(Some(Algorithm::Blake3)), Algorithm::Md5);
+        assert_eq!(config.own.jobs, NonZeroUsize::new(4));
         assert_eq!(config.own.plugins["x"].grants, ["process"]);
     }
 

@@ -1,5 +1,7 @@
 //! `repro` and `exp run`: what bringing stages up to date can be told.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 
 /// Bring stages up to date
@@ -11,6 +13,7 @@ use clap::Args;
 ///   dewar repro
 ///   dewar repro train
 ///   dewar repro sub/dvc.yaml:train
+///   dewar repro -j 4 --keep-going
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ReproArgs {
@@ -96,6 +99,33 @@ pub struct StageSelectionArgs {
     /// Run the stages even when nothing changed; with `exp run -n`, also replace an experiment of that name
     #[arg(short, long)]
     pub force: bool,
+
+    /// Once a stage ran, run those that need it, even when nothing changed for them
+    #[arg(long)]
+    pub force_downstream: bool,
+
+    /// Ask before each stage that is to run
+    #[arg(short, long, conflicts_with_all = ["jobs", "dry"])]
+    pub interactive: bool,
+
+    /// When a stage fails, go on with those that do not need it; the command fails in the end
+    #[arg(short, long, conflicts_with = "ignore_errors")]
+    pub keep_going: bool,
+
+    /// When a stage fails, go on as if it had not
+    #[arg(long)]
+    pub ignore_errors: bool,
+
+    /// Take data that is neither here nor in the cache to be unchanged
+    #[arg(long)]
+    pub allow_missing: bool,
+
+    /// Run up to N stages at once [default: `jobs` of dewar.toml, else 1]
+    ///
+    /// Only stages that do not need each other run at once. Each line that they print then begins with the name of its
+    /// stage. What is left behind, `dvc.lock` included, is the same for every N.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
 
     /// Print what would run and why, and change nothing
     #[arg(long)]

@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
-use dewar_core::plan::{Course, Force, Plan, Recall};
+use dewar_core::path::RepoPath;
+use dewar_core::plan::{Course, Missing, Plan, Recall, Rules};
 use dewar_core::repro::Selection;
-use dewar_core::run_cache::RunCache;
+use dewar_core::schedule::{MissingData, RunOptions};
 use dewar_core::workspace::Workspace;
 use serde_json::Map;
 
-use super::project::Project;
+use super::project::{Project, Results};
 use crate::failure::Failure;
 use crate::ui::Ui;
 use crate::ui::explain::{self, Detail, Form, Telling};
 
-/// How a plan is printed.
+/// A plan, as it is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Printing {
-    /// For whom.
+pub struct Asked {
+    /// How the run would go.
+    pub options: RunOptions,
+    /// Which results it would know.
+    pub results: Results,
+    /// Who is told.
     pub telling: Telling,
     /// How much of it.
     pub detail: Detail,
@@ -41,19 +46,26 @@ pub fn print(
     project: &Project<'_>,
     selection: &Selection,
     workspace: &Workspace<'_>,
-    force: Force,
-    run_cache: Option<&RunCache>,
-    printing: Printing,
+    asked: Asked,
     ui: &Arc<Ui>,
 ) -> Result<Changed, Failure> {
-    let recall = Recall { observe: workspace, store: workspace.store(), run_cache };
-    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, force, &recall)?;
+    let run_cache = project.run_cache(asked.results);
+    let recall = Recall { observe: workspace, store: workspace.store(), run_cache: run_cache.as_ref() };
+    let written = selection.pipeline.written();
+    let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
+    let missing = match asked.options.missing {
+        MissingData::Allowed => Missing::Allowed(&remembered),
+        MissingData::Counts => Missing::Counts,
+    };
+    let rules = Rules { force: asked.options.force, missing };
+    let Selection { pipeline, graph, order } = selection;
+    let plan = Plan::make(pipeline, graph.as_ref(), order, rules, asked.options.downstream, &recall)?;
     project.save_index();
     let changed = if plan.steps.iter().all(|step| step.course == Course::Skip) { Changed::No } else { Changed::Yes };
     let from = project.repo.from();
-    match printing.form {
+    match asked.form {
         Form::Text => plan.steps.iter().try_for_each(|step| {
-            ui.tell(&explain::step(&step.why, step.course, from, printing.telling, printing.detail))
+            ui.tell(&explain::step(&step.why, step.course, from, asked.telling, asked.detail))
         })?,
         Form::Json => {
             let steps: Vec<_> = plan.steps.into_iter().map(|step| (step.why, Some(step.course))).collect();

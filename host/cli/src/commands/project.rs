@@ -6,27 +6,27 @@ use std::sync::{Arc, Mutex};
 
 use dewar_core::cache::{LinkKind, ObjectStore, Shared, WorkTree};
 use dewar_core::event::EventSink;
-use dewar_core::extension::{Extensions, PluginId};
+use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
-use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
-use dewar_core::plan::{ExplanationSink, Force};
-use dewar_core::process::{Group, NativeProcesses, StageOutput};
+use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::plan::ExplanationSink;
+use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
-use dewar_core::schedule::{self, RunError, RunReport};
-use dewar_core::stage_run::{Commit, StageRunner};
+use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
+use dewar_core::stage_run::{Answer, Commit, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::Ui;
+use crate::ui::{StdoutIsFor, Ui};
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
@@ -48,6 +48,16 @@ impl Default for Results {
     fn default() -> Self {
         Self { commit: Commit::Yes, remembered: true }
     }
+}
+
+/// How stages are run.
+pub struct StageRuns {
+    /// Which may run, and when.
+    pub options: RunOptions,
+    /// What becomes of what comes out.
+    pub results: Results,
+    /// Where the user is asked before each stage.
+    pub ask: Option<Arc<Ui>>,
 }
 
 /// The project that a command works on.
@@ -154,48 +164,81 @@ impl<'a> Project<'a> {
     pub fn run(
         &self,
         selection: &Selection,
-        force: Force,
-        results: Results,
+        how: &StageRuns,
         env: Vec<(String, String)>,
     ) -> Result<RunReport, Failure> {
         let workspace = self.workspace(&selection.pipeline)?;
         let cancellation = self.session.cancellation()?;
-        let group = if std::io::stdin().is_terminal() { Group::Shared } else { Group::Own };
-        let processes = NativeProcesses {
-            workspace: self.repo.root().to_owned(),
-            output: StageOutput::Inherited,
-            cancellation: cancellation.clone(),
-            group,
-        };
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
+        let Selection { pipeline, graph, order } = selection;
+        let from = self.repo.from();
         let runner = StageRunner {
             workspace: &workspace,
             executor: self.extensions.executor(EXECUTOR)?,
-            processes: Arc::new(processes),
+            processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
-            run_cache: self.run_cache(results),
+            run_cache: self.run_cache(how.results),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
-            from: self.repo.from().clone(),
-            commit: results.commit,
+            from: from.clone(),
+            commit: how.results.commit,
+            confirm: how.ask.as_ref().map(|ui| {
+                let ask = |stage: &StageAddress| {
+                    let stage = stage.display_from(from);
+                    let question = format!("Going to reproduce stage: '{stage}'. Are you sure you want to continue?");
+                    if ui.ask(&question) { Answer::Yes } else { Answer::No }
+                };
+                Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
+            }),
         };
-        let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
+        let result = schedule::run(pipeline, graph.as_ref(), order, how.options, &runner);
         self.save_index();
-        result.map_err(|error| self.show_place(error, &selection.pipeline))
+        result.map_err(|error| self.show_places(error, pipeline))
     }
 
-    /// A failure of a run, with the place in the pipeline that it is about.
-    fn show_place(&self, error: RunError, pipeline: &Pipeline) -> Failure {
-        let stage = if let RunError::Stage(error) = &error { error.stage() } else { None };
-        let stage = stage.and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
-        let place = stage.and_then(|stage| repro::place(stage, &files(self)).ok());
-        let failure = Failure::from(error);
-        match place {
-            Some((source, span)) => failure.at(Place::span(source.file.to_string(), &source.text, span)),
+    /// Where the processes of stages come from. Stages that may run side by side cannot share a terminal.
+    fn processes(
+        &self,
+        company: Company,
+        cancellation: &Cancellation,
+    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + '_> {
+        let is_alone = company == Company::Alone;
+        let native = NativeProcesses {
+            workspace: self.repo.root().to_owned(),
+            output: StageOutput::Inherited,
+            cancellation: cancellation.clone(),
+            group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
+        };
+        let (from, events, stdout_is_for) = (self.repo.from(), &self.events, self.ui.stdout_is_for());
+        Box::new(move |stage| {
+            let lines = || Lines { stage: stage.address.display_from(from), events: Arc::clone(events) };
+            let output = match (is_alone, stdout_is_for) {
+                (false, _) => StageOutput::Lines(lines()),
+                (true, StdoutIsFor::Anything) => StageOutput::Inherited,
+                (true, StdoutIsFor::Document) => StageOutput::Stderr,
+            };
+            Arc::new(NativeProcesses { output, ..native.clone() })
+        })
+    }
+
+    /// A failure of a run, with the places in the pipeline that it is about.
+    fn show_places(&self, error: RunError, pipeline: &Pipeline) -> Failure {
+        let RunError::Stages(errors) = error else { return error.into() };
+        let places: Vec<Option<Place>> = errors
+            .iter()
+            .map(|error| {
+                let stage = pipeline.stage(pipeline.find(error.stage()?)?);
+                let (source, span) = repro::place(stage, &files(self)).ok()?;
+                Some(Place::span(source.file.to_string(), &source.text, span))
+            })
+            .collect();
+        let failures = errors.into_iter().map(Failure::from).zip(places).map(|(failure, place)| match place {
+            Some(place) => failure.at(place),
             None => failure,
-        }
+        });
+        Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
@@ -255,7 +298,7 @@ fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Resu
         for text in &settings.grants {
             let capability = Capability::from_name(text).ok_or_else(|| {
                 let message = format!("`dewar.toml` grants `{text}` to the plugin `{name}`, which is no capability");
-                Failure::new(crate::failure::Kind::Pipeline, message).hint("there is `process`")
+                Failure::new(Kind::Pipeline, message).hint("there is `process`")
             })?;
             grants.push(Grant { plugin: plugin.clone(), capability });
         }
@@ -284,7 +327,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
             "copy" => LinkKind::Copy,
             other => {
                 let message = format!("`cache.type` in `.dvc/config` names `{other}`, which is no kind of link");
-                return Err(Failure::new(crate::failure::Kind::Pipeline, message)
+                return Err(Failure::new(Kind::Pipeline, message)
                     .hint("it may name reflink, hardlink, symlink, copy"));
             }
         });
@@ -297,7 +340,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
 fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
     let refuse = |option: &str, value: &str, known: &str| {
         let message = format!("`parsing.{option}` in `.dvc/config` is `{value}`, which is no way to write flags");
-        Failure::new(crate::failure::Kind::Pipeline, message).hint(format!("it may be {known}"))
+        Failure::new(Kind::Pipeline, message).hint(format!("it may be {known}"))
     };
     let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
         None | Some("store_true") => BooleanFlags::StoreTrue,

@@ -1,19 +1,20 @@
 //! `repro`: brings stages up to date.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
-use dewar_core::plan::Force;
+use dewar_core::plan::{Downstream, Force};
 use dewar_core::repro::{self, Reach, SelectError, Selection};
+use dewar_core::schedule::{MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
-
 use serde_json::Map;
 
-use super::plan::{self, Printing};
-use super::project::{Project, Results, files};
+use super::plan::{self, Asked};
+use super::project::{Project, Results, StageRuns, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::ui::explain::{Detail, Form, Telling};
@@ -25,20 +26,19 @@ use crate::ui::explain::{Detail, Form, Telling};
 pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
-    let force = force(stages);
     let commit = if args.no_commit { Commit::No } else { Commit::Yes };
     let results = Results { commit, remembered: !args.no_run_cache };
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
-        let run_cache = project.run_cache(results);
-        plan::print(&project, &selection, &workspace, force, run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(&project, &selection, &workspace, asked(stages, results, &project), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
+    let how = how(stages, results, &project, ui)?;
     let explainer = explained(stages).map(|form| project.explain(form));
-    let report = project.run(&selection, force, results, Vec::new());
+    let report = project.run(&selection, &how, Vec::new());
     if let Some(explainer) = explainer {
         explainer.finish(&selection, Map::new())?;
     }
@@ -64,13 +64,15 @@ pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> 
 }
 
 /// Whether fresh stages run.
-pub fn force(stages: &StageSelectionArgs) -> Force {
+fn force(stages: &StageSelectionArgs) -> Force {
     if stages.force { Force::Yes } else { Force::No }
 }
 
-/// How a plan is printed.
-pub fn printing(stages: &StageSelectionArgs) -> Printing {
-    Printing {
+/// How the plan of such a run is printed.
+pub fn asked(stages: &StageSelectionArgs, results: Results, project: &Project<'_>) -> Asked {
+    Asked {
+        options: options(stages, project),
+        results,
         telling: Telling::Run,
         detail: if stages.explain { Detail::Thorough } else { Detail::Terse },
         form: if stages.json { Form::Json } else { Form::Text },
@@ -83,6 +85,39 @@ pub fn explained(stages: &StageSelectionArgs) -> Option<Form> {
         (true, _) => Some(Form::Json),
         (false, true) => Some(Form::Text),
         (false, false) => None,
+    }
+}
+
+/// How the stages are run.
+///
+/// # Errors
+/// When the user is to be asked and cannot be.
+pub fn how(
+    stages: &StageSelectionArgs,
+    results: Results,
+    project: &Project<'_>,
+    ui: &Arc<Ui>,
+) -> Result<StageRuns, Failure> {
+    if stages.interactive && !ui.can_ask() {
+        return Err(Failure::new(Kind::Usage, "`--interactive` asks before each stage, and there is no terminal to ask on")
+            .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
+    }
+    let ask = stages.interactive.then(|| Arc::clone(ui));
+    Ok(StageRuns { options: options(stages, project), results, ask })
+}
+
+fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
+    let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
+    RunOptions {
+        jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+        force: force(stages),
+        downstream: if stages.force_downstream { Downstream::Forced } else { Downstream::WhenStale },
+        on_failure: match (stages.keep_going, stages.ignore_errors) {
+            (_, true) => OnFailure::Ignore,
+            (true, false) => OnFailure::KeepGoing,
+            (false, false) => OnFailure::Stop,
+        },
+        missing: if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts },
     }
 }
 

@@ -14,11 +14,11 @@ use dewar_core::pipeline::target::{self, Folders, Targets, Typed};
 use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
-use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach};
+use dewar_core::schedule::RunOptions;
 use dewar_core::source::Source;
 
-use super::project::{Project, Results, files};
+use super::project::{Project, Results, StageRuns, files};
 use crate::args::stage::{StageAddArgs, StageArgs, StageCommand, StageListArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -77,7 +77,8 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let name = std::slice::from_ref(&args.name);
         let targets = Targets::Typed(project.typed(name));
         let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
-        project.run(&selection, Force::No, Results::default(), Vec::new())?;
+        let how = StageRuns { options: RunOptions::default(), results: Results::default(), ask: None };
+        project.run(&selection, &how, Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
 }

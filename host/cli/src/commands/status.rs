@@ -6,12 +6,13 @@ use std::sync::Arc;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::{Folders, Targets, Typed};
 use dewar_core::pipeline::{Place, Stage};
-use dewar_core::plan::{FileChange, Force, Reason, assess, place};
+use dewar_core::plan::{FileChange, Reason, Rules, assess, place};
 use dewar_core::repro::{self, Reach, Selection};
+use dewar_core::schedule::RunOptions;
 use dewar_core::workspace::Workspace;
 use serde_json::{Map, Value, json};
 
-use super::plan::{self, Changed, Printing};
+use super::plan::{self, Asked, Changed};
 use super::project::{Project, Results, files};
 use crate::args::project::StatusArgs;
 use crate::failure::Failure;
@@ -30,10 +31,14 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let selection = repro::select(&files(&project), project.templates(), &targets(&project, args), reach)?;
     let workspace = project.workspace(&selection.pipeline)?;
     if args.explain {
-        let form = if args.json { Form::Json } else { Form::Text };
-        let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
-        let run_cache = project.run_cache(Results::default());
-        let changed = plan::print(&project, &selection, &workspace, Force::No, run_cache.as_ref(), printing, ui)?;
+        let asked = Asked {
+            options: RunOptions::default(),
+            results: Results::default(),
+            telling: Telling::State,
+            detail: Detail::Thorough,
+            form: if args.json { Form::Json } else { Form::Text },
+        };
+        let changed = plan::print(&project, &selection, &workspace, asked, ui)?;
         return Ok(exit_code(changed, args, ui));
     }
     let changed = changed(&project, &selection, &workspace, ui)?;
@@ -69,7 +74,7 @@ fn changed(
                 "the stage `{name}` is frozen: what changed of its dependencies is not shown"
             )));
         }
-        let reasons = assess(stage, selection.pipeline.locked(stage), Force::No, workspace)?;
+        let reasons = assess(stage, selection.pipeline.locked(stage), Rules::USUAL, workspace)?;
         let changes = changes(stage, &reasons, from);
         if !changes.is_empty() {
             changed.insert(name, Value::Array(changes));

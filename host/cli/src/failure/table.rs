@@ -312,7 +312,7 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
-            StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
+            StageError::Cancelled { .. } | StageError::Declined { .. } => error.into_failure(Kind::Interrupted),
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("put it back, or get it from where the project keeps its data"),
@@ -332,7 +332,10 @@ impl From<StageError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Stage(error) => error.into(),
+            RunError::Stages(errors) => {
+                let none = || Self::new(Kind::Internal, "a run failed without a cause");
+                Self::together(errors.into_iter().map(Self::from)).unwrap_or_else(none)
+            }
             RunError::Lock(error) => error.into(),
             RunError::Pipeline(error) => error.into(),
         }

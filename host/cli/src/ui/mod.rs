@@ -14,6 +14,7 @@ use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
+use dewar_core::event::Stream;
 use dewar_text::Severity;
 
 use crate::args::ColorWhen;
@@ -41,6 +42,15 @@ pub enum Audience {
     File,
 }
 
+/// What stdout takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdoutIsFor {
+    /// What was asked for, what is told, and what stages write.
+    Anything,
+    /// One document; all else goes to stderr.
+    Document,
+}
+
 /// Stdout and stderr. Shared by threads; a call prints its text in one piece.
 pub struct Ui {
     verbosity: Verbosity,
@@ -53,8 +63,7 @@ struct Streams {
     err: AutoStream<Stderr>,
     /// Whether a line of progress stands on the terminal, to be wiped before anything else.
     progress: bool,
-    /// Whether stdout is for a document alone.
-    document: bool,
+    stdout_is_for: StdoutIsFor,
 }
 
 impl Ui {
@@ -71,7 +80,7 @@ impl Ui {
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
-            document: false,
+            stdout_is_for: StdoutIsFor::Anything,
         };
         Self { verbosity, audience, streams: Mutex::new(streams) }
     }
@@ -107,16 +116,62 @@ impl Ui {
             return Ok(());
         }
         let line = format!("{line}\n");
-        if self.streams().document {
-            self.complain(&line);
-            return Ok(());
+        match self.stdout_is_for() {
+            StdoutIsFor::Anything => self.print(&line),
+            StdoutIsFor::Document => {
+                self.complain(&line);
+                Ok(())
+            }
         }
-        self.print(&line)
     }
 
     /// From now on stdout takes only what is printed as a document, and stderr what is told.
     pub fn keep_stdout_for_a_document(&self) {
-        self.streams().document = true;
+        self.streams().stdout_is_for = StdoutIsFor::Document;
+    }
+
+    /// What stdout takes.
+    #[must_use]
+    pub fn stdout_is_for(&self) -> StdoutIsFor {
+        self.streams().stdout_is_for
+    }
+
+    /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.
+    ///
+    /// # Errors
+    /// When the stream does not take it.
+    pub fn pass_on(&self, prefix: &str, stream: Stream, line: &str) -> Result<(), Failure> {
+        let mut streams = self.streams();
+        streams.wipe();
+        let text = format!("{prefix}{line}\n");
+        let written = match stream {
+            Stream::Out if streams.stdout_is_for == StdoutIsFor::Anything => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
+        };
+        written.map_err(Failure::stdout)
+    }
+
+    /// Whether the user can be asked: somebody reads what is said, and can answer.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && self.audience == Audience::Terminal
+    }
+
+    /// Asks a question that is answered with yes or no, until it is. An end of input is a no.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> bool {
+        loop {
+            self.complain(&format!("{} [y/n] ", text::visible(question)));
+            let mut answer = String::new();
+            match io::stdin().read_line(&mut answer) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) => match answer.trim().to_ascii_lowercase().as_str() {
+                    "y" | "yes" => return true,
+                    "n" | "no" => return false,
+                    _ => {}
+                },
+            }
+        }
     }
 
     /// Says a problem that stops nothing.

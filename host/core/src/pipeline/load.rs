@@ -12,7 +12,7 @@ use super::lock::{LockEntry, LockFile};
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, ObjectId};
 use crate::path::RepoPath;
 use crate::source::Source;
 
@@ -146,6 +146,13 @@ impl Pipeline {
             Some(name) => self.locks.get(&stage.address.file)?.get(name),
             None => self.data_files.get(&stage.address.file).map(|data| &data.entry),
         }
+    }
+
+    /// What the locks remember of each output.
+    #[must_use]
+    pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
+        let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
+        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?))).collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.

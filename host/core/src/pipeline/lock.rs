@@ -339,13 +339,22 @@ impl LockFile {
         self.stages.iter().map(|(name, (entry, _))| (name.as_str(), entry))
     }
 
-    /// Sets the entry of a stage, in place or at the end; whether that changed anything.
-    pub fn set(&mut self, name: &str, entry: LockEntry) -> bool {
+    /// Sets the entry of a stage; whether that changed anything. A new one comes before the first of the stages `later`
+    /// that is there, else at the end.
+    pub fn set<'n>(&mut self, name: &str, entry: LockEntry, later: impl IntoIterator<Item = &'n str>) -> bool {
         if self.get(name) == Some(&entry) {
             return false;
         }
         let text = stage_text(name, &entry);
-        self.stages.insert(name.to_owned(), (entry, text));
+        let before = match self.stages.contains_key(name) {
+            true => None,
+            false => later.into_iter().find_map(|later| self.stages.get_index_of(later)),
+        };
+        if let Some(at) = before {
+            self.stages.shift_insert(at, name.to_owned(), (entry, text));
+        } else {
+            self.stages.insert(name.to_owned(), (entry, text));
+        }
         true
     }
 
@@ -413,10 +422,11 @@ mod tests {
     fn an_entry_is_set_in_place_and_the_rest_stays() {
         let mut lock = parse(LOCK).unwrap();
         let entry = LockEntry { command: Some(Command::Text("echo 2".into())), ..LockEntry::default() };
-        assert!(lock.set("a", entry.clone()));
-        assert!(!lock.set("a", entry.clone()));
-        assert!(lock.set("c", entry));
-        let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n");
+        assert!(lock.set("a", entry.clone(), []));
+        assert!(!lock.set("a", entry.clone(), []));
+        assert!(lock.set("d", entry.clone(), ["e"]));
+        assert!(lock.set("c", entry, ["e", "d"]));
+        let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n  d:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
     }
@@ -433,7 +443,7 @@ mod tests {
         let text =
             "schema: '2.0'\nstages:\n  a:\n    cmd: x\n    deps: &d\n    - path: p\n  b:\n    cmd: y\n    deps: *d\n";
         let mut lock = parse(text).unwrap();
-        lock.set("a", LockEntry { command: Some(Command::Text("z".into())), ..LockEntry::default() });
+        lock.set("a", LockEntry { command: Some(Command::Text("z".into())), ..LockEntry::default() }, []);
         assert_eq!(parse(&lock.to_text()).unwrap().get("b").unwrap().deps.len(), 1);
     }
 

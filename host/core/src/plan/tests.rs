@@ -97,7 +97,7 @@ fn locked(stage: &Stage, seen: &Seen) -> LockEntry {
 }
 
 fn reasons(stage: &Stage, locked: &LockEntry, seen: &Seen) -> Vec<Reason> {
-    assess(stage, Some(locked), Force::No, seen).unwrap()
+    assess(stage, Some(locked), Rules::USUAL, seen).unwrap()
 }
 
 const STAGE: &str = "{cmd: run, deps: [a, b], params: [lr, m], outs: [o, {w: {cache: false}}]}";
@@ -171,15 +171,15 @@ fn a_whole_file_has_names_or_nothing() {
 
 #[test]
 fn stages_that_never_ran_or_always_run() {
-    assert!(assess(&stage(STAGE), None, Force::No, &files()).unwrap().contains(&Reason::NeverRun));
+    assert!(assess(&stage(STAGE), None, Rules::USUAL, &files()).unwrap().contains(&Reason::NeverRun));
     let lock = LockEntry { command: Some(Command::Text("run".into())), ..LockEntry::default() };
     assert_eq!(reasons(&stage("{cmd: run}"), &lock, &files()), [Reason::AlwaysChanged]);
     let frozen = stage("{cmd: run, deps: [a], frozen: true}");
-    assert_eq!(assess(&frozen, None, Force::No, &files()).unwrap(), []);
+    assert_eq!(assess(&frozen, None, Rules::USUAL, &files()).unwrap(), []);
     let known = locked(&stage("{cmd: run, deps: [a], outs: [o]}"), &files());
     let frozen = stage("{cmd: run, deps: [a], outs: [o], frozen: true}");
     assert_eq!(reasons(&frozen, &known, &files().with("a", "9")), []);
-    let forced = assess(&frozen, Some(&known), Force::Yes, &files()).unwrap();
+    let forced = assess(&frozen, Some(&known), Rules { force: Force::Yes, ..Rules::USUAL }, &files()).unwrap();
     assert_eq!(forced, [Reason::Forced]);
 }
 
@@ -219,7 +219,7 @@ fn a_directory_is_explained_by_its_files() {
 
 #[test]
 fn a_stage_that_never_ran_is_explained_by_that() {
-    let never = assess(&stage(STAGE), None, Force::Yes, &files()).unwrap();
+    let never = assess(&stage(STAGE), None, Rules { force: Force::Yes, ..Rules::USUAL }, &files()).unwrap();
     assert!(never.len() > 2);
     let found = Explanation::of(&stage(STAGE), None, &never, &files());
     let told: Vec<&Reason> = found.causes.iter().map(|cause| &cause.reason).collect();

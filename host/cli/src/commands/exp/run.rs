@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::args::run::ExpRunArgs;
 use crate::commands::plan;
 use crate::commands::project::{Project, Results, files};
-use crate::commands::repro::{explained, force, printing, reach, targets};
+use crate::commands::repro::{asked, explained, how, reach, targets};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, style};
@@ -37,10 +37,10 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let seen = Overlaid::new(files(&project), overlay.clone());
         let selection = repro::select(&seen, project.templates(), &targets(&project, stages), reach(stages))?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        let run_cache = project.run_cache(Results::default());
-        plan::print(&project, &selection, &workspace, force(stages), run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(&project, &selection, &workspace, asked(stages, Results::default(), &project), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, Results::default(), &project, ui)?;
     let _held = project.repo.take_workspace("exp run")?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
@@ -55,7 +55,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let recorded = project.run(&selection, force(stages), Results::default(), env).and_then(|report| {
+    let recorded = project.run(&selection, &how, env).and_then(|report| {
         let recording =
             Recording { message: args.message.as_deref(), identity: &project.identity(), time: session.commit_time() };
         Ok(run::record(git, &identified, &selection, &report, &recording)?)
