@@ -146,7 +146,12 @@ pub fn assess(
         reasons.push(Reason::AlwaysChanged);
     }
     let nothing = LockEntry::default();
-    if locked.is_none() && !(stage.frozen && stage.outs.is_empty()) {
+    let never_ran = match locked {
+        None => !(stage.frozen && stage.outs.is_empty()),
+        // While it was frozen its outputs were taken as they were found.
+        Some(locked) => !stage.frozen && !stage.is_data() && locked.command.is_none(),
+    };
+    if never_ran {
         reasons.push(Reason::NeverRun);
     }
     if let (Some(new), Some(old)) = (&stage.command, locked.and_then(|locked| locked.command.as_ref()))
@@ -180,7 +185,10 @@ pub fn assess(
                 continue;
             }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if is_missed && out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed
+            && out.cached
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+        {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }
@@ -285,27 +293,26 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
 }
 
 fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Result<dewar_text::Map, ObserveError> {
-    let keys = match &param.keys {
-        ParamKeys::All => {
-            return match &**values {
-                Value::Map(values) => Ok(values.clone()),
-                Value::Null => Ok(Map::default()),
-                // Taken for nothing, a change of it would go unseen.
-                _ => Err(ObserveError::NoMapping { stage: stage.address.clone(), file: param.file.clone() }),
-            };
+    let mut found: Vec<(String, Value)> = match &param.keys {
+        ParamKeys::All => match &**values {
+            Value::Map(values) => values.clone().into_iter().collect(),
+            Value::Null => Vec::new(),
+            // Taken for nothing, a change of it would go unseen.
+            _ => return Err(ObserveError::NoMapping { stage: stage.address.clone(), file: param.file.clone() }),
+        },
+        ParamKeys::Some(keys) => {
+            let missing: Vec<String> = keys.iter().filter(|key| lookup(values, key).is_none()).cloned().collect();
+            if !missing.is_empty() {
+                return Err(ObserveError::MissingParams {
+                    stage: stage.address.clone(),
+                    file: param.file.clone(),
+                    keys: missing,
+                });
+            }
+            keys.iter().filter_map(|key| lookup(values, key).map(|value| (key.clone(), value.clone()))).collect()
         }
-        ParamKeys::Some(keys) => keys,
     };
-    let missing: Vec<String> = keys.iter().filter(|key| lookup(values, key).is_none()).cloned().collect();
-    if !missing.is_empty() {
-        return Err(ObserveError::MissingParams {
-            stage: stage.address.clone(),
-            file: param.file.clone(),
-            keys: missing,
-        });
-    }
-    let mut found: Vec<(String, Value)> =
-        keys.iter().filter_map(|key| lookup(values, key).map(|value| (key.clone(), value.clone()))).collect();
+    // The lock's order.
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found.into_iter().collect())
 }

@@ -217,7 +217,7 @@ impl<'a> Scheduler<'a> {
 
     /// Several at once. As many workers as there ever are stages that run at once.
     fn run_side_by_side(&mut self) {
-        let names = self.order.iter().map(|id| self.runner.name_of(self.pipeline.stage(*id))).collect();
+        let names = (0..self.order.len()).filter_map(|place| self.name(place)).collect();
         self.runner.events.event(Event::SideBySide { stages: names });
         let (give, tasks) = channel::<Task<'a>>();
         let tasks = Mutex::new(tasks);
@@ -265,7 +265,9 @@ impl<'a> Scheduler<'a> {
 
     fn tell_progress(&self, running: &BTreeMap<usize, Instant>) {
         let longest = running.iter().min_by_key(|(_, since)| **since);
-        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else { return };
+        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else {
+            return;
+        };
         self.runner.events.event(Event::Running {
             done: self.ended.done,
             of: self.order.len(),
@@ -290,7 +292,8 @@ impl<'a> Scheduler<'a> {
 
     /// What the stages that `stage` needs remember of what it reads.
     fn written_for(&self, id: StageId, stage: &Stage) -> HashMap<RepoPath, ObjectId> {
-        let reads = |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
+        let reads =
+            |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
         let needs = self.graph.map(|graph| graph.needs(id)).unwrap_or_default();
         let writers = needs.into_iter().map(|needed| self.pipeline.stage(needed));
         let outs = writers.flat_map(|writer| writer.outs.iter().map(move |out| (writer, out)));
@@ -301,8 +304,9 @@ impl<'a> Scheduler<'a> {
             .collect()
     }
 
+    /// What events call a stage.
     fn name(&self, place: usize) -> Option<String> {
-        Some(self.runner.name_of(self.pipeline.stage(*self.order.get(place)?)))
+        Some(self.pipeline.stage(*self.order.get(place)?).address.display_from(&self.runner.from))
     }
 
     /// Takes note of how a stage ended.

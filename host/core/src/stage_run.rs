@@ -224,14 +224,8 @@ impl StageRunner<'_> {
         Ok(StageEnd::Tracked(LockEntry { outs, ..locked.clone() }))
     }
 
-    /// How events name the stage.
-    #[must_use]
-    pub fn name_of(&self, stage: &Stage) -> String {
-        stage.address.display_from(&self.from)
-    }
-
     fn tell(&self, stage: &Stage, event: impl FnOnce(String) -> Event) {
-        self.events.event(event(self.name_of(stage)));
+        self.events.event(event(stage.address.display_from(&self.from)));
     }
 
     fn store(&self) -> &ObjectStore {

@@ -3,10 +3,12 @@
 //! These types hold what was typed and nothing else; a command turns them into what is meant.
 
 pub mod compare;
+pub mod dag;
 pub mod data;
 pub mod exp;
 pub mod project;
 pub mod run;
+pub mod spaced;
 pub mod stage;
 
 use std::path::PathBuf;
@@ -46,6 +48,11 @@ pub enum Command {
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
     Checkout(data::CheckoutArgs),
+    Freeze(stage::FreezeArgs),
+    Unfreeze(stage::UnfreezeArgs),
+    #[command(visible_alias = "rm")]
+    Remove(stage::RemoveArgs),
+    Dag(dag::DagArgs),
     Demo(project::DemoArgs),
 }
 

@@ -41,6 +41,7 @@ pub struct ReproArgs {
 ///   dewar exp run -S train.lr=0.01 -S train.epochs=20
 ///   dewar exp run -S 'config.toml:model.layers=[64,32]' -n wide
 ///   dewar exp run --dry -S train.lr=0.01
+///   dewar exp run --temp -C secrets.env -S train.lr=0.01
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpRunArgs {
@@ -56,6 +57,19 @@ pub struct ExpRunArgs {
     #[arg(short = 'S', long, value_name = "[FILE:]NAME=VALUE")]
     pub set_param: Vec<String>,
 
+    /// Run in a temporary copy of the workspace, which stays as it is
+    ///
+    /// The copy has what git tracks, with your changes, and what you `git add`ed; the data comes from the cache. You can
+    /// work on meanwhile, and run other experiments. `dewar exp apply` brings the result into the workspace.
+    #[arg(long)]
+    pub temp: bool,
+
+    /// Copy a file or folder that git ignores or does not know into the temporary copy (may be given more than once)
+    ///
+    /// Without `--temp` everything is there already, and this does nothing.
+    #[arg(short = 'C', long, value_name = "PATH")]
+    pub copy_paths: Vec<String>,
+
     /// Name the experiment; without it, two words are drawn
     #[arg(short, long)]
     pub name: Option<String>,
@@ -70,6 +84,7 @@ pub struct ExpRunArgs {
 pub struct StageSelectionArgs {
     /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
     /// outputs; without any, `dvc.yaml` of this folder
+    #[arg(allow_negative_numbers = true)]
     pub targets: Vec<String>,
 
     /// Take folders as targets: all stages whose file is in them

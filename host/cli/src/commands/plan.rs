@@ -5,23 +5,20 @@ use std::sync::Arc;
 use dewar_core::path::RepoPath;
 use dewar_core::plan::{Course, Missing, Plan, Recall, Rules};
 use dewar_core::repro::Selection;
+use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{MissingData, RunOptions};
 use dewar_core::workspace::Workspace;
 use serde_json::Map;
 
-use super::project::{Project, Results};
+use super::project::Project;
 use crate::failure::Failure;
 use crate::ui::Ui;
 use crate::ui::explain::{self, Detail, Form, Telling};
 
-/// A plan, as it is asked for.
+/// How a plan is printed.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
-    /// How the run would go.
-    pub options: RunOptions,
-    /// Which results it would know.
-    pub results: Results,
-    /// Who is told.
+pub struct Printing {
+    /// For whom.
     pub telling: Telling,
     /// How much of it.
     pub detail: Detail,
@@ -46,26 +43,27 @@ pub fn print(
     project: &Project<'_>,
     selection: &Selection,
     workspace: &Workspace<'_>,
-    asked: Asked,
+    options: RunOptions,
+    run_cache: Option<&RunCache>,
+    printing: Printing,
     ui: &Arc<Ui>,
 ) -> Result<Changed, Failure> {
-    let run_cache = project.run_cache(asked.results);
-    let recall = Recall { observe: workspace, store: workspace.store(), run_cache: run_cache.as_ref() };
+    let recall = Recall { observe: workspace, store: workspace.store(), run_cache };
     let written = selection.pipeline.written();
     let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
-    let missing = match asked.options.missing {
-        MissingData::Allowed => Missing::Allowed(&remembered),
+    let missing = match options.missing {
         MissingData::Counts => Missing::Counts,
+        MissingData::Allowed => Missing::Allowed(&remembered),
     };
-    let rules = Rules { force: asked.options.force, missing };
+    let rules = Rules { force: options.force, missing };
     let Selection { pipeline, graph, order } = selection;
-    let plan = Plan::make(pipeline, graph.as_ref(), order, rules, asked.options.downstream, &recall)?;
+    let plan = Plan::make(pipeline, graph.as_ref(), order, rules, options.downstream, &recall)?;
     project.save_index();
     let changed = if plan.steps.iter().all(|step| step.course == Course::Skip) { Changed::No } else { Changed::Yes };
     let from = project.repo.from();
-    match asked.form {
+    match printing.form {
         Form::Text => plan.steps.iter().try_for_each(|step| {
-            ui.tell(&explain::step(&step.why, step.course, from, asked.telling, asked.detail))
+            ui.tell(&explain::step(&step.why, step.course, from, printing.telling, printing.detail))
         })?,
         Form::Json => {
             let steps: Vec<_> = plan.steps.into_iter().map(|step| (step.why, Some(step.course))).collect();

@@ -1,5 +1,6 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
@@ -26,13 +28,27 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::{StdoutIsFor, Ui};
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+
+/// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
+/// settings).
+const GIT_PLACES: [&str; 9] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
 
 /// What becomes of the results of stages.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +90,8 @@ pub struct Project<'a> {
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
+    /// What stages are told is the project's root: that of the user's workspace, also in an isolated one (DVC 3's rule).
+    told_root: PathBuf,
 }
 
 impl<'a> Project<'a> {
@@ -91,6 +109,7 @@ impl<'a> Project<'a> {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
             flags: flags(&repo)?,
+            told_root: repo.root().to_owned(),
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
             ui: Arc::clone(ui),
@@ -111,6 +130,29 @@ impl<'a> Project<'a> {
         self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
         self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
         explainer
+    }
+
+    /// The same project in an isolated workspace, with the settings, plugins and cache of this one.
+    pub fn isolated(&self, repo: Repo) -> Self {
+        let clock = self.session.clock;
+        Self {
+            params: ParamFiles::new(Arc::clone(&self.extensions) as Arc<dyn Extensions>, Some(self.remembered("params"))),
+            store: self.store.for_disposable(),
+            flags: self.flags,
+            index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
+            told_root: self.told_root.clone(),
+            session: self.session,
+            ui: Arc::clone(&self.ui),
+            extensions: Arc::clone(&self.extensions),
+            events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            repo,
+        }
+    }
+
+    /// Whether it is not in the user's workspace.
+    fn is_isolated(&self) -> bool {
+        self.told_root != self.repo.root()
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -171,7 +213,6 @@ impl<'a> Project<'a> {
         let cancellation = self.session.cancellation()?;
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
         let Selection { pipeline, graph, order } = selection;
-        let from = self.repo.from();
         let runner = StageRunner {
             workspace: &workspace,
             executor: self.extensions.executor(EXECUTOR)?,
@@ -182,12 +223,12 @@ impl<'a> Project<'a> {
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
-            from: from.clone(),
+            from: self.repo.from().clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let stage = stage.display_from(from);
-                    let question = format!("Going to reproduce stage: '{stage}'. Are you sure you want to continue?");
+                    let name = stage.display_from(self.repo.from());
+                    let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
                 Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
@@ -211,13 +252,15 @@ impl<'a> Project<'a> {
             cancellation: cancellation.clone(),
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
-        let (from, events, stdout_is_for) = (self.repo.from(), &self.events, self.ui.stdout_is_for());
         Box::new(move |stage| {
-            let lines = || Lines { stage: stage.address.display_from(from), events: Arc::clone(events) };
-            let output = match (is_alone, stdout_is_for) {
-                (false, _) => StageOutput::Lines(lines()),
-                (true, StdoutIsFor::Anything) => StageOutput::Inherited,
-                (true, StdoutIsFor::Document) => StageOutput::Stderr,
+            let lines = || {
+                let name = stage.address.display_from(self.repo.from());
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(&self.events) })
+            };
+            let output = match (company, self.ui.stdout()) {
+                (Company::SideBySide, _) => lines(),
+                (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
+                (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
             };
             Arc::new(NativeProcesses { output, ..native.clone() })
         })
@@ -241,27 +284,51 @@ impl<'a> Project<'a> {
         Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
     }
 
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
+    }
+
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
     pub fn save_index(&self) {
         if let Err(error) = self.index.save() {
-            self.events.event(dewar_core::event::Event::Warning { message: error.to_string() });
+            self.warn(error.to_string());
         }
+    }
+
+    /// Tells the user something that stops nothing.
+    pub fn warn(&self, message: String) {
+        self.events.event(dewar_core::event::Event::Warning { message });
     }
 
     /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut inherited = Vec::with_capacity(self.session.env.len());
-        for (name, value) in &self.session.env {
+        // Those would lead git in the isolated workspace back to the user's.
+        let is_seen = |name: &OsString| !self.is_isolated() || !GIT_PLACES.iter().any(|place| name == place);
+        for (name, value) in self.session.env.iter().filter(|(name, _)| is_seen(name)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
                 _ => {
                     let message =
                         format!("the environment variable `{}` is not UTF-8; stages do not see it", name.display());
-                    self.events.event(dewar_core::event::Event::Warning { message });
+                    self.warn(message);
                 }
             }
         }
-        let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
+        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
         inherited.into_iter().chain([root]).chain(more).collect()
     }
 
@@ -285,7 +352,7 @@ impl<'a> Project<'a> {
 
 /// The text of the project's files.
 pub fn files(project: &Project<'_>) -> WorkFiles {
-    WorkFiles::new(project.repo.root().to_owned())
+    WorkFiles::new(project.repo.root().to_owned()).remembered_in(project.remembered("pipeline"))
 }
 
 fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {

@@ -9,9 +9,10 @@ use dewar_core::plan::{Downstream, Force};
 use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::schedule::{MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
+
 use serde_json::Map;
 
-use super::plan::{self, Asked};
+use super::plan::{self, Printing};
 use super::project::{Project, Results, StageRuns, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
 use crate::failure::{Failure, Kind};
@@ -31,12 +32,13 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
-        plan::print(&project, &selection, &workspace, asked(stages, results, &project), ui)?;
+        let run_cache = project.run_cache(results);
+        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, results, &project, ui)?;
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
-    let how = how(stages, results, &project, ui)?;
     let explainer = explained(stages).map(|form| project.explain(form));
     let report = project.run(&selection, &how, Vec::new());
     if let Some(explainer) = explainer {
@@ -63,31 +65,6 @@ pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> 
     Targets::Typed(Typed { folders, names, ..project.typed(&stages.targets) })
 }
 
-/// Whether fresh stages run.
-fn force(stages: &StageSelectionArgs) -> Force {
-    if stages.force { Force::Yes } else { Force::No }
-}
-
-/// How the plan of such a run is printed.
-pub fn asked(stages: &StageSelectionArgs, results: Results, project: &Project<'_>) -> Asked {
-    Asked {
-        options: options(stages, project),
-        results,
-        telling: Telling::Run,
-        detail: if stages.explain { Detail::Thorough } else { Detail::Terse },
-        form: if stages.json { Form::Json } else { Form::Text },
-    }
-}
-
-/// How a run is explained, if it is.
-pub fn explained(stages: &StageSelectionArgs) -> Option<Form> {
-    match (stages.json, stages.explain) {
-        (true, _) => Some(Form::Json),
-        (false, true) => Some(Form::Text),
-        (false, false) => None,
-    }
-}
-
 /// How the stages are run.
 ///
 /// # Errors
@@ -106,11 +83,12 @@ pub fn how(
     Ok(StageRuns { options: options(stages, project), results, ask })
 }
 
-fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
+/// How a run goes, or would go.
+pub fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
     let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
     RunOptions {
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
-        force: force(stages),
+        force: if stages.force { Force::Yes } else { Force::No },
         downstream: if stages.force_downstream { Downstream::Forced } else { Downstream::WhenStale },
         on_failure: match (stages.keep_going, stages.ignore_errors) {
             (_, true) => OnFailure::Ignore,
@@ -118,6 +96,24 @@ fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
             (false, false) => OnFailure::Stop,
         },
         missing: if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts },
+    }
+}
+
+/// How a plan is printed.
+pub fn printing(stages: &StageSelectionArgs) -> Printing {
+    Printing {
+        telling: Telling::Run,
+        detail: if stages.explain { Detail::Thorough } else { Detail::Terse },
+        form: if stages.json { Form::Json } else { Form::Text },
+    }
+}
+
+/// How a run is explained, if it is.
+pub fn explained(stages: &StageSelectionArgs) -> Option<Form> {
+    match (stages.json, stages.explain) {
+        (true, _) => Some(Form::Json),
+        (false, true) => Some(Form::Text),
+        (false, false) => None,
     }
 }
 

@@ -6,6 +6,8 @@ use std::io;
 use dewar_core::cache::CacheError;
 use dewar_core::config::ConfigError;
 use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::copies::CopyError;
+use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
@@ -22,6 +24,7 @@ use dewar_core::params::resolve;
 use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
 use dewar_core::pipeline::target::TargetError;
+use dewar_core::removal::RemovalError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -217,6 +220,14 @@ impl From<PipelineError> for Failure {
             PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
+            PipelineError::PartOfGroup { ref group, .. } => {
+                let hint = format!("name the group: what is done to `{group}` is done to all its stages");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            PipelineError::GivenTwice(_) => error.into_failure(Kind::Usage).hint("name it once"),
+            PipelineError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("`git check-ignore -v FILE` names the line that ignores it")
+            }
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
             PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
@@ -395,6 +406,35 @@ impl From<ExperimentError> for Failure {
     }
 }
 
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Path(error) => error.into_failure(Kind::Usage),
+            CopyError::File(error) => error.into(),
+            CopyError::Missing(_) => {
+                error.into_failure(Kind::Usage).hint("paths behind `--copy-paths` are relative to the folder you are in")
+            }
+            CopyError::Outside(_) | CopyError::Own(_) => error.into_failure(Kind::Usage),
+        }
+    }
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        match error {
+            IsolationError::File(error) => error.into(),
+            IsolationError::Git(error) => error.into(),
+            IsolationError::Config(error) => error.into(),
+            IsolationError::Path(error) => error.into(),
+            IsolationError::Copy(error) => error.into(),
+            IsolationError::Track(error) => error.into(),
+            IsolationError::Observe(error) => error.into(),
+            IsolationError::Cache(error) => error.into(),
+            IsolationError::Cancelled => error.into_failure(Kind::Interrupted),
+        }
+    }
+}
+
 impl From<TrackError> for Failure {
     fn from(error: TrackError) -> Self {
         match error {
@@ -414,6 +454,16 @@ impl From<TrackError> for Failure {
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
+        }
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Pipeline(error) => error.into(),
+            RemovalError::Cache(error) => error.into(),
+            RemovalError::File(error) => error.into(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod dag;
 pub mod explain;
 pub mod number;
 pub mod problem;
@@ -12,6 +13,7 @@ pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 use dewar_core::event::Stream;
@@ -20,6 +22,10 @@ use dewar_text::Severity;
 use crate::args::ColorWhen;
 use crate::failure::Failure;
 use problem::Problem;
+
+/// So many bytes of lines wait at most to be written together, and so long.
+const WAITING: usize = 8 << 10;
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -42,12 +48,12 @@ pub enum Audience {
     File,
 }
 
-/// What stdout takes.
+/// What stdout is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StdoutIsFor {
-    /// What was asked for, what is told, and what stages write.
+pub enum StdoutUse {
+    /// What happens, what stages write, and what was asked for.
     Anything,
-    /// One document; all else goes to stderr.
+    /// A document alone.
     Document,
 }
 
@@ -63,7 +69,11 @@ struct Streams {
     err: AutoStream<Stderr>,
     /// Whether a line of progress stands on the terminal, to be wiped before anything else.
     progress: bool,
-    stdout_is_for: StdoutIsFor,
+    /// Whether stdout is for a document alone.
+    document: bool,
+    /// Lines that are not written yet, and since when.
+    waiting: String,
+    since: Instant,
 }
 
 impl Ui {
@@ -80,7 +90,9 @@ impl Ui {
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
-            stdout_is_for: StdoutIsFor::Anything,
+            document: false,
+            waiting: String::new(),
+            since: Instant::now(),
         };
         Self { verbosity, audience, streams: Mutex::new(streams) }
     }
@@ -97,13 +109,21 @@ impl Ui {
         self.audience
     }
 
+    /// How many columns a line of stdout has; none when it is no terminal, where lines may be of any length.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout));
+        size.map(|size| size.map_or(80, |size| usize::from(size.ws_col)))
+    }
+
     /// Prints what was asked for, whatever the verbosity.
     ///
     /// # Errors
     /// When stdout does not take it.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()).map_err(Failure::stdout)
     }
 
@@ -116,24 +136,39 @@ impl Ui {
             return Ok(());
         }
         let line = format!("{line}\n");
-        match self.stdout_is_for() {
-            StdoutIsFor::Anything => self.print(&line),
-            StdoutIsFor::Document => {
-                self.complain(&line);
-                Ok(())
-            }
+        if self.streams().document {
+            self.complain(&line);
+            return Ok(());
         }
+        self.print(&line)
     }
 
     /// From now on stdout takes only what is printed as a document, and stderr what is told.
     pub fn keep_stdout_for_a_document(&self) {
-        self.streams().stdout_is_for = StdoutIsFor::Document;
+        self.streams().document = true;
     }
 
-    /// What stdout takes.
+    /// What stdout is for.
     #[must_use]
-    pub fn stdout_is_for(&self) -> StdoutIsFor {
-        self.streams().stdout_is_for
+    pub fn stdout(&self) -> StdoutUse {
+        if self.streams().document { StdoutUse::Document } else { StdoutUse::Anything }
+    }
+
+    /// Prints a line about what happens, as [`Self::tell`], but together with those that follow at once: each line of
+    /// thousands would cost a system call. At the latest it stands before anything else that is printed.
+    pub fn tell_soon(&self, line: &str) {
+        if self.verbosity < Verbosity::Normal {
+            return;
+        }
+        let mut streams = self.streams();
+        if streams.waiting.is_empty() {
+            streams.since = Instant::now();
+        }
+        streams.waiting.push_str(line);
+        streams.waiting.push('\n');
+        if streams.waiting.len() >= WAITING || streams.since.elapsed() >= LONGEST_WAIT {
+            streams.begin();
+        }
     }
 
     /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.
@@ -142,10 +177,10 @@ impl Ui {
     /// When the stream does not take it.
     pub fn pass_on(&self, prefix: &str, stream: Stream, line: &str) -> Result<(), Failure> {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         let text = format!("{prefix}{line}\n");
         let written = match stream {
-            Stream::Out if streams.stdout_is_for == StdoutIsFor::Anything => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out if !streams.document => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
             Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
         };
         written.map_err(Failure::stdout)
@@ -191,7 +226,7 @@ impl Ui {
     /// Shows `line` in place of the progress shown before; none wipes it. Only for a terminal.
     pub fn progress(&self, line: Option<&str>) {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         if let Some(line) = line {
             let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
             // A line that wraps could not be wiped.
@@ -217,7 +252,7 @@ impl Ui {
     /// Nobody is left to tell when stderr does not take it.
     fn complain(&self, text: &str) {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         let _nobody_left = streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush());
     }
 
@@ -227,10 +262,25 @@ impl Ui {
     }
 }
 
+impl Drop for Ui {
+    fn drop(&mut self) {
+        self.streams().begin();
+    }
+}
+
 impl Streams {
-    fn wipe(&mut self) {
+    /// What comes before anything else: progress is wiped, and lines that wait are written. Where stdout does not take them,
+    /// what is printed next finds that out, too.
+    fn begin(&mut self) {
         if std::mem::take(&mut self.progress) {
             let _nobody_left = write!(self.err, "\r\x1b[K");
+        }
+        if !self.waiting.is_empty() {
+            let waiting = std::mem::take(&mut self.waiting);
+            let _nobody_left = match self.document {
+                true => self.err.write_all(waiting.as_bytes()).and_then(|()| self.err.flush()),
+                false => self.out.write_all(waiting.as_bytes()).and_then(|()| self.out.flush()),
+            };
         }
     }
 }

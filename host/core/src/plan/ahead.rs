@@ -83,7 +83,7 @@ struct Ahead<'a> {
     running: BTreeSet<StageId>,
     /// What would be checked out, by its path: the stage, and the content.
     restored: BTreeMap<RepoPath, (StageId, LockedPath)>,
-    /// Stages that run because one that they need does.
+    /// Stages that run because one that they need changed.
     forced: BTreeSet<StageId>,
 }
 

@@ -65,8 +65,7 @@ impl<'a> Locks<'a> {
         }
         changed.insert(place, name.clone());
         let since = *self.unwritten.entry(address.file.clone()).or_insert_with(Instant::now);
-        let is_small = lock.text_len() < LARGE;
-        if is_small || since.elapsed() >= LARGE_INTERVAL || !RunCache::remembers(stage) {
+        if !lock.is_longer_than(LARGE) || since.elapsed() >= LARGE_INTERVAL || !RunCache::remembers(stage) {
             self.write(&address.file)?;
         }
         Ok(())
