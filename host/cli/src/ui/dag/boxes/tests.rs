@@ -26,7 +26,23 @@ fn a_chain_falls_straight() {
 
 #[test]
 fn a_diamond_and_a_wide_name() {
-    insta::assert_snapshot!(text(&["a", "left", "漢字", "join"], &[(0, 1), (0, 2), (1, 3), (2, 3)]), @"");
+    insta::assert_snapshot!(text(&["a", "left", "漢字", "join"], &[(0, 1), (0, 2), (1, 3), (2, 3)]), @r"
+          +---+
+          | a |
+          +---+
+            |
+       +----+----+
+       |         |
+    +------+  +------+
+    | left |  | 漢字 |
+    +------+  +------+
+        |         |
+        +-+    +--+
+          |    |
+         +------+
+         | join |
+         +------+
+    ");
 }
 
 #[test]
