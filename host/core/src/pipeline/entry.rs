@@ -1,9 +1,12 @@
 //! [`Entry`]: what stands in a file for a stage, or for all stages of a group: what commands that change stages edit.
 
-use dewar_text::{Node, Step, yaml};
+use std::collections::{HashMap, HashSet};
+
+use dewar_text::{Node, Span, Step, splice, yaml};
+use indexmap::IndexMap;
 
 use super::load::{Pipeline, StageId};
-use super::{PipelineError, schema};
+use super::{PipelineError, Stage, schema};
 use crate::path::RepoPath;
 use crate::source::Source;
 
@@ -24,56 +27,47 @@ impl Entry {
     /// # Errors
     /// When some stages of a group are among them and others are not: these have no entry of their own.
     pub fn of(pipeline: &Pipeline, stages: &[StageId]) -> Result<Vec<Self>, PipelineError> {
-        let mut entries: Vec<Self> = Vec::new();
-        for id in stages {
-            if entries.iter().any(|entry| entry.stages.contains(id)) {
-                continue;
+        // The stages of a group all stand where the group stands.
+        let place = |stage: &Stage| (stage.address.file.clone(), stage.span);
+        let mut members: IndexMap<(RepoPath, Span), Vec<StageId>> =
+            stages.iter().map(|id| (place(pipeline.stage(*id)), Vec::new())).collect();
+        for (id, stage) in pipeline.stages() {
+            if let Some(members) = members.get_mut(&place(stage)) {
+                members.push(id);
             }
-            let entry = Self::around(pipeline, *id)?;
-            if let (Some(group), Some(_)) = (&entry.name, entry.stages.iter().find(|member| !stages.contains(member))) {
-                return Err(PipelineError::PartOfGroup {
-                    member: pipeline.stage(*id).address.name.clone().unwrap_or_default(),
-                    group: group.clone(),
-                    file: entry.file,
-                });
+        }
+        let asked: HashSet<&StageId> = stages.iter().collect();
+        let mut keys: HashMap<RepoPath, HashMap<Span, String>> = HashMap::new();
+        let mut entries = Vec::with_capacity(members.len());
+        for ((file, span), members) in members {
+            if let Some(definitions) = pipeline.files().get(&file).filter(|_| !keys.contains_key(&file)) {
+                keys.insert(file.clone(), keys_of(&definitions.source)?);
+            }
+            let named = keys.get(&file).and_then(|keys| keys.get(&span)).cloned();
+            // A stage that came in by a merge (`<<`) stands where its key is in the mapping that was merged.
+            let first = members.first().and_then(|id| pipeline.stage(*id).address.name.clone());
+            let entry = Self { name: first.and_then(|own| named.or(Some(own))), file, stages: members };
+            if entry.stages.iter().any(|member| !asked.contains(member)) {
+                return Err(entry.only_in_part(pipeline, &asked));
             }
             entries.push(entry);
         }
         Ok(entries)
     }
 
-    fn around(pipeline: &Pipeline, id: StageId) -> Result<Self, PipelineError> {
-        let stage = pipeline.stage(id);
-        let file = stage.address.file.clone();
-        let Some(definitions) = pipeline.files().get(&file) else {
-            return Ok(Self { file, name: None, stages: vec![id] });
-        };
-        // The stages of a group all stand where the group stands.
-        let beside = |other: &super::Stage| other.address.file == file && other.span == stage.span;
-        let stages = pipeline.stages().filter(|(_, other)| beside(other)).map(|(id, _)| id).collect();
-        let source = &definitions.source;
-        let node = read(source)?;
-        let named = node.get("stages").and_then(|stages| {
-            let entries = schema::mapping(stages, "`stages`").ok()?;
-            entries.iter().find(|entry| entry.key_span == stage.span).map(|entry| entry.key.clone())
-        });
-        // A stage that came in by a merge (`<<`) stands where the key is in the mapping that was merged.
-        let name = named.or_else(|| stage.address.name.clone());
-        Ok(Self { file, name, stages })
+    fn only_in_part(self, pipeline: &Pipeline, asked: &HashSet<&StageId>) -> PipelineError {
+        let member = self.stages.iter().find(|member| asked.contains(member));
+        let member = member.and_then(|id| pipeline.stage(*id).address.name.clone()).unwrap_or_default();
+        PipelineError::PartOfGroup { member, group: self.name.unwrap_or_default(), file: self.file }
     }
 
-    /// The path of the mapping that holds the keys of its stages (`cmd`, `frozen`, ...) in the text `source` of its file.
-    ///
-    /// # Errors
-    /// When that is no YAML.
-    pub(super) fn keys_in(&self, source: &Source) -> Result<Vec<Step>, PipelineError> {
-        let Some(mut path) = self.path() else { return Ok(Vec::new()) };
-        let node = read(source)?;
-        let body = node.get("stages").zip(self.name.as_ref()).and_then(|(stages, name)| stages.get(name));
-        if body.is_some_and(|body| body.get("foreach").is_some()) {
+    /// The path of the mapping that holds the keys of its stages (`cmd`, `frozen`, ...) in the tree of its file.
+    pub(super) fn keys_in(&self, tree: &Node) -> Vec<Step> {
+        let mut path = self.path().unwrap_or_default();
+        if splice::find(tree, &path).is_some_and(|body| self.name.is_some() && body.get("foreach").is_some()) {
             path.push(Step::Field("do".into()));
         }
-        Ok(path)
+        path
     }
 
     /// The path of its key in a `dvc.yaml`.
@@ -81,6 +75,14 @@ impl Entry {
         let name = self.name.clone()?;
         Some(vec![Step::Field("stages".into()), Step::Field(name)])
     }
+}
+
+/// The keys below `stages`, by where they stand.
+fn keys_of(source: &Source) -> Result<HashMap<Span, String>, PipelineError> {
+    let tree = read(source)?;
+    let stages = tree.get("stages").map(|stages| schema::mapping(stages, "`stages`"));
+    let entries = stages.transpose().map_err(|diagnostic| source.error(diagnostic))?.unwrap_or_default();
+    Ok(entries.iter().map(|entry| (entry.key_span, entry.key.clone())).collect())
 }
 
 pub(super) fn read(source: &Source) -> Result<Node, PipelineError> {
