@@ -1,20 +1,21 @@
 //! [`Entry`]: what stands in a file for a stage, or for all stages of a group: what commands that change stages edit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use dewar_text::{Node, Span, Step, splice, yaml};
 use indexmap::IndexMap;
 
 use super::load::{Pipeline, StageId};
-use super::{PipelineError, Stage, schema};
+use super::{PipelineError, ProjectFiles, Stage, StageAddress, schema};
 use crate::path::RepoPath;
 use crate::source::Source;
 
 /// What stands in a file for stages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
-    /// The file.
-    pub file: RepoPath,
+    /// The file, and what stands in it.
+    pub source: Source,
     /// The key below `stages` of a `dvc.yaml`; none for a `.dvc` file, which is one stage as a whole.
     pub name: Option<String>,
     /// The stages that it makes: one, or those of its `foreach` or `matrix`.
@@ -22,11 +23,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entries that make `stages`, in order of first mention.
+    /// The entries of `files` that make `stages`, in order of first mention.
     ///
     /// # Errors
-    /// When some stages of a group are among them and others are not: these have no entry of their own.
-    pub fn of(pipeline: &Pipeline, stages: &[StageId]) -> Result<Vec<Self>, PipelineError> {
+    /// When a file cannot be read, or when some stages of a group are among them and others are not: these have no entry of
+    /// their own.
+    pub fn of(files: &dyn ProjectFiles, pipeline: &Pipeline, stages: &[StageId]) -> Result<Vec<Self>, PipelineError> {
         // The stages of a group all stand where the group stands.
         let place = |stage: &Stage| (stage.address.file.clone(), stage.span);
         let mut members: IndexMap<(RepoPath, Span), Vec<StageId>> =
@@ -37,16 +39,20 @@ impl Entry {
             }
         }
         let asked: HashSet<&StageId> = stages.iter().collect();
-        let mut keys: HashMap<RepoPath, HashMap<Span, String>> = HashMap::new();
+        let mut texts: HashMap<RepoPath, Text> = HashMap::new();
         let mut entries = Vec::with_capacity(members.len());
         for ((file, span), members) in members {
-            if let Some(definitions) = pipeline.files().get(&file).filter(|_| !keys.contains_key(&file)) {
-                keys.insert(file.clone(), keys_of(&definitions.source)?);
-            }
-            let named = keys.get(&file).and_then(|keys| keys.get(&span)).cloned();
+            let text = match texts.entry(file) {
+                Slot::Occupied(text) => text.into_mut(),
+                Slot::Vacant(slot) => {
+                    let text = Text::read(files, slot.key())?;
+                    slot.insert(text)
+                }
+            };
             // A stage that came in by a merge (`<<`) stands where its key is in the mapping that was merged.
-            let first = members.first().and_then(|id| pipeline.stage(*id).address.name.clone());
-            let entry = Self { name: first.and_then(|own| named.or(Some(own))), file, stages: members };
+            let own = members.first().and_then(|id| pipeline.stage(*id).address.name.clone());
+            let name = own.map(|own| text.keys.get(&span).cloned().unwrap_or(own));
+            let entry = Self { source: text.source.clone(), name, stages: members };
             if entry.stages.iter().any(|member| !asked.contains(member)) {
                 return Err(entry.only_in_part(pipeline, &asked));
             }
@@ -55,10 +61,16 @@ impl Entry {
         Ok(entries)
     }
 
+    /// How users name it: as a stage, a group, or a `.dvc` file.
+    #[must_use]
+    pub fn address(&self) -> StageAddress {
+        StageAddress { file: self.source.file.clone(), name: self.name.clone() }
+    }
+
     fn only_in_part(self, pipeline: &Pipeline, asked: &HashSet<&StageId>) -> PipelineError {
         let member = self.stages.iter().find(|member| asked.contains(member));
         let member = member.and_then(|id| pipeline.stage(*id).address.name.clone()).unwrap_or_default();
-        PipelineError::PartOfGroup { member, group: self.name.unwrap_or_default(), file: self.file }
+        PipelineError::PartOfGroup { member, group: self.name.unwrap_or_default(), file: self.source.file }
     }
 
     /// The path of the mapping that holds the keys of its stages (`cmd`, `frozen`, ...) in the tree of its file.
@@ -77,20 +89,33 @@ impl Entry {
     }
 }
 
-/// The keys below `stages`, by where they stand.
-fn keys_of(source: &Source) -> Result<HashMap<Span, String>, PipelineError> {
-    let tree = read(source)?;
-    let stages = tree.get("stages").map(|stages| schema::mapping(stages, "`stages`"));
-    let entries = stages.transpose().map_err(|diagnostic| source.error(diagnostic))?.unwrap_or_default();
-    Ok(entries.iter().map(|entry| (entry.key_span, entry.key.clone())).collect())
+/// A file of stages.
+struct Text {
+    source: Source,
+    /// The keys below `stages`, by where they stand; none in a `.dvc` file.
+    keys: HashMap<Span, String>,
+}
+
+impl Text {
+    fn read(files: &dyn ProjectFiles, file: &RepoPath) -> Result<Self, PipelineError> {
+        let source = Source::new(file.clone(), files.read(file)?.unwrap_or_default());
+        let tree = read(&source)?;
+        let stages = tree.get("stages").map(|stages| schema::mapping(stages, "`stages`"));
+        let entries = stages.transpose().map_err(|diagnostic| source.error(diagnostic))?.unwrap_or_default();
+        let keys = entries.iter().map(|entry| (entry.key_span, entry.key.clone())).collect();
+        Ok(Self { source, keys })
+    }
 }
 
 pub(super) fn read(source: &Source) -> Result<Node, PipelineError> {
     Ok(yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?)
 }
 
-/// The text of the file of an entry, as it was loaded.
-pub(super) fn text_of<'a>(pipeline: &'a Pipeline, file: &RepoPath) -> Option<&'a Source> {
-    let pipeline_file = pipeline.files().get(file).map(|file| &file.source);
-    pipeline_file.or_else(|| pipeline.data_file(file).map(|data| &data.source))
+/// The entries, file by file.
+pub(super) fn by_file(entries: &[Entry]) -> BTreeMap<&RepoPath, (&Source, Vec<&Entry>)> {
+    let mut files: BTreeMap<&RepoPath, (&Source, Vec<&Entry>)> = BTreeMap::new();
+    for entry in entries {
+        files.entry(&entry.source.file).or_insert((&entry.source, Vec::new())).1.push(entry);
+    }
+    files
 }

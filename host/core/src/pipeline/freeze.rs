@@ -6,7 +6,6 @@ use dewar_text::{Change, Edit, Node, Step, Value, splice, yaml};
 
 use super::PipelineError;
 use super::entry::{self, Entry};
-use super::load::Pipeline;
 use crate::path::RepoPath;
 
 /// Whether a stage is left as it is, whatever changes before it.
@@ -22,18 +21,9 @@ pub enum Frozen {
 ///
 /// # Errors
 /// When a file cannot be edited safely.
-pub fn with_frozen(
-    pipeline: &Pipeline,
-    entries: &[Entry],
-    frozen: Frozen,
-) -> Result<BTreeMap<RepoPath, Vec<u8>>, PipelineError> {
-    let mut by_file: BTreeMap<&RepoPath, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        by_file.entry(&entry.file).or_default().push(entry);
-    }
+pub fn with_frozen(entries: &[Entry], frozen: Frozen) -> Result<BTreeMap<RepoPath, Vec<u8>>, PipelineError> {
     let mut texts = BTreeMap::new();
-    for (file, entries) in by_file {
-        let Some(source) = entry::text_of(pipeline, file) else { continue };
+    for (file, (source, entries)) in entry::by_file(entries) {
         let tree = entry::read(source)?;
         let edits: Vec<Edit> = entries.into_iter().filter_map(|entry| change(&tree, entry, frozen)).collect();
         if !edits.is_empty() {
@@ -63,8 +53,8 @@ mod tests {
     use crate::testing::{load_texts, named, path};
 
     fn set(files: &[(&str, &str)], target: &str, frozen: Frozen) -> Result<BTreeMap<RepoPath, String>, PipelineError> {
-        let pipeline = load_texts(files)?;
-        let texts = with_frozen(&pipeline, &Entry::of(&pipeline, &named(&pipeline, &[target]))?, frozen)?;
+        let (files, pipeline) = load_texts(files)?;
+        let texts = with_frozen(&Entry::of(&files, &pipeline, &named(&pipeline, &[target]))?, frozen)?;
         Ok(texts.into_iter().map(|(file, text)| (file, String::from_utf8(text).unwrap())).collect())
     }
 

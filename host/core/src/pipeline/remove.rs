@@ -28,17 +28,10 @@ pub enum FileChange {
 /// # Errors
 /// When a file cannot be edited safely.
 pub fn without(pipeline: &Pipeline, entries: &[Entry]) -> Result<BTreeMap<RepoPath, FileChange>, PipelineError> {
-    let mut by_file: BTreeMap<&RepoPath, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        by_file.entry(&entry.file).or_default().push(entry);
-    }
     let mut changes = BTreeMap::new();
-    for (file, entries) in by_file {
+    for (file, (source, entries)) in entry::by_file(entries) {
         let paths: Vec<Vec<Step>> = entries.iter().filter_map(|entry| entry.path()).collect();
-        let change = match pipeline.files().get(file) {
-            Some(definitions) => without_stages(&definitions.source, &paths)?,
-            None => FileChange::Gone,
-        };
+        let change = if paths.is_empty() { FileChange::Gone } else { without_stages(source, &paths)? };
         changes.insert(file.clone(), change);
         if let Some(lock) = pipeline.locks().get(file).filter(|lock| lock.existed()) {
             changes.extend(without_locked(lock, pipeline, &entries).map(|change| (lock.file().clone(), change)));
@@ -123,8 +116,8 @@ mod tests {
         files: &[(&str, &str)],
         targets: &[&str],
     ) -> Result<BTreeMap<RepoPath, Option<String>>, PipelineError> {
-        let pipeline = load_texts(files)?;
-        let changes = without(&pipeline, &Entry::of(&pipeline, &named(&pipeline, targets))?)?;
+        let (files, pipeline) = load_texts(files)?;
+        let changes = without(&pipeline, &Entry::of(&files, &pipeline, &named(&pipeline, targets))?)?;
         let text = |change| match change {
             FileChange::Text(text) => Some(String::from_utf8(text).unwrap()),
             FileChange::Gone => None,
