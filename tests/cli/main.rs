@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_params;
 mod full_disk;
 mod parallel;
+mod overrides;
 mod plugins;
 mod runs;
 mod show;

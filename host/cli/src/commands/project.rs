@@ -63,6 +63,7 @@ impl Default for Results {
 }
 
 /// How stages are run.
+#[derive(Default)]
 pub struct StageRuns {
     /// Which may run, and when.
     pub options: RunOptions,
@@ -208,7 +209,7 @@ impl<'a> Project<'a> {
         &self,
         company: Company,
         cancellation: &Cancellation,
-    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + '_> {
+    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync> {
         let is_alone = company == Company::Alone;
         let native = NativeProcesses {
             workspace: self.repo.root().to_owned(),
@@ -216,8 +217,9 @@ impl<'a> Project<'a> {
             cancellation: cancellation.clone(),
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
+        let events = Arc::clone(&self.events);
         Box::new(move |stage| {
-            let lines = || Lines { stage: stage.address.to_string(), events: Arc::clone(&self.events) };
+            let lines = || Lines { stage: stage.address.to_string(), events: Arc::clone(&events) };
             let output = if is_alone { StageOutput::Inherited } else { StageOutput::Lines(lines()) };
             Arc::new(NativeProcesses { output, ..native.clone() })
         })

@@ -13,11 +13,10 @@ use dewar_core::pipeline::files::{Overlaid, Overlay};
 use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, target, template,
 };
-use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach};
 use dewar_core::source::Source;
 
-use super::project::{Project, Results, files};
+use super::project::{Project, StageRuns, files};
 use crate::args::stage::{StageAddArgs, StageArgs, StageCommand, StageListArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -75,7 +74,7 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if args.run {
         let name = std::slice::from_ref(&args.name);
         let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
-        project.run(&selection, Force::No, Results::default(), Vec::new())?;
+        project.run(&selection, &StageRuns::default(), Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
 }
