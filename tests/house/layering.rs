@@ -29,8 +29,8 @@ const LAYERS: [&[&str]; 7] = [
     &["path", "fs", "digest", "event", "words", "codec", "python", "source", "lock"],
     &["config", "index", "params", "git", "pipeline", "cache", "extension", "repo", "ignore", "gitignore", "process"],
     &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache"],
-    &["stage_run", "schedule", "track"],
-    &["metrics", "repro"],
+    &["stage_run", "schedule", "track", "removal"],
+    &["metrics", "repro", "dag"],
     &["exp", "remote"],
     // What tests of several modules need.
     &["testing"],

@@ -9,14 +9,15 @@
 //! 3. [`config`], [`repo`], [`git`]: the project, its settings, its repository.
 //! 4. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
 //! 5. [`ignore`], [`index`], [`cache`], [`gitignore`]: what counts, what is known, what is kept, what git must not see.
-//! 6. [`graph`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
+//! 6. [`graph`], [`dag`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
 //!    what is stale and why.
 //! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
-//! 8. [`track`]: data that is added and checked out. [`metrics`]: what a revision holds. [`exp`]: experiments.
+//! 8. [`track`]: data that is added and checked out. [`removal`]: stages that go. [`metrics`]: what a revision holds. [`exp`]: experiments.
 
 pub mod cache;
 mod codec;
 pub mod config;
+pub mod dag;
 pub mod digest;
 pub mod event;
 pub mod exp;
@@ -36,6 +37,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod process;
 pub mod python;
+pub mod removal;
 pub mod repo;
 pub mod repro;
 pub mod run_cache;

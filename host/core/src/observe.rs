@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dewar_text::Value;
 
-use crate::cache::{CacheError, Scanned};
+use crate::cache::{CacheError, Scanned, Tree};
 use crate::digest::{Algorithm, ObjectId};
 use crate::params::files::ParamsError;
 use crate::path::RepoPath;
@@ -95,4 +95,13 @@ pub trait Observe: Sync {
 
     /// Whether the cache has this content.
     fn is_cached(&self, id: &ObjectId) -> bool;
+
+    /// The files of the directory at a place of this machine; none when no directory is there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn listing(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError>;
+
+    /// The files of the directory of that name, when the cache has its listing.
+    fn cached_listing(&self, id: &ObjectId) -> Option<Tree>;
 }

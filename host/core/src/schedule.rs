@@ -226,7 +226,7 @@ impl<'a> Scheduler<'a> {
 
     /// Several at once. As many workers as there ever are stages that run at once.
     fn run_side_by_side(&mut self) {
-        let names = self.order.iter().map(|id| self.pipeline.stage(*id).address.to_string()).collect();
+        let names = (0..self.order.len()).filter_map(|place| self.name(place)).collect();
         self.runner.events.event(Event::SideBySide { stages: names });
         let (give, tasks) = channel::<Task<'a>>();
         let tasks = Mutex::new(tasks);
@@ -310,8 +310,9 @@ impl<'a> Scheduler<'a> {
             .collect()
     }
 
+    /// What events call a stage.
     fn name(&self, place: usize) -> Option<String> {
-        Some(self.pipeline.stage(*self.order.get(place)?).address.to_string())
+        Some(self.pipeline.stage(*self.order.get(place)?).address.display_from(&self.runner.from))
     }
 
     /// Takes note of how a stage ended.

@@ -13,8 +13,9 @@ use crate::extension::{Processes, StageExecutor};
 use crate::git::Git;
 use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
+use crate::path::RepoPath;
 use crate::pipeline::{LockEntry, LockedPath, Output, OutputKind, Place, ProjectFiles, Stage, StageAddress};
-use crate::plan::{self, Force, Reason, Rules};
+use crate::plan::{self, Explanation, ExplanationSink, Force, Reason, Rules};
 use crate::process::Cancellation;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
@@ -65,6 +66,10 @@ pub struct StageRunner<'a> {
     pub git: Option<Mutex<Git>>,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
+    /// Who is told why each stage runs or not, when anyone is.
+    pub explanations: Option<Arc<dyn ExplanationSink>>,
+    /// The folder that the user is in: events name stages as seen from there.
+    pub from: RepoPath,
     /// Whether results are kept.
     pub commit: Commit,
     /// Asks the user before a stage runs or is restored (`--interactive`).
@@ -92,6 +97,9 @@ impl StageRunner<'_> {
         rules: Rules<'_>,
     ) -> Result<StageEnd, StageError> {
         let reasons = plan::assess(stage, locked, rules, self.workspace)?;
+        if let Some(sink) = &self.explanations {
+            sink.decided(Explanation::of(stage, locked, &reasons, self.workspace));
+        }
         if reasons.is_empty() {
             self.tell(stage, |stage| Event::StageFresh { stage });
             return Ok(StageEnd::Fresh);
@@ -217,7 +225,7 @@ impl StageRunner<'_> {
     }
 
     fn tell(&self, stage: &Stage, event: impl FnOnce(String) -> Event) {
-        self.events.event(event(stage.address.to_string()));
+        self.events.event(event(stage.address.display_from(&self.from)));
     }
 
     fn store(&self) -> &ObjectStore {
@@ -252,7 +260,9 @@ impl StageRunner<'_> {
         }
         if restored {
             self.tell(stage, |stage| Event::StageRestored { stage });
-        } else if !changed {
+        } else if changed {
+            self.tell(stage, |stage| Event::StageVerified { stage });
+        } else {
             // Its source is elsewhere or another file: fetching it again is not a run's affair.
             let message = format!("what `{}` was imported from changed; the data stays as it is", stage.address);
             self.events.event(Event::Warning { message });

@@ -3,6 +3,7 @@
 //! These types hold what was typed and nothing else; a command turns them into what is meant.
 
 pub mod compare;
+pub mod dag;
 pub mod data;
 pub mod exp;
 pub mod project;
@@ -47,6 +48,11 @@ pub enum Command {
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
     Checkout(data::CheckoutArgs),
+    Freeze(stage::FreezeArgs),
+    Unfreeze(stage::UnfreezeArgs),
+    #[command(visible_alias = "rm")]
+    Remove(stage::RemoveArgs),
+    Dag(dag::DagArgs),
     Demo(project::DemoArgs),
 }
 

@@ -23,6 +23,10 @@ fn the_definitions_are_consistent() {
     check::<data::CheckoutArgs>();
     check::<run::ReproArgs>();
     check::<stage::StageArgs>();
+    check::<stage::FreezeArgs>();
+    check::<stage::UnfreezeArgs>();
+    check::<stage::RemoveArgs>();
+    check::<dag::DagArgs>();
     check::<exp::ExpArgs>();
     check::<compare::ParamsArgs>();
     check::<compare::MetricsArgs>();
@@ -48,9 +52,12 @@ fn parameters_are_taken_as_typed() {
 }
 
 #[test]
-fn a_single_item_needs_a_name() {
+fn stages_are_selected_in_one_way() {
     assert!(parse::<run::ReproArgs>(&["--single-stage", "train"]).unwrap().stages.single_item);
-    assert!(parse::<run::ReproArgs>(&["-s"]).is_err());
+    for line in [&["-P", "train"][..], &["-P", "-s"], &["-p", "-s", "a"], &["-s", "--downstream"], &["-R"], &["--glob"]]
+    {
+        assert!(parse::<run::ReproArgs>(line).is_err(), "{line:?}");
+    }
 }
 
 #[test]
@@ -65,4 +72,11 @@ fn what_to_remove_must_be_said() {
     assert!(parse::<exp::ExpRemoveArgs>(&[]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["a", "-A"]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["--keep", "a"]).is_ok());
+}
+
+#[test]
+fn a_graph_has_one_form() {
+    assert!(parse::<dag::DagArgs>(&["--dot", "--md"]).is_err());
+    assert!(parse::<dag::DagArgs>(&["--outs", "--collapse-foreach-matrix"]).is_err());
+    assert!(parse::<dag::DagArgs>(&["--md", "--mermaid", "train"]).is_ok());
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use dewar_core::cache::Changes;
 use dewar_core::path::RepoPath;
-use dewar_core::pipeline::{Pipeline, Stage, target};
+use dewar_core::pipeline::Pipeline;
+use dewar_core::pipeline::target::{self, Targets};
 use dewar_core::track::{self, Missing, Unsaved};
 
 use super::project::{Project, files};
@@ -27,7 +28,7 @@ pub fn add(args: &AddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
     let workspace = project.workspace(&pipeline)?;
     let mut touched: BTreeSet<RepoPath> = BTreeSet::new();
     for target in &args.targets {
-        let path = inside(&project, target)?;
+        let path = RepoPath::typed(project.repo.root(), project.repo.from(), target)?;
         touched.extend(track::add(&workspace, &pipeline, project.repo.git.as_ref(), &path)?);
     }
     project.save_index();
@@ -39,14 +40,6 @@ pub fn add(args: &AddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A path as typed: relative to where the user is, or absolute inside the project.
-fn inside(project: &Project<'_>, typed: &str) -> Result<RepoPath, Failure> {
-    if std::path::Path::new(typed).is_absolute() {
-        return Ok(RepoPath::from_absolute(project.repo.root(), std::path::Path::new(typed))?);
-    }
-    Ok(project.repo.from().join(typed)?)
-}
-
 /// Does what `checkout` was told.
 ///
 /// # Errors
@@ -56,33 +49,14 @@ pub fn check_out(args: &CheckoutArgs, session: &Session, ui: &Arc<Ui>) -> Result
     let _held = project.repo.take_workspace("checkout")?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
-    let stages = selected(&pipeline, &project, &args.targets)?;
+    let targets = if args.targets.is_empty() { Targets::All } else { Targets::Typed(project.typed(&args.targets)) };
+    let stages = target::stages(&pipeline, &targets)?.into_iter().map(|id| pipeline.stage(id));
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
     let missing = if args.allow_missing { Missing::Allow } else { Missing::Refuse };
     let changes = track::check_out(&workspace, &pipeline, stages, unsaved, missing)?;
     project.save_index();
     ui.tell(render(&changes, args.summary, &project).trim_end())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Stages and files by name; an output by its path.
-fn selected<'a>(pipeline: &'a Pipeline, project: &Project<'_>, targets: &[String]) -> Result<Vec<&'a Stage>, Failure> {
-    let all = || pipeline.stages().map(|(_, stage)| stage);
-    if targets.is_empty() {
-        return Ok(all().collect());
-    }
-    let mut stages = Vec::new();
-    for text in targets {
-        match target::resolve(pipeline, project.repo.from(), text) {
-            Ok(ids) => stages.extend(ids.into_iter().map(|id| pipeline.stage(id))),
-            Err(error) => {
-                let path = inside(project, text)?;
-                let writes = |stage: &&Stage| stage.outs.iter().any(|out| path.is_within(&out.path));
-                stages.push(all().find(writes).ok_or(error)?);
-            }
-        }
-    }
-    Ok(stages)
 }
 
 fn render(changes: &Changes, summary: bool, project: &Project<'_>) -> String {

@@ -2,12 +2,15 @@
 //! Step 2 of the walk.
 
 pub mod compare;
+pub mod dag;
 pub mod data;
 pub mod demo;
 pub mod exp;
+pub mod freeze;
 pub mod init;
 pub mod plan;
 pub mod project;
+pub mod remove;
 pub mod repro;
 pub mod revision;
 pub mod stage;
@@ -15,6 +18,8 @@ pub mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use dewar_core::pipeline::freeze::Frozen;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -36,6 +41,10 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Metrics(args) => compare::metrics(args, session, ui),
         Command::Add(args) => data::add(args, session, ui),
         Command::Checkout(args) => data::check_out(args, session, ui),
+        Command::Freeze(args) => freeze::run(&args.targets, Frozen::Yes, session, ui),
+        Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),
+        Command::Remove(args) => remove::run(args, session, ui),
+        Command::Dag(args) => dag::run(args, session, ui),
         Command::Demo(args) => demo::run(args, session, ui),
     }
 }

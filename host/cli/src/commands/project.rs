@@ -11,9 +11,12 @@ use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
@@ -25,9 +28,10 @@ use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::Ui;
+use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
@@ -80,8 +84,10 @@ pub struct Project<'a> {
     /// How its parameter files are read.
     pub params: ParamFiles,
     session: &'a Session,
+    ui: Arc<Ui>,
     extensions: Arc<PluginRegistry>,
     events: Arc<dyn EventSink>,
+    explanations: Option<Arc<dyn ExplanationSink>>,
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
@@ -96,7 +102,7 @@ impl<'a> Project<'a> {
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let repo = Repo::discover(&session.cwd)?;
-        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
         let clock = session.clock;
@@ -107,8 +113,10 @@ impl<'a> Project<'a> {
             told_root: repo.root().to_owned(),
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
+            ui: Arc::clone(ui),
             extensions,
             events,
+            explanations: None,
             repo,
         })
     }
@@ -123,8 +131,10 @@ impl<'a> Project<'a> {
             index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
             told_root: self.told_root.clone(),
             session: self.session,
+            ui: Arc::clone(&self.ui),
             extensions: Arc::clone(&self.extensions),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
             repo,
         }
     }
@@ -132,6 +142,18 @@ impl<'a> Project<'a> {
     /// Whether it is not in the user's workspace.
     fn is_isolated(&self) -> bool {
         self.told_root != self.repo.root()
+    }
+
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -155,6 +177,17 @@ impl<'a> Project<'a> {
     /// What templates in a `dvc.yaml` are resolved with.
     pub const fn templates(&self) -> Templates<'_> {
         Templates { values: &self.params, flags: self.flags }
+    }
+
+    /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
+    pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
+        let (root, from) = (self.told_root.as_path(), self.repo.from());
+        Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
+    }
+
+    /// Remembered runs, when they are to be used.
+    pub fn run_cache(&self, results: Results) -> Option<RunCache> {
+        results.remembered.then(|| RunCache::new(self.store.folder()))
     }
 
     /// Where contents are kept.
@@ -186,14 +219,17 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
-            run_cache: how.results.remembered.then(|| RunCache::new(self.store.folder())),
+            run_cache: self.run_cache(how.results),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            from: self.repo.from().clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let question = format!("Going to reproduce stage: '{stage}'. Are you sure you want to continue?");
+                    let name = stage.display_from(self.repo.from());
+                    let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
                 Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
@@ -209,7 +245,7 @@ impl<'a> Project<'a> {
         &self,
         company: Company,
         cancellation: &Cancellation,
-    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync> {
+    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + '_> {
         let is_alone = company == Company::Alone;
         let native = NativeProcesses {
             workspace: self.repo.root().to_owned(),
@@ -217,10 +253,17 @@ impl<'a> Project<'a> {
             cancellation: cancellation.clone(),
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
-        let events = Arc::clone(&self.events);
+        let (from, ui, events) = (self.repo.from(), &self.ui, &self.events);
         Box::new(move |stage| {
-            let lines = || Lines { stage: stage.address.to_string(), events: Arc::clone(&events) };
-            let output = if is_alone { StageOutput::Inherited } else { StageOutput::Lines(lines()) };
+            let lines = || {
+                let name = stage.address.display_from(from);
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(events) })
+            };
+            let output = match (company, ui.stdout()) {
+                (Company::SideBySide, _) => lines(),
+                (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
+                (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
+            };
             Arc::new(NativeProcesses { output, ..native.clone() })
         })
     }
@@ -241,6 +284,23 @@ impl<'a> Project<'a> {
             None => failure,
         });
         Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
+    }
+
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(
+        &self,
+        ui: &Ui,
+        touched: impl IntoIterator<Item = &'p RepoPath>,
+    ) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
+        }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.

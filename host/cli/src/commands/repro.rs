@@ -4,36 +4,47 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::schedule::{Downstream, MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
 
-use super::plan;
+use serde_json::Map;
+
+use super::plan::{self, Printing};
 use super::project::{Project, Results, StageRuns, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::ui::explain::{Detail, Form, Telling};
 
 /// Does what `repro` was told.
 ///
 /// # Errors
 /// When a stage fails or cannot run.
 pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
-    let project = Project::open(session, ui)?;
+    let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
+    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
+    let results = Results { commit, remembered: !args.no_run_cache };
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
-        plan::print(&project, &selection, &workspace, stages, ui)?;
+        let run_cache = project.run_cache(results);
+        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, results, &project, ui)?;
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
-    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
-    let results = Results { commit, remembered: !args.no_run_cache };
-    let report = project.run(&selection, &how(stages, results, &project, ui)?, Vec::new())?;
+    let explainer = explained(stages).map(|form| project.explain(form));
+    let report = project.run(&selection, &how, Vec::new());
+    if let Some(explainer) = explainer {
+        explainer.finish(&selection, Map::new())?;
+    }
+    let report = report?;
     if report.changed.is_empty() {
         ui.tell("Data and pipelines are up to date.")?;
     }
@@ -41,12 +52,27 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 }
 
 fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<Selection, SelectError> {
-    repro::select(&files(project), project.templates(), project.repo.from(), &stages.targets, reach(stages))
+    repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages))
+}
+
+/// What was named.
+pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> Targets<'a> {
+    if stages.all_pipelines {
+        return Targets::All;
+    }
+    let folders = if stages.recursive { Folders::Searched } else { Folders::Refused };
+    let names = if stages.glob { Names::Patterns } else { Names::Exact };
+    Targets::Typed(Typed { folders, names, ..project.typed(&stages.targets) })
 }
 
 /// Whether fresh stages run.
 pub fn force(stages: &StageSelectionArgs) -> Force {
     if stages.force { Force::Yes } else { Force::No }
+}
+
+/// By what stages are judged, beside their files.
+pub fn rules(stages: &StageSelectionArgs) -> (Force, MissingData) {
+    (force(stages), if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts })
 }
 
 /// How the stages are run.
@@ -63,26 +89,49 @@ pub fn how(
         return Err(Failure::new(Kind::Usage, "`--interactive` asks before each stage, and there is no terminal to ask on")
             .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
     }
+    let (force, missing) = rules(stages);
     let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
     let options = RunOptions {
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
-        force: force(stages),
+        force,
         downstream: if stages.force_downstream { Downstream::Forced } else { Downstream::WhenStale },
         on_failure: match (stages.keep_going, stages.ignore_errors) {
             (_, true) => OnFailure::Ignore,
             (true, false) => OnFailure::KeepGoing,
             (false, false) => OnFailure::Stop,
         },
-        missing: if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts },
+        missing,
     };
     Ok(StageRuns { options, results, ask: stages.interactive.then(|| Arc::clone(ui)) })
 }
 
+/// How a plan is printed.
+pub fn printing(stages: &StageSelectionArgs) -> Printing {
+    Printing {
+        telling: Telling::Run,
+        detail: if stages.explain { Detail::Thorough } else { Detail::Terse },
+        form: if stages.json { Form::Json } else { Form::Text },
+    }
+}
+
+/// How a run is explained, if it is.
+pub fn explained(stages: &StageSelectionArgs) -> Option<Form> {
+    match (stages.json, stages.explain) {
+        (true, _) => Some(Form::Json),
+        (false, true) => Some(Form::Text),
+        (false, false) => None,
+    }
+}
+
 /// Which stages beside the named ones run.
 pub fn reach(stages: &StageSelectionArgs) -> Reach {
-    match (stages.single_item, stages.downstream) {
-        (true, _) => Reach::Single,
-        (false, true) => Reach::Downstream,
-        (false, false) => Reach::Upstream,
+    if stages.pipeline {
+        Reach::Connected
+    } else if stages.single_item {
+        Reach::Single
+    } else if stages.downstream {
+        Reach::Downstream
+    } else {
+        Reach::Upstream
     }
 }

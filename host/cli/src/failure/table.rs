@@ -23,6 +23,8 @@ use dewar_core::params::overrides::OverrideError;
 use dewar_core::params::resolve;
 use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
+use dewar_core::pipeline::target::TargetError;
+use dewar_core::removal::RemovalError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -217,18 +219,52 @@ impl From<PipelineError> for Failure {
             PipelineError::Source(error) => error.into(),
             PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
-            PipelineError::NoPipeline(_) => {
-                error.into_failure(Kind::Pipeline).hint("`dewar stage add` writes a first stage")
-            }
-            PipelineError::NoStage { ref similar, .. } => {
-                let hint = similar.as_ref().map(|similar| format!("did you mean `{similar}`?"));
-                let failure = error.into_failure(Kind::Usage);
-                failure.hint(hint.unwrap_or_else(|| "`dewar stage list --all` lists the stages".to_owned()))
-            }
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
+            PipelineError::PartOfGroup { ref group, .. } => {
+                let hint = format!("name the group: what is done to `{group}` is done to all its stages");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            PipelineError::GivenTwice(_) => error.into_failure(Kind::Usage).hint("name it once"),
+            PipelineError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("`git check-ignore -v FILE` names the line that ignores it")
+            }
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
-            PipelineError::Outside(_) | PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
+            PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let meant = |similar: &Option<String>| similar.as_ref().map(|similar| format!("did you mean `{similar}`?"));
+        let hint = match &error {
+            TargetError::Path(_) => Some("only what is inside the project can be named".to_owned()),
+            TargetError::NoPipelineHere { others, .. } => {
+                return Self::new(Kind::Pipeline, error.to_string()).hint(other_pipelines(others));
+            }
+            TargetError::NoFile { similar, .. } => {
+                return meant(similar).into_iter().fold(error.into_failure(Kind::Pipeline), Self::hint);
+            }
+            TargetError::NoStage { similar, .. } | TargetError::Unknown { similar, .. } => meant(similar),
+            TargetError::Folder { .. } => Some("`-R` means the stages of all files in it".to_owned()),
+            TargetError::NotWritten { readers, .. } => {
+                readers.first().map(|reader| format!("to bring up to date what is made of it, name `{reader}`"))
+            }
+            TargetError::NoMatch { .. } => None,
+        };
+        let all = || "`dewar stage list --all` lists the stages".to_owned();
+        error.into_failure(Kind::Usage).hint(hint.unwrap_or_else(all))
+    }
+}
+
+/// What to do in a folder without a `dvc.yaml`.
+fn other_pipelines(others: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names = others.iter().take(SHOWN).map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
+    match others.len().checked_sub(SHOWN) {
+        _ if others.is_empty() => "`dewar stage add` writes a first stage".to_owned(),
+        Some(more @ 1..) => format!("name a target; there are {names} and {more} more; `-P` means all of them"),
+        _ => format!("name a target, such as {names}; `-P` means all pipelines"),
     }
 }
 
@@ -254,6 +290,7 @@ impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
         match error {
             SelectError::Pipeline(error) => error.into(),
+            SelectError::Target(error) => error.into(),
             SelectError::Graph { error, place: None } => error.into(),
             SelectError::Graph { error, place: Some((source, span)) } => {
                 Self::from(error).at(Place::span(source.file.to_string(), &source.text, span))
@@ -417,6 +454,16 @@ impl From<TrackError> for Failure {
             TrackError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("run the stages that make it, or get it from where the project keeps its data"),
+        }
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Pipeline(error) => error.into(),
+            RemovalError::Cache(error) => error.into(),
+            RemovalError::File(error) => error.into(),
         }
     }
 }

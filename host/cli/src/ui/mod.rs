@@ -2,6 +2,8 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod dag;
+pub mod explain;
 pub mod number;
 pub mod problem;
 pub mod report;
@@ -53,6 +55,8 @@ struct Streams {
     err: AutoStream<Stderr>,
     /// Whether a line of progress stands on the terminal, to be wiped before anything else.
     progress: bool,
+    /// Whether stdout is for a document alone.
+    document: bool,
 }
 
 impl Ui {
@@ -69,6 +73,7 @@ impl Ui {
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
+            document: false,
         };
         Self { verbosity, audience, streams: Mutex::new(streams) }
     }
@@ -83,6 +88,14 @@ impl Ui {
     #[must_use]
     pub const fn audience(&self) -> Audience {
         self.audience
+    }
+
+    /// How many columns a line of stdout has; none when it is no terminal, where lines may be of any length.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout));
+        size.map(|size| size.map_or(80, |size| usize::from(size.ws_col)))
     }
 
     /// Prints what was asked for, whatever the verbosity.
@@ -100,7 +113,20 @@ impl Ui {
     /// # Errors
     /// When stdout does not take it.
     pub fn tell(&self, line: &str) -> Result<(), Failure> {
-        if self.verbosity >= Verbosity::Normal { self.print(&format!("{line}\n")) } else { Ok(()) }
+        if self.verbosity < Verbosity::Normal {
+            return Ok(());
+        }
+        let line = format!("{line}\n");
+        if self.streams().document {
+            self.complain(&line);
+            return Ok(());
+        }
+        self.print(&line)
+    }
+
+    /// From now on stdout takes only what is printed as a document, and stderr what is told.
+    pub fn keep_stdout_for_a_document(&self) {
+        self.streams().document = true;
     }
 
     /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.

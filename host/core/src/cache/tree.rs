@@ -116,6 +116,17 @@ impl Tree {
         self.files.iter().map(|(path, id)| (path.as_str(), id))
     }
 
+    /// What a folder inside of the directory holds; none when there is no such folder.
+    #[must_use]
+    pub fn folder(&self, path: &str) -> Option<Self> {
+        let inside = |(file, id): (&String, &ObjectId)| {
+            let rest = file.strip_prefix(path)?.strip_prefix('/')?;
+            Some((rest.to_owned(), id.clone()))
+        };
+        let files: BTreeMap<String, ObjectId> = self.files.iter().filter_map(inside).collect();
+        (!files.is_empty()).then_some(Self { algorithm: self.algorithm, files })
+    }
+
     /// The content of the file at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&ObjectId> {

@@ -25,22 +25,6 @@ pub enum PipelineError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There is no pipeline where one was meant.
-    #[error("there is no `{0}`")]
-    NoPipeline(RepoPath),
-    /// What the user named is no stage.
-    #[error("there is no stage `{target}` in `{file}`")]
-    NoStage {
-        /// What was named.
-        target: String,
-        /// Where it was looked for.
-        file: RepoPath,
-        /// A stage that looks like it.
-        similar: Option<String>,
-    },
-    /// What the user named is outside the project.
-    #[error("`{0}` is outside the project")]
-    Outside(String),
     /// The stage exists and was not to be replaced.
     #[error("the stage `{name}` exists already in `{file}`")]
     StageExists {
@@ -52,6 +36,22 @@ pub enum PipelineError {
     /// A name that cannot be a stage's.
     #[error("`{0}` cannot be the name of a stage: no punctuation but `_` and `-`")]
     BadStageName(String),
+    /// A stage of a group was to be changed by itself.
+    #[error("the stage `{member}` is one of the group `{group}` and has no entry of its own in `{file}`")]
+    PartOfGroup {
+        /// The stage.
+        member: String,
+        /// Its group.
+        group: String,
+        /// The file.
+        file: RepoPath,
+    },
+    /// A stage was to be written with a path twice.
+    #[error("`{0}` is given more than once")]
+    GivenTwice(String),
+    /// A stage was to be written where git does not look, so that other clones would lack it.
+    #[error("`{0}` is ignored by git")]
+    Ignored(RepoPath),
     /// The folder to run in is not there.
     #[error("there is no folder `{0}` for the stage to run in")]
     NoFolder(RepoPath),

@@ -37,12 +37,41 @@ impl Pipeline {
     /// # Errors
     /// When one of them is invalid, or a file that its templates name.
     pub fn load(files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
+        let pipeline = Self::load_files(files, templates, |_, error| Err(error))?;
+        pipeline.refuse_outputs_around_files(files)?;
+        Ok(pipeline)
+    }
+
+    /// The same without the files that are invalid, which are answered beside it: enough to list what there is, not to run it.
+    ///
+    /// # Errors
+    /// When the project's files cannot be found.
+    pub fn load_usable(
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+    ) -> Result<(Self, BTreeMap<RepoPath, PipelineError>), PipelineError> {
+        let mut unusable = BTreeMap::new();
+        let pipeline = Self::load_files(files, templates, |file, error| {
+            unusable.insert(file, error);
+            Ok(())
+        })?;
+        Ok((pipeline, unusable))
+    }
+
+    fn load_files(
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+        mut failed: impl FnMut(RepoPath, PipelineError) -> Result<(), PipelineError>,
+    ) -> Result<Self, PipelineError> {
         let mut pipeline = Self::default();
         for file in files.pipeline_files()? {
-            let Some(text) = files.read(&file)? else { continue };
-            pipeline.add_file(files, templates, Source::new(file, text))?;
+            let added = match files.read(&file) {
+                Ok(Some(text)) => pipeline.add_file(files, templates, Source::new(file.clone(), text)),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            added.or_else(|error| failed(file, error))?;
         }
-        pipeline.refuse_outputs_around_files(files)?;
         Ok(pipeline)
     }
 
@@ -80,15 +109,14 @@ impl Pipeline {
             return Ok(());
         }
         let parsed = PipelineFile::parse(&source, files, templates)?;
-        for definition in &parsed.stages {
-            let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
-            self.add_stage(stage);
-        }
+        let stages = parsed.stages.iter().map(|definition| build::stage(&file, files.root(), definition));
+        let stages: Vec<Stage> = stages.collect::<Result<_, _>>().map_err(|diagnostic| source.error(diagnostic))?;
         let lock_path = LockFile::path_for(&file);
         let lock = match files.read(&lock_path)? {
             Some(text) => LockFile::parse(&Source::new(lock_path, text))?,
             None => LockFile::new(lock_path),
         };
+        stages.into_iter().for_each(|stage| self.add_stage(stage));
         self.locks.insert(file.clone(), lock);
         self.files.insert(file, parsed);
         Ok(())

@@ -1,7 +1,7 @@
 //! [`LockFile`]: `dvc.lock`, schema 2.0, changed in place: entries that are not set stay byte for byte as they were.
 //!
 //! Layout and order are DVC's (3.67): stages in order of first execution; in an entry `cmd`, `deps` and `outs` sorted by
-//! path, `params` with the default file first. Stages leave the file only by hand.
+//! path, `params` with the default file first. Stages leave the file only when they are removed.
 
 use dewar_text::{Diagnostic, Entry, Map, Node, Span, Value, yaml};
 
@@ -217,6 +217,8 @@ pub struct LockFile {
     stages: indexmap::IndexMap<String, (LockEntry, String)>,
     /// Text after the last stage.
     tail: String,
+    /// How its lines end.
+    line_end: &'static str,
 }
 
 impl LockFile {
@@ -231,7 +233,8 @@ impl LockFile {
     #[must_use]
     pub fn new(file: RepoPath) -> Self {
         let head = format!("schema: '{SCHEMA}'\n{STAGES}");
-        Self { file, existed: false, head, stages: indexmap::IndexMap::new(), tail: String::new() }
+        let stages = indexmap::IndexMap::new();
+        Self { file, existed: false, head, stages, tail: String::new(), line_end: "\n" }
     }
 
     /// Reads a lock.
@@ -289,7 +292,8 @@ impl LockFile {
         let Some(head) = starts.first().and_then(|first| text.get(..*first)) else { return false };
         // An anchor may be used by another stage than the one it stands in.
         let has_anchors = [": &", "- &", ": *", "- *"].iter().any(|anchor| text.contains(anchor));
-        if !indented || !head.ends_with(STAGES) || text.contains('\r') || has_anchors {
+        let Some(line_end) = line_end(text) else { return false };
+        if !indented || !head.ends_with(&STAGES.replace('\n', line_end)) || has_anchors {
             return false;
         }
         for ((entry, start), end) in stages.iter().zip(&starts).zip(ends) {
@@ -297,10 +301,8 @@ impl LockFile {
                 return false;
             };
             piece.clone_into(kept);
-            if !kept.ends_with('\n') {
-                kept.push('\n');
-            }
         }
+        self.line_end = line_end;
         head.clone_into(&mut self.head);
         text.get(end..).unwrap_or_default().clone_into(&mut self.tail);
         true
@@ -345,17 +347,43 @@ impl LockFile {
         if self.get(name) == Some(&entry) {
             return false;
         }
-        let text = stage_text(name, &entry);
-        let before = match self.stages.contains_key(name) {
-            true => None,
-            false => later.into_iter().find_map(|later| self.stages.get_index_of(later)),
-        };
+        let mut text = stage_text(name, &entry).replace('\n', self.line_end);
+        let mut before = None;
+        match self.stages.get(name) {
+            Some((_, old)) => text.push_str(behind(old)),
+            None => {
+                before = later.into_iter().find_map(|later| self.stages.get_index_of(later));
+                self.end_last_line();
+            }
+        }
         if let Some(at) = before {
             self.stages.shift_insert(at, name.to_owned(), (entry, text));
         } else {
             self.stages.insert(name.to_owned(), (entry, text));
         }
         true
+    }
+
+    /// Something is to stand behind the last line. A newline put at its end could belong to a block of text in it.
+    fn end_last_line(&mut self) {
+        if let Some((name, (entry, last))) = self.stages.last_mut()
+            && !last.ends_with('\n')
+        {
+            *last = stage_text(name, entry).replace('\n', self.line_end);
+        }
+    }
+
+    /// Takes the entries of stages away whose names are `gone`; whether there were any.
+    pub fn remove(&mut self, gone: impl Fn(&str) -> bool) -> bool {
+        let before = self.stages.len();
+        self.stages.retain(|name, _| !gone(name));
+        self.stages.len() != before
+    }
+
+    /// Whether it holds nothing that is worth a file.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty() && self.tail.trim().is_empty()
     }
 
     /// Says that it has been written.
@@ -366,18 +394,44 @@ impl LockFile {
     /// How long the text of the whole file is, in bytes.
     #[must_use]
     pub fn text_len(&self) -> usize {
-        self.head.len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+        self.head().len() + self.stages.values().map(|(_, text)| text.len()).sum::<usize>() + self.tail.len()
+    }
+
+    /// Without stages there is no `stages:`, which would be no mapping.
+    fn head(&self) -> &str {
+        if self.stages.is_empty() { self.head.strip_suffix(STAGES).unwrap_or(&self.head) } else { &self.head }
     }
 
     /// The text of the whole file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut out = String::with_capacity(self.text_len());
-        out.push_str(&self.head);
+        out.push_str(self.head());
         self.stages.values().for_each(|(_, text)| out.push_str(text));
         out.push_str(&self.tail);
         out
     }
+}
+
+/// How all lines of a text end; none when they end in different ways.
+fn line_end(text: &str) -> Option<&'static str> {
+    let (returns, both, newlines) =
+        (text.matches('\r').count(), text.matches("\r\n").count(), text.matches('\n').count());
+    match returns {
+        0 => Some("\n"),
+        _ if returns == both && both == newlines => Some("\r\n"),
+        _ => None,
+    }
+}
+
+/// The comments and empty lines that stand behind a stage and no deeper than it: they are about what follows.
+fn behind(stage: &str) -> &str {
+    let is_apart = |line: &&str| {
+        let depth = line.len() - line.trim_start_matches(' ').len();
+        line.trim().is_empty() || (depth <= 2 && line.trim_start().starts_with('#'))
+    };
+    let length: usize = stage.split_inclusive('\n').rev().take_while(is_apart).map(str::len).sum();
+    stage.split_at_checked(stage.len() - length).map_or("", |(_, behind)| behind)
 }
 
 /// The text of one stage, indented as it stands below `stages:` (the width of lines counts from the margin).
@@ -395,6 +449,8 @@ fn with_merge_help(source: &Source, diagnostic: Diagnostic) -> Diagnostic {
     diagnostic
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,6 +485,17 @@ mod tests {
         let wanted = LOCK.replace("echo   hi\n", "echo 2\n  c:\n    cmd: echo 2\n  d:\n    cmd: echo 2\n");
         assert_eq!(lock.to_text(), wanted);
         assert_eq!(parse(&lock.to_text()).unwrap().to_text(), wanted);
+    }
+
+    #[test]
+    fn an_entry_goes_and_the_rest_stays() {
+        let mut lock = parse(LOCK).unwrap();
+        assert!(!lock.remove(|name| name == "c"));
+        assert!(lock.remove(|name| name == "a"));
+        assert_eq!(lock.to_text(), LOCK.replace("  a:\n    cmd: echo   hi\n", ""));
+        assert!(lock.remove(|_| true) && !lock.is_empty());
+        assert_eq!(lock.to_text(), "schema: '2.0'\ndatasets: []\n");
+        assert_eq!(parse(&lock.to_text()).unwrap().entries().count(), 0);
     }
 
     #[test]

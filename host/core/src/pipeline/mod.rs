@@ -2,16 +2,20 @@
 //!
 //! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`template`]
 //! (`${...}`, `foreach`, `matrix`), [`definition`] (a `dvc.yaml`), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
-//! whole project), [`target`] (what the user names), [`add`] (`stage add`).
+//! whole project), [`target`] (what the user names), [`add`] (`stage add`), [`entry`] (what stands in a file for a stage), [`freeze`],
+//! [`remove`].
 
 pub mod add;
 pub mod build;
 pub mod data_file;
 pub mod definition;
+pub mod entry;
 mod error;
 pub mod files;
+pub mod freeze;
 pub mod load;
 pub mod lock;
+pub mod remove;
 mod schema;
 pub mod stage;
 pub mod target;

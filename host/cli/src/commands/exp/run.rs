@@ -8,19 +8,22 @@ use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::isolated;
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
 use dewar_core::git::Git;
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
 use dewar_core::repro::{self, Selection};
+use serde_json::{Map, Value, json};
 
 use super::temp;
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::plan;
 use crate::commands::project::{Project, Results, StageRuns, files};
-use crate::commands::repro::{how, reach};
+use crate::commands::repro::{explained, how, printing, reach, rules, targets};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
+use crate::ui::explain::Explainer;
 use crate::ui::{Ui, style};
 
 /// What is to be run, checked.
@@ -35,6 +38,8 @@ pub(super) struct Request<'a> {
     pub identified: &'a Identified,
     /// How the stages are run.
     pub how: &'a StageRuns,
+    /// What tells why they run, if it is asked for.
+    pub explainer: Option<&'a Explainer>,
 }
 
 /// Does what `exp run` was told.
@@ -45,7 +50,9 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     refuse_spaced(args)?;
     let overrides: Vec<Override> = args.set_param.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
     let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
-    let project = Project::open(session, ui)?;
+    let mut project = Project::open(session, ui)?;
+    let stages = &args.stages;
+    let explainer = explained(stages).filter(|_| !stages.dry).map(|form| project.explain(form));
     let git = project.repo.git()?;
     let copies: Vec<CopyPath> = if args.temp {
         let copy = |text: &String| CopyPath::parse(project.repo.root(), project.repo.from(), text);
@@ -53,11 +60,11 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     } else {
         Vec::new()
     };
-    let stages = &args.stages;
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        plan::print(&project, &selection, &workspace, stages, ui)?;
+        let run_cache = project.run_cache(Results::default());
+        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, Results::default(), &project, ui)?;
@@ -65,12 +72,13 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
-    let request = Request { args, overrides: &overrides, copies: &copies, identified: &identified, how: &how };
+    let (overrides, copies, explainer) = (&overrides, &copies, explainer.as_deref());
+    let request = Request { args, overrides, copies, identified: &identified, how: &how, explainer };
     if args.temp {
         return temp::run(&project, git, &request, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
-    let (selection, overlay) = select(&project, stages, &overrides)?;
+    let (selection, overlay) = select(&project, stages, overrides)?;
     run::write_overrides(&files(&project), &overlay)?;
     reproduce(&project, git, &request, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
@@ -86,7 +94,7 @@ pub(super) fn select(
     let from = project.repo.from();
     let overlay = run::overridden(&files(project), &project.params, from, overrides)?;
     let seen = Overlaid::new(files(project), overlay.clone());
-    Ok((repro::select(&seen, project.templates(), from, &stages.targets, reach(stages))?, overlay))
+    Ok((repro::select(&seen, project.templates(), &targets(project, stages), reach(stages))?, overlay))
 }
 
 /// Runs the stages in the workspace of `project` and records what came out in the repository `git`.
@@ -104,10 +112,15 @@ pub(super) fn reproduce(
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let report = project.run(selection, request.how, env)?;
-    let time = project.session().commit_time();
-    let recording = Recording { message: request.args.message.as_deref(), identity: &project.identity(), time };
-    let experiment = run::record(git, project.repo.git()?, identified, selection, &report, &recording)?;
+    let recorded = project.run(selection, request.how, env).and_then(|report| {
+        let time = project.session().commit_time();
+        let recording = Recording { message: request.args.message.as_deref(), identity: &project.identity(), time };
+        Ok(run::record(git, project.repo.git()?, identified, selection, &report, &recording)?)
+    });
+    if let Some(explainer) = request.explainer {
+        explainer.finish(selection, recorded.as_ref().map(in_json).unwrap_or_default())?;
+    }
+    let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
     Ok(())
 }
@@ -117,4 +130,10 @@ fn refuse_spaced(args: &ExpRunArgs) -> Result<(), Failure> {
     let Some(odd) = args.stages.targets.iter().find(|target| target.starts_with('=')) else { return Ok(()) };
     let message = format!("`{odd}` names no stage, and it is not clear to which parameter it belongs");
     Err(Failure::new(Kind::Usage, message).hint("write `-S name=value`, or with quotes: `-S 'name = value'`"))
+}
+
+/// The experiment, beside the stages.
+fn in_json(experiment: &Experiment) -> Map<String, Value> {
+    let experiment = json!({ "name": experiment.reference.name.as_str(), "rev": experiment.commit.to_string() });
+    [("experiment".to_owned(), experiment)].into_iter().collect()
 }
