@@ -67,7 +67,6 @@ impl Default for Results {
 }
 
 /// How stages are run.
-#[derive(Default)]
 pub struct StageRuns {
     /// Which may run, and when.
     pub options: RunOptions,
@@ -121,6 +120,18 @@ impl<'a> Project<'a> {
         })
     }
 
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
+    }
+
     /// The same project in an isolated workspace, with the settings, plugins and cache of this one.
     pub fn isolated(&self, repo: Repo) -> Self {
         let clock = self.session.clock;
@@ -142,18 +153,6 @@ impl<'a> Project<'a> {
     /// Whether it is not in the user's workspace.
     fn is_isolated(&self) -> bool {
         self.told_root != self.repo.root()
-    }
-
-    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
-    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
-        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
-        if form == Form::Json {
-            ui.keep_stdout_for_a_document();
-        }
-        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
-        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
-        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
-        explainer
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.

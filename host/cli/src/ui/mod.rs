@@ -43,6 +43,15 @@ pub enum Audience {
     File,
 }
 
+/// What stdout is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdoutUse {
+    /// What happens, what stages write, and what was asked for.
+    Anything,
+    /// A document alone.
+    Document,
+}
+
 /// Stdout and stderr. Shared by threads; a call prints its text in one piece.
 pub struct Ui {
     verbosity: Verbosity,
@@ -129,6 +138,12 @@ impl Ui {
         self.streams().document = true;
     }
 
+    /// What stdout is for.
+    #[must_use]
+    pub fn stdout(&self) -> StdoutUse {
+        if self.streams().document { StdoutUse::Document } else { StdoutUse::Anything }
+    }
+
     /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.
     ///
     /// # Errors
@@ -138,8 +153,8 @@ impl Ui {
         streams.wipe();
         let text = format!("{prefix}{line}\n");
         let written = match stream {
-            Stream::Out => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
-            Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
+            Stream::Out if !streams.document => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
         };
         written.map_err(Failure::stdout)
     }

@@ -38,7 +38,7 @@ pub(super) struct Request<'a> {
     pub identified: &'a Identified,
     /// How the stages are run.
     pub how: &'a StageRuns,
-    /// What tells why they run, if it is asked for.
+    /// Who explains the run, when anyone does.
     pub explainer: Option<&'a Explainer>,
 }
 
@@ -72,13 +72,12 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
-    let (overrides, copies, explainer) = (&overrides, &copies, explainer.as_deref());
-    let request = Request { args, overrides, copies, identified: &identified, how: &how, explainer };
+    let request = Request { args, overrides: &overrides, copies: &copies, identified: &identified, how: &how, explainer: explainer.as_deref() };
     if args.temp {
         return temp::run(&project, git, &request, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
-    let (selection, overlay) = select(&project, stages, overrides)?;
+    let (selection, overlay) = select(&project, stages, &overrides)?;
     run::write_overrides(&files(&project), &overlay)?;
     reproduce(&project, git, &request, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;

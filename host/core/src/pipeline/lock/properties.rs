@@ -163,7 +163,7 @@ proptest! {
         let names: Vec<String> = lock.entries().map(|(name, _)| name.to_owned()).collect();
         prop_assert_eq!(names.len(), pieces.len());
         let name = names.get(at).map_or("new", String::as_str);
-        lock.set(name, entry.clone());
+        lock.set(name, entry.clone(), []);
         let changed = lock.to_text();
         let (before, after) = match pieces.get(at) {
             Some(_) => ([head, pieces[..at].concat()].concat(), [pieces[at + 1..].concat(), tail].concat()),
@@ -181,7 +181,7 @@ proptest! {
             prop_assert_eq!(again.get(other), Some(known));
         }
         let mut same = again.clone();
-        prop_assert!(!same.set(name, entry));
+        prop_assert!(!same.set(name, entry, []));
         prop_assert_eq!(same.to_text(), changed);
     }
 }
