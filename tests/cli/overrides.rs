@@ -56,7 +56,7 @@ fn a_refusal_anywhere_leaves_every_file_alone() {
     for (overrides, code) in [
         (&["train.lr=2", "p.json:a.x=3"][..], 2),
         (&["p.plain:lr=2", "p.toml:none=1"], 2),
-        (&["train.lr=2", "p.py:+T.new=[1]"], 3),
+        (&["train.lr=2", "p.py:T.lr.x=1"], 2),
         // The format refuses, and a format that lies is found out.
         (&["train.lr=2", "p.plain:lr=[1]"], 3),
         (&["train.lr=2", "p.plain:+lie=1"], 5),

@@ -31,7 +31,7 @@ use crate::session::Session;
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
-use crate::ui::{Ui, text};
+use crate::ui::{StdoutUse, Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
@@ -67,6 +67,7 @@ impl Default for Results {
 }
 
 /// How stages are run.
+#[derive(Default)]
 pub struct StageRuns {
     /// Which may run, and when.
     pub options: RunOptions,
@@ -213,6 +214,7 @@ impl<'a> Project<'a> {
         let cancellation = self.session.cancellation()?;
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
         let Selection { pipeline, graph, order } = selection;
+        let from = self.repo.from();
         let runner = StageRunner {
             workspace: &workspace,
             executor: self.extensions.executor(EXECUTOR)?,
@@ -223,11 +225,11 @@ impl<'a> Project<'a> {
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
-            from: self.repo.from().clone(),
+            from: from.clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let name = stage.display_from(self.repo.from());
+                    let name = stage.display_from(from);
                     let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
