@@ -66,7 +66,9 @@ fn changed(
     for stage in selection.order.iter().map(|id| selection.pipeline.stage(*id)) {
         let name = stage.address.display_from(from);
         if stage.frozen && !stage.is_data() {
-            ui.warn(&Problem::new(format!("the stage `{name}` is frozen: what changed of its dependencies is not shown")));
+            ui.warn(&Problem::new(format!(
+                "the stage `{name}` is frozen: what changed of its dependencies is not shown"
+            )));
         }
         let locked = selection.pipeline.locked(stage);
         let reasons = assess(stage, locked, Force::No, workspace)?;
