@@ -5,12 +5,16 @@
 mod bad_input;
 mod bad_params;
 mod dag;
+mod explain;
 mod full_disk;
+mod parallel;
 mod plugins;
 mod runs;
 mod show;
 mod stages;
 mod status;
+mod targets;
+mod temp;
 mod trust;
 mod usage;
 

@@ -3,8 +3,8 @@
 //! Core prints nothing, reads no environment and knows no WebAssembly: clock, randomness, environment, plugins and the sink of
 //! events reach it as values. The modules in reading order:
 //!
-//! 1. [`path`], [`fs`], [`digest`], [`event`], [`source`], [`python`]: names of files, safe writes, names of contents, what is
-//!    told, texts and their errors.
+//! 1. [`path`], [`fs`], [`lock`], [`digest`], [`event`], [`source`], [`python`]: names of files, safe writes, what one process at
+//!    a time may do, names of contents, what is told, texts and their errors.
 //! 2. [`extension`]: what a plugin can be, in plain types.
 //! 3. [`config`], [`repo`], [`git`]: the project, its settings, its repository.
 //! 4. [`params`], [`pipeline`]: parameter files and the `-S` grammar; `dvc.yaml`, `dvc.lock`, `.dvc`.
@@ -28,6 +28,7 @@ pub mod gitignore;
 pub mod graph;
 pub mod ignore;
 pub mod index;
+pub mod lock;
 pub mod metrics;
 pub mod observe;
 pub mod params;

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
+use crate::digest::ObjectId;
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::value::{lookup, python_equal};
+use crate::path::RepoPath;
 use crate::pipeline::{Command, LockEntry, LockedPath, ParamDependency, ParamKeys, Place, Stage, StageAddress};
 
 mod ahead;
@@ -93,6 +95,30 @@ pub enum Force {
     Yes,
 }
 
+/// Whether data that is not there makes a stage stale.
+#[derive(Clone, Copy)]
+pub enum Missing<'a> {
+    /// It does.
+    Counts,
+    /// It does not (`--allow-missing`): what cannot be seen is taken to be as remembered. A dependency is not, when the stage
+    /// that writes it remembers another content; this tells what is remembered of an output.
+    Allowed(&'a (dyn Fn(&RepoPath) -> Option<ObjectId> + Sync)),
+}
+
+/// By what a stage is judged, beside its files.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Whether it runs although it is fresh.
+    pub force: Force,
+    /// Whether missing data counts.
+    pub missing: Missing<'a>,
+}
+
+impl Rules<'_> {
+    /// The usual ones: what is stale runs, and what is missing is stale.
+    pub const USUAL: Self = Self { force: Force::No, missing: Missing::Counts };
+}
+
 /// Why a stage would run now; nothing when it is up to date.
 ///
 /// # Errors
@@ -100,11 +126,11 @@ pub enum Force {
 pub fn assess(
     stage: &Stage,
     locked: Option<&LockEntry>,
-    force: Force,
+    rules: Rules<'_>,
     observe: &dyn Observe,
 ) -> Result<Vec<Reason>, ObserveError> {
     let mut reasons = Vec::new();
-    if force == Force::Yes {
+    if rules.force == Force::Yes {
         reasons.push(Reason::Forced);
     }
     if stage.runs_always() {
@@ -130,7 +156,11 @@ pub fn assess(
             if matches!(dep.place, Place::Elsewhere(_)) {
                 continue;
             }
-            let change = compare_file(&dep.place, locked.dep(&dep.path), observe)?;
+            let remembered = locked.dep(&dep.path);
+            let change = match compare_file(&dep.place, remembered, observe)? {
+                Some(FileChange::Deleted) => unseen_dependency(&dep.place, remembered, rules.missing),
+                change => change,
+            };
             reasons.extend(change.map(|change| Reason::DependencyChanged { path: dep.path.clone(), change }));
         }
         for param in &stage.params {
@@ -140,13 +170,28 @@ pub fn assess(
     for out in &stage.outs {
         let remembered = locked.out(&out.lock_path);
         let place = Place::Inside(out.path.clone());
+        let is_missed = matches!(rules.missing, Missing::Counts);
         if let Some(change) = compare_file(&place, remembered, observe)? {
+            if change == FileChange::Deleted && !is_missed {
+                continue;
+            }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed
+            && out.cached
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+        {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }
     Ok(reasons)
+}
+
+/// What it means that a dependency is not there (DVC's rule for `--allow-missing`).
+fn unseen_dependency(place: &Place, remembered: Option<&LockedPath>, missing: Missing<'_>) -> Option<FileChange> {
+    let Missing::Allowed(written) = missing else { return Some(FileChange::Deleted) };
+    let written = place.inside().and_then(written);
+    let same = written.is_none() || written == remembered.and_then(|remembered| remembered.id.clone());
+    (!same).then_some(FileChange::Modified)
 }
 
 fn compare_file(

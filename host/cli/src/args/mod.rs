@@ -8,6 +8,7 @@ pub mod data;
 pub mod exp;
 pub mod project;
 pub mod run;
+pub mod spaced;
 pub mod stage;
 
 use std::path::PathBuf;

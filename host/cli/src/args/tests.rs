@@ -54,7 +54,8 @@ fn parameters_are_taken_as_typed() {
 #[test]
 fn stages_are_selected_in_one_way() {
     assert!(parse::<run::ReproArgs>(&["--single-stage", "train"]).unwrap().stages.single_item);
-    for line in [&["-P", "train"][..], &["-P", "-s"], &["-p", "-s", "a"], &["-s", "--downstream"], &["-R"], &["--glob"]] {
+    for line in [&["-P", "train"][..], &["-P", "-s"], &["-p", "-s", "a"], &["-s", "--downstream"], &["-R"], &["--glob"]]
+    {
         assert!(parse::<run::ReproArgs>(line).is_err(), "{line:?}");
     }
 }

@@ -7,8 +7,9 @@ use dewar_core::observe::Observe;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::{Folders, Targets, Typed};
 use dewar_core::pipeline::{LockEntry, Place, Stage};
-use dewar_core::plan::{FileChange, Force, Reason, assess, place};
+use dewar_core::plan::{FileChange, Force, Reason, Rules, assess, place};
 use dewar_core::repro::{self, Reach, Selection};
+use dewar_core::schedule::MissingData;
 use dewar_core::workspace::Workspace;
 use serde_json::{Map, Value, json};
 
@@ -32,9 +33,10 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let workspace = project.workspace(&selection.pipeline)?;
     if args.explain {
         let form = if args.json { Form::Json } else { Form::Text };
+        const USUAL: (Force, MissingData) = (Force::No, MissingData::Counts);
         let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
         let run_cache = project.run_cache(Results::default());
-        let changed = plan::print(&project, &selection, &workspace, Force::No, run_cache.as_ref(), printing, ui)?;
+        let changed = plan::print(&project, &selection, &workspace, USUAL, run_cache.as_ref(), printing, ui)?;
         return Ok(exit_code(changed, args, ui));
     }
     let changed = changed(&project, &selection, &workspace, ui)?;
@@ -71,7 +73,7 @@ fn changed(
             )));
         }
         let locked = selection.pipeline.locked(stage);
-        let reasons = assess(stage, locked, Force::No, workspace)?;
+        let reasons = assess(stage, locked, Rules::USUAL, workspace)?;
         let changes = Shown { stage, locked, observe: workspace, from }.changes(&reasons)?;
         if !changes.is_empty() {
             changed.insert(name, Value::Array(changes));

@@ -6,6 +6,8 @@ use std::io;
 use dewar_core::cache::CacheError;
 use dewar_core::config::ConfigError;
 use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::copies::CopyError;
+use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
@@ -321,7 +323,7 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
-            StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
+            StageError::Cancelled { .. } | StageError::Declined { .. } => error.into_failure(Kind::Interrupted),
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("put it back, or get it from where the project keeps its data"),
@@ -341,7 +343,10 @@ impl From<StageError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Stage(error) => error.into(),
+            RunError::Stages(errors) => {
+                let none = || Self::new(Kind::Internal, "a run failed without a cause");
+                Self::together(errors.into_iter().map(Self::from)).unwrap_or_else(none)
+            }
             RunError::Lock(error) => error.into(),
             RunError::Pipeline(error) => error.into(),
         }
@@ -397,6 +402,35 @@ impl From<ExperimentError> for Failure {
             ExperimentError::Run(error) => error.into(),
             ExperimentError::Record(error) => error.into(),
             ExperimentError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Path(error) => error.into_failure(Kind::Usage),
+            CopyError::File(error) => error.into(),
+            CopyError::Missing(_) => {
+                error.into_failure(Kind::Usage).hint("paths behind `--copy-paths` are relative to the folder you are in")
+            }
+            CopyError::Outside(_) | CopyError::Own(_) => error.into_failure(Kind::Usage),
+        }
+    }
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        match error {
+            IsolationError::File(error) => error.into(),
+            IsolationError::Git(error) => error.into(),
+            IsolationError::Config(error) => error.into(),
+            IsolationError::Path(error) => error.into(),
+            IsolationError::Copy(error) => error.into(),
+            IsolationError::Track(error) => error.into(),
+            IsolationError::Observe(error) => error.into(),
+            IsolationError::Cache(error) => error.into(),
+            IsolationError::Cancelled => error.into_failure(Kind::Interrupted),
         }
     }
 }

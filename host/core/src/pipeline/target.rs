@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             (typed.matches("..").count(), typed.matches('/').count())
         });
         let others = files.into_iter().map(|file| file.relative_to(self.typed.from)).collect();
-        Err(TargetError::NoPipelineHere { folder: self.typed.from.clone(), others })
+        Err(TargetError::NoPipelineHere { file, others })
     }
 
     fn file(&self, text: &str) -> Result<Vec<StageId>, TargetError> {
@@ -174,8 +174,7 @@ impl<'a> Reader<'a> {
             return Ok(vec![id]);
         }
         let in_group = |stage: &str| stage.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
-        let group: Vec<StageId> =
-            self.in_file(file).filter(|(_, stage)| in_group(stage)).map(|(id, _)| id).collect();
+        let group: Vec<StageId> = self.in_file(file).filter(|(_, stage)| in_group(stage)).map(|(id, _)| id).collect();
         if !group.is_empty() || self.typed.names == Names::Exact {
             return Ok(group);
         }
@@ -188,8 +187,7 @@ impl<'a> Reader<'a> {
         let path = self.path(text)?;
         let writes = |stage: &Stage| stage.outs.iter().any(|out| path.is_within(&out.path));
         let writers = self.pipeline.stages().filter(|(_, stage)| writes(stage));
-        let found: Vec<Target> =
-            writers.map(|(stage, _)| Target { stage, output: Some(path.clone()) }).collect();
+        let found: Vec<Target> = writers.map(|(stage, _)| Target { stage, output: Some(path.clone()) }).collect();
         if found.is_empty() { Err(self.unknown(text, path)) } else { Ok(found) }
     }
 

@@ -114,12 +114,7 @@ fn output<'a>(stage: &'a Stage, path: &str) -> Option<&'a Output> {
     stage.outs.iter().find(|out| out.lock_path == path)
 }
 
-fn files(
-    stage: &Stage,
-    locked: Option<&LockEntry>,
-    reason: &Reason,
-    observe: &dyn Observe,
-) -> Option<FileChanges> {
+fn files(stage: &Stage, locked: Option<&LockEntry>, reason: &Reason, observe: &dyn Observe) -> Option<FileChanges> {
     let remembered: &LockedPath = match reason {
         Reason::DependencyChanged { path, change: FileChange::Modified } => locked?.dep(path)?,
         Reason::OutputChanged { path, change: FileChange::Modified } => locked?.out(path)?,

@@ -1,3 +1,5 @@
+//! Whole runs in this process: against a model of what must run, and side by side.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,5 +26,6 @@ use crate::stage_run::Commit;
 use crate::testing::YamlOnly;
 use crate::workspace::Workspace;
 
+mod jobs;
 mod model;
 mod world;

@@ -23,13 +23,14 @@ impl StageRunner<'_> {
         }
         let commands = stage.command.as_ref().map(Command::shell_texts).unwrap_or_default();
         self.tell(stage, |stage| Event::StageStarted { stage });
-        let (events, address, texts) = (Arc::clone(&self.events), stage.address.display_from(&self.from), commands.clone());
+        let (events, address, texts) =
+            (Arc::clone(&self.events), stage.address.display_from(&self.from), commands.clone());
         let started = Arc::new(move |index: usize| {
             if let Some(command) = texts.get(index) {
                 events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
             }
         });
-        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started);
+        let outcome = self.executor.run(&self.job(stage, commands.clone()), (self.processes)(stage), started);
         // A command may write anywhere, and it took its time.
         self.workspace.forget_all();
         match outcome? {

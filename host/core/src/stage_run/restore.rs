@@ -16,8 +16,7 @@ impl StageRunner<'_> {
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        let recall =
-            Recall { observe: self.workspace, store: self.store(), run_cache: self.run_cache.as_ref() };
+        let recall = Recall { observe: self.workspace, store: self.store(), run_cache: self.run_cache.as_ref() };
         Ok(recall.result(stage, locked, inputs)?)
     }
 

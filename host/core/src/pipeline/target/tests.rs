@@ -11,7 +11,10 @@ fn pipeline() -> Pipeline {
     let files = [
         ("dvc.yaml", root),
         ("raw.dvc", "outs:\n- path: raw\n"),
-        ("sub/dvc.yaml", "stages:\n  train: {cmd: x, deps: [../src], outs: [out]}\n  near: {cmd: x, wdir: .., outs: [near.txt]}\n"),
+        (
+            "sub/dvc.yaml",
+            "stages:\n  train: {cmd: x, deps: [../src], outs: [out]}\n  near: {cmd: x, wdir: .., outs: [near.txt]}\n",
+        ),
         ("sub/deep/dvc.yaml", "stages:\n  deepest: {cmd: x, outs: [d]}\n"),
     ];
     for (name, text) in files {

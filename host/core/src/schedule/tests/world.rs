@@ -210,7 +210,8 @@ impl World {
             let workspace = workspace();
             let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache) };
             let graph = selection.graph.as_ref();
-            let plan = Plan::make(&selection.pipeline, graph, &selection.order, asked.force, &recall).unwrap();
+            let rules = Rules { force: asked.force, ..Rules::USUAL };
+            let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, &recall).unwrap();
             plan.steps.iter().map(|step| (number(&step.stage), step.course)).collect()
         };
         let executor = Arc::new(Executor {
@@ -225,7 +226,7 @@ impl World {
         let runner = StageRunner {
             workspace: &workspace,
             executor: Arc::clone(&executor) as Arc<dyn StageExecutor>,
-            processes: Arc::new(NoProcesses),
+            processes: Box::new(|_| Arc::new(NoProcesses)),
             env: Vec::new(),
             run_cache: Some(run_cache),
             cancellation: Cancellation::default(),
@@ -234,9 +235,11 @@ impl World {
             explanations: None,
             from: RepoPath::root(),
             commit: Commit::Yes,
+            confirm: None,
         };
         // The one place that knows how a run is asked for.
-        let report = super::run(&selection.pipeline, &selection.order, asked.force, &runner);
+        let options = RunOptions { force: asked.force, ..RunOptions::default() };
+        let report = super::run(&selection.pipeline, selection.graph.as_ref(), &selection.order, options, &runner);
         self.index.save().unwrap();
         let did = Did {
             order: selection.order.iter().map(number).collect(),
@@ -316,7 +319,7 @@ impl EventSink for Seen {
     }
 }
 
-struct NoProcesses;
+pub(super) struct NoProcesses;
 
 impl Processes for NoProcesses {
     fn spawn(&self, command: &ProcessCommand) -> Result<Box<dyn ChildProcess>, ProcessError> {
