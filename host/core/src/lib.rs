@@ -13,6 +13,7 @@
 //!    what is stale and why.
 //! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
 //! 8. [`track`]: data that is added and checked out. [`metrics`]: what a revision holds. [`exp`]: experiments.
+//!    [`gc`]: what of the cache nobody needs any more. [`remote`]: where it is kept beside.
 
 pub mod cache;
 mod codec;
@@ -22,6 +23,7 @@ pub mod event;
 pub mod exp;
 pub mod extension;
 pub mod fs;
+pub mod gc;
 pub mod git;
 pub mod gitignore;
 pub mod graph;
@@ -35,6 +37,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod process;
 pub mod python;
+pub mod remote;
 pub mod repo;
 pub mod repro;
 pub mod run_cache;

@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, test_kill_process};
 
+use crate::cache::hold::{self, CacheHold};
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
@@ -96,16 +97,20 @@ impl Repo {
         self.git.as_ref().ok_or(NoGit)
     }
 
-    /// Takes the workspace for a command, until what is returned is dropped or the process ends.
+    /// Takes the workspace for a command, and holds the cache with others, until what is returned is dropped or the process
+    /// ends.
     ///
     /// # Errors
-    /// When another process has it.
+    /// When another process has the workspace, or the cache cannot be held.
     pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
-        take_workspace(&self.root, command)
+        let workspace = take_workspace(&self.root, command)?;
+        let holder = format!("`{command}` in `{}`", self.root.display());
+        let cache = hold::with_others(&self.config.cache_dir(&self.root), &holder)?;
+        Ok(WorkspaceLock { _cache: Some(cache), ..workspace })
     }
 }
 
-/// Takes the workspace of the project at `root`, as [`Repo::take_workspace`].
+/// Takes the workspace of the project at `root` and leaves the cache to others; for what keeps nothing in it.
 ///
 /// # Errors
 /// When another process has it.
@@ -129,7 +134,7 @@ pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoE
     let holder = format!("{HOLDER}{}, `{command}`\n", std::process::id());
     let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
     written.map_err(FsError::new("write", &path))?;
-    Ok(WorkspaceLock { _file: file })
+    Ok(WorkspaceLock { _file: file, _cache: None })
 }
 
 /// How the text of a lock begins, before the number of the process.
@@ -156,6 +161,8 @@ pub struct NoGit;
 #[derive(Debug)]
 pub struct WorkspaceLock {
     _file: File,
+    /// Not inherited: the commands of stages have nothing to do with the cache.
+    _cache: Option<CacheHold>,
 }
 
 fn is_true(text: &str) -> bool {

@@ -86,7 +86,7 @@ const LARGE: usize = 256 << 10;
 const LARGE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The locks that a run changes, and which of them are not written yet. One that it does not change is not even copied.
-struct Locks<'a> {
+pub(crate) struct Locks<'a> {
     root: PathBuf,
     pipeline: &'a Pipeline,
     locks: BTreeMap<RepoPath, LockFile>,
@@ -99,7 +99,7 @@ struct Locks<'a> {
 }
 
 impl<'a> Locks<'a> {
-    const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
+    pub(crate) const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
         Self {
             root,
             pipeline,
@@ -111,7 +111,7 @@ impl<'a> Locks<'a> {
         }
     }
 
-    fn set(&mut self, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
+    pub(crate) fn set(&mut self, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
         let address = &stage.address;
         let Some(name) = &address.name else { return self.set_data_file(address, entry) };
         let Some(read) = self.pipeline.locks().get(&address.file) else { return Ok(()) };
@@ -174,7 +174,7 @@ impl<'a> Locks<'a> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), RunError> {
+    pub(crate) fn flush(&mut self) -> Result<(), RunError> {
         let unwritten: Vec<RepoPath> = self.unwritten.keys().cloned().collect();
         unwritten.iter().try_for_each(|file| self.write(file))
     }

@@ -12,6 +12,7 @@ mod error;
 pub mod files;
 pub mod load;
 pub mod lock;
+pub mod recorded;
 mod schema;
 pub mod stage;
 pub mod target;

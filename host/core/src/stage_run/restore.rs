@@ -29,16 +29,19 @@ impl StageRunner<'_> {
         };
         if let Some(locked) = locked
             && same_inputs(stage, locked, inputs)
-            && self.is_obtainable(stage, locked)?
+            && (self.is_obtainable(stage, locked)? || self.pull_outputs(stage, locked)?)
         {
             return Ok(Some(only_outs(locked)));
         }
         let Some(run_cache) = &self.run_cache else { return Ok(None) };
         let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
         let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
+        self.pull_runs(&asked)?;
         let mut failed = None;
         let usable = |entry: &LockEntry| {
-            self.is_obtainable(stage, entry).unwrap_or_else(|error| {
+            let obtainable = self.is_obtainable(stage, entry);
+            let had = obtainable.and_then(|obtainable| Ok(obtainable || self.pull_outputs(stage, entry)?));
+            had.unwrap_or_else(|error| {
                 failed = Some(error);
                 false
             })
