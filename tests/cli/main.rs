@@ -4,8 +4,11 @@
 
 mod bad_input;
 mod bad_params;
+mod data;
 mod full_disk;
+mod gc;
 mod plugins;
+mod pull;
 mod runs;
 mod show;
 mod trust;

@@ -122,6 +122,12 @@ impl<'a> WorkTree<'a> {
         Ok(Self { root, folder: folder.map_err(FsError::new("open the folder", root))?, index })
     }
 
+    /// What is known of its files.
+    #[must_use]
+    pub const fn index(&self) -> &'a StatIndex {
+        self.index
+    }
+
     /// The root of the project.
     #[must_use]
     pub const fn root(&self) -> &'a Path {

@@ -30,6 +30,11 @@ pub enum Event {
         /// Its address.
         stage: String,
     },
+    /// The data that a stage tracks changed, and is remembered as it is now.
+    StageVerified {
+        /// Its address.
+        stage: String,
+    },
     /// A frozen stage was not looked at further.
     StageFrozen {
         /// Its address.

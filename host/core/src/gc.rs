@@ -8,6 +8,7 @@ mod used;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -53,6 +54,9 @@ pub enum GcError {
     /// The cache cannot be read.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Threads cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
     /// What a commit uses cannot be told.
     #[error("in the commit {}: {error}", commit.short())]
     Unreadable {
@@ -62,6 +66,14 @@ pub enum GcError {
         #[source]
         error: Box<SourceError>,
     },
+}
+
+/// Looks and removes on `count` threads. To be called before anything else is done.
+///
+/// # Errors
+/// When threads cannot be started.
+pub fn use_threads(count: NonZeroUsize) -> Result<(), GcError> {
+    rayon::ThreadPoolBuilder::new().num_threads(count.get()).build_global().map_err(GcError::Threads)
 }
 
 /// The right to remove from the cache: nobody else uses it.
@@ -126,8 +138,7 @@ impl Garbage {
             known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), kept);
             kept
         };
-        let can_be_restored =
-            |entry: &LockEntry| entry.outs.iter().all(|out| out.id.as_ref().is_some_and(is_kept));
+        let can_be_restored = |entry: &LockEntry| entry.outs.iter().all(|out| out.id.as_ref().is_some_and(is_kept));
         Ok(Self {
             objects: store.unused(used.objects())?,
             runs: RunCache::new(store.folder()).useless(can_be_restored)?,
@@ -162,7 +173,3 @@ impl Garbage {
         Ok(store.remove_all(&self.objects)?)
     }
 }
-
-
-#[cfg(test)]
-mod tests;

@@ -144,6 +144,23 @@ impl StageGraph {
         order
     }
 
+    /// The whole pipelines that the targets are in, each stage after what it needs: all that is connected with a target,
+    /// whichever needs the other.
+    #[must_use]
+    pub fn connected(&self, pipeline: &Pipeline, targets: &[StageId]) -> Vec<StageId> {
+        let mut reached = vec![false; self.graph.node_count()];
+        let mut waiting: Vec<NodeIndex> = targets.iter().map(|target| node(*target)).collect();
+        let mut found = Vec::new();
+        while let Some(at) = waiting.pop() {
+            let Some(is_new) = reached.get_mut(at.index()).filter(|reached| !**reached) else { continue };
+            *is_new = true;
+            found.extend(self.graph.node_weight(at).copied());
+            waiting.extend(self.graph.neighbors_undirected(at));
+        }
+        found.sort_unstable();
+        self.upstream_first(pipeline, &found)
+    }
+
     /// The edges: a stage, the one it needs, and the output by which.
     pub fn edges(&self) -> impl Iterator<Item = (StageId, StageId, &RepoPath)> {
         self.graph.edge_indices().filter_map(|edge| {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use dewar_text::Value;
 
-use crate::cache::{CacheError, Scanned};
+use crate::cache::{CacheError, Scanned, Tree};
 use crate::digest::{Algorithm, ObjectId};
 use crate::params::files::ParamsError;
 use crate::path::RepoPath;
 use crate::pipeline::{PipelineError, Place, StageAddress};
+use crate::remote::RemoteError;
 
 /// The content of a file or directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub enum ObserveError {
     /// The text of a file cannot be had.
     #[error(transparent)]
     Files(#[from] PipelineError),
+    /// What is missing cannot be fetched.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A dependency is not there when its stage is to run.
     #[error("the dependency `{path}` of the stage `{stage}` does not exist")]
     MissingDependency {
@@ -95,4 +99,13 @@ pub trait Observe: Sync {
 
     /// Whether the cache has this content.
     fn is_cached(&self, id: &ObjectId) -> bool;
+
+    /// The files of the directory at a place of this machine; none when no directory is there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn listing(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError>;
+
+    /// The files of the directory of that name, when the cache has its listing.
+    fn cached_listing(&self, id: &ObjectId) -> Option<Tree>;
 }

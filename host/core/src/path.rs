@@ -62,6 +62,14 @@ impl RepoPath {
         Ok(Self(parts.join("/")))
     }
 
+    /// A path as a user types it in the folder `from` of the project at `root`: relative to the folder, or absolute.
+    ///
+    /// # Errors
+    /// When it is outside the project or has a NUL byte.
+    pub fn typed(root: &Path, from: &Self, text: &str) -> Result<Self, PathError> {
+        if text.starts_with('/') { Self::from_absolute(root, Path::new(text)) } else { from.join(text) }
+    }
+
     /// The path of `path` below `root`, both absolute and already resolved.
     ///
     /// # Errors
@@ -147,6 +155,9 @@ mod tests {
         assert_eq!(dir.join("../../.."), Err(PathError::Outside("../../..".into())));
         assert_eq!(dir.join("/etc"), Err(PathError::Outside("/etc".into())));
         assert!(matches!(dir.join("x\0y"), Err(PathError::Nul(_))));
+        let typed = |text| RepoPath::typed(Path::new("/project"), &dir, text).map(|path| path.as_str().to_owned());
+        assert_eq!((typed("../x"), typed("/project/x/")), (Ok("a/x".into()), Ok("x".into())));
+        assert!(matches!(typed("/projects"), Err(PathError::Outside(_))));
     }
 
     #[test]

@@ -1,27 +1,24 @@
-//! [`Plan`]: which stages are fresh, which are stale and why (walk, step 5).
+//! Which stages are fresh, which are stale and why (walk, step 5).
 //!
-//! One traversal makes the reasons; a stage is fresh when there are none. So what `--explain` and `status` tell cannot
-//! disagree with what `repro` does. The rules are DVC's (3.67): inputs that are declared now are compared with the lock;
+//! [`assess`] makes the reasons; a stage is fresh when there are none. A run asks it before each stage, [`Plan`] asks it for
+//! all stages before any runs, so what `--explain` and `status` tell cannot disagree with what `repro` does. The rules are DVC's (3.67): inputs that are declared now are compared with the lock;
 //! what was declared then and is not now does not count, nor do flags, descriptions and settings.
 
 use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
-use crate::graph::StageGraph;
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::value::{lookup, python_equal};
-use crate::pipeline::load::{Pipeline, StageId};
 use crate::pipeline::{Command, LockEntry, LockedPath, ParamDependency, ParamKeys, Place, Stage, StageAddress};
 
-/// Whether a stage must run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Staleness {
-    /// It is up to date.
-    Fresh,
-    /// It is not, for these reasons; never none.
-    Stale(Vec<Reason>),
-}
+mod ahead;
+mod explain;
+mod recall;
+
+pub use ahead::{Course, Plan, Step};
+pub use explain::{Cause, Compared, Explanation, ExplanationSink, FileChanges, place};
+pub use recall::Recall;
 
 /// Why a stage is stale.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +66,7 @@ pub enum Reason {
         /// Which one, as the lock names it.
         path: String,
     },
-    /// A stage that it needs will run, and what comes out is not known yet.
+    /// A stage that it needs is not up to date, and what will come out of it is not known yet.
     UpstreamStale {
         /// Which one.
         stage: StageAddress,
@@ -81,29 +78,10 @@ pub enum Reason {
 pub enum FileChange {
     /// It is not there.
     Deleted,
-    /// Its content is another, or nothing is remembered of it.
+    /// Its content is another.
     Modified,
-}
-
-impl Staleness {
-    /// The reasons; none when fresh.
-    #[must_use]
-    pub fn reasons(&self) -> &[Reason] {
-        match self {
-            Self::Fresh => &[],
-            Self::Stale(reasons) => reasons,
-        }
-    }
-
-    /// Whether it is up to date.
-    #[must_use]
-    pub const fn is_fresh(&self) -> bool {
-        matches!(self, Self::Fresh)
-    }
-
-    fn of(reasons: Vec<Reason>) -> Self {
-        if reasons.is_empty() { Self::Fresh } else { Self::Stale(reasons) }
-    }
+    /// It is there, and nothing is remembered of it.
+    New,
 }
 
 /// Whether stages run although they are fresh.
@@ -113,48 +91,6 @@ pub enum Force {
     No,
     /// All runs.
     Yes,
-}
-
-/// Which stages are fresh and which stale, in an order to run them in.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The stages, each after those it needs.
-    pub steps: Vec<(StageId, Staleness)>,
-}
-
-impl Plan {
-    /// Looks at `order`, as if nothing ran: what follows a stale stage is stale as well.
-    ///
-    /// # Errors
-    /// When a file cannot be looked at.
-    pub fn make(
-        pipeline: &Pipeline,
-        graph: Option<&StageGraph>,
-        order: &[StageId],
-        force: Force,
-        observe: &dyn Observe,
-    ) -> Result<Self, ObserveError> {
-        let mut steps: Vec<(StageId, Staleness)> = Vec::with_capacity(order.len());
-        let mut stale = std::collections::HashSet::new();
-        for id in order {
-            let stage = pipeline.stage(*id);
-            let mut reasons = assess(stage, pipeline.locked(stage), force, observe)?;
-            if !stage.frozen
-                && let Some(graph) = graph
-            {
-                let upstream = graph.needs(*id).into_iter().filter(|needed| stale.contains(needed));
-                reasons.extend(
-                    upstream.map(|needed| Reason::UpstreamStale { stage: pipeline.stage(needed).address.clone() }),
-                );
-            }
-            let staleness = Staleness::of(reasons);
-            if !staleness.is_fresh() {
-                stale.insert(*id);
-            }
-            steps.push((*id, staleness));
-        }
-        Ok(Self { steps })
-    }
 }
 
 /// Why a stage would run now; nothing when it is up to date.
@@ -216,8 +152,10 @@ fn compare_file(
     let known = remembered.and_then(|remembered| remembered.id.as_ref());
     let algorithm = known.map_or_else(|| observe.algorithm(), |id| id.algorithm());
     let Some(found) = observe.content(place, algorithm)? else { return Ok(Some(FileChange::Deleted)) };
-    let same = known.is_some_and(|known| *known == found.id);
-    Ok((!same).then_some(FileChange::Modified))
+    Ok(match known {
+        None => Some(FileChange::New),
+        Some(known) => (*known != found.id).then_some(FileChange::Modified),
+    })
 }
 
 fn compare_params(
@@ -339,6 +277,15 @@ fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Res
         keys.iter().filter_map(|key| lookup(values, key).map(|value| (key.clone(), value.clone()))).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found.into_iter().collect())
+}
+
+/// Whether the content at a place is the one that is remembered.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn is_as_locked(locked: &LockedPath, place: &Place, observe: &dyn Observe) -> Result<bool, ObserveError> {
+    let Some(id) = &locked.id else { return Ok(false) };
+    Ok(observe.content(place, id.algorithm())?.is_some_and(|found| found.id == *id))
 }
 
 /// A content as the lock remembers it.

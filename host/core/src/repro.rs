@@ -3,17 +3,20 @@
 use dewar_text::Span;
 
 use crate::graph::{GraphError, StageGraph};
-use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{PipelineError, ProjectFiles, Stage, Templates, target};
+use crate::pipeline::target::{self, TargetError, Targets};
+use crate::pipeline::{PipelineError, ProjectFiles, Stage, Templates};
 use crate::source::Source;
 
 /// Why nothing can be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
-    /// The pipeline is invalid, or has no such stage.
+    /// The pipeline is invalid.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// A target names nothing.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// Its stages make no graph.
     #[error("{error}")]
     Graph {
@@ -34,6 +37,8 @@ pub enum Reach {
     Single,
     /// Those that need them, and nothing that they need.
     Downstream,
+    /// All that is connected with them: whole pipelines.
+    Connected,
 }
 
 /// The stages to run.
@@ -47,45 +52,40 @@ pub struct Selection {
     pub order: Vec<StageId>,
 }
 
-/// Loads the project and selects what `targets`, typed in the folder `from`, ask for; without any, the `dvc.yaml` there.
+/// Loads the project and selects what `targets` ask for.
 ///
 /// # Errors
 /// When the pipeline is invalid or a target names nothing.
 pub fn select(
     files: &dyn ProjectFiles,
     templates: Templates<'_>,
-    from: &RepoPath,
-    targets: &[String],
+    targets: &Targets<'_>,
     reach: Reach,
 ) -> Result<Selection, SelectError> {
     let pipeline = Pipeline::load(files, templates)?;
-    let mut named: Vec<StageId> = Vec::new();
-    if targets.is_empty() {
-        named = target::default(&pipeline, from)?;
-    }
-    for text in targets {
-        for id in target::resolve(&pipeline, from, text)? {
-            if !named.contains(&id) {
-                named.push(id);
-            }
-        }
-    }
+    let named = target::stages(&pipeline, targets)?;
     if reach == Reach::Single {
         return Ok(Selection { pipeline, graph: None, order: named });
     }
-    let graph = match StageGraph::build(&pipeline) {
-        Ok(graph) => graph,
-        Err(error) => {
-            let stage = error.stage().and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
-            let place = stage.map(|stage| place(stage, files)).transpose()?;
-            return Err(SelectError::Graph { error, place });
-        }
-    };
+    let graph = graph(&pipeline, files)?;
     let order = match reach {
         Reach::Downstream => graph.downstream(&named),
+        Reach::Connected => graph.connected(&pipeline, &named),
         Reach::Upstream | Reach::Single => graph.upstream_first(&pipeline, &named),
     };
     Ok(Selection { pipeline, graph: Some(graph), order })
+}
+
+/// The graph of all stages.
+///
+/// # Errors
+/// When they make none; with the place of the stage to look at first.
+pub fn graph(pipeline: &Pipeline, files: &dyn ProjectFiles) -> Result<StageGraph, SelectError> {
+    StageGraph::build(pipeline).or_else(|error| {
+        let stage = error.stage().and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
+        let place = stage.map(|stage| place(stage, files)).transpose()?;
+        Err(SelectError::Graph { error, place })
+    })
 }
 
 /// The file of a stage, and where the stage stands in it.

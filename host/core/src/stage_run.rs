@@ -17,7 +17,7 @@ use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
 use crate::pipeline::{LockEntry, LockedPath, Output, Place, ProjectFiles, Stage};
-use crate::plan::{self, Force, Reason};
+use crate::plan::{self, Explanation, ExplanationSink, Force, Reason};
 use crate::process::Cancellation;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
@@ -71,6 +71,10 @@ pub struct StageRunner<'a> {
     pub git: Option<Mutex<Git>>,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
+    /// Who is told why each stage runs or not, when anyone is.
+    pub explanations: Option<Arc<dyn ExplanationSink>>,
+    /// The folder that the user is in: events name stages as seen from there.
+    pub from: RepoPath,
     /// Whether results are kept.
     pub commit: Commit,
 }
@@ -88,6 +92,9 @@ impl StageRunner<'_> {
     ) -> Result<StageEnd, StageError> {
         self.pull_missing(stage, locked)?;
         let reasons = plan::assess(stage, locked, force, self.workspace)?;
+        if let Some(sink) = &self.explanations {
+            sink.decided(Explanation::of(stage, locked, &reasons, self.workspace));
+        }
         if reasons.is_empty() {
             self.tell(stage, |stage| Event::StageFresh { stage });
             return Ok(StageEnd::Fresh);
@@ -202,7 +209,7 @@ impl StageRunner<'_> {
     }
 
     fn tell(&self, stage: &Stage, event: impl FnOnce(String) -> Event) {
-        self.events.event(event(stage.address.to_string()));
+        self.events.event(event(stage.address.display_from(&self.from)));
     }
 
     fn store(&self) -> &ObjectStore {
@@ -237,7 +244,9 @@ impl StageRunner<'_> {
         }
         if restored {
             self.tell(stage, |stage| Event::StageRestored { stage });
-        } else if !changed {
+        } else if changed {
+            self.tell(stage, |stage| Event::StageVerified { stage });
+        } else {
             // Its source is elsewhere or another file: fetching it again is not a run's affair.
             let message = format!("what `{}` was imported from changed; the data stays as it is", stage.address);
             self.events.event(Event::Warning { message });

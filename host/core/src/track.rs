@@ -2,8 +2,10 @@
 //! records outputs as they are, [`check_out`] brings them back.
 
 mod add;
+mod bring;
 mod check_out;
 mod commit;
+mod matching;
 
 use crate::cache::CacheError;
 use crate::fs::FsError;
@@ -13,9 +15,11 @@ use crate::path::{PathError, RepoPath};
 use crate::pipeline::{PipelineError, StageAddress};
 use crate::schedule::RunError;
 
-pub use add::{Addition, Added, additions};
+pub use add::{Added, Addition, additions};
+pub use bring::bring;
 pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved};
 pub use commit::{Uncommitted, commit, uncommitted};
+pub use matching::matching;
 
 /// Why data cannot be tracked or checked out.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,15 @@ pub enum TrackError {
         stage: StageAddress,
         /// The output.
         path: RepoPath,
+    },
+    /// A pattern that is none.
+    #[error("`{pattern}` is no pattern: {error}")]
+    Pattern {
+        /// What was typed.
+        pattern: String,
+        /// Why.
+        #[source]
+        error: globset::Error,
     },
     /// The directory that a path is in is recorded without it.
     #[error("`{path}` is not among what is recorded of `{out}`")]

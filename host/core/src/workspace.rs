@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dewar_text::Value;
 
-use crate::cache::{ObjectStore, WorkTree};
+use crate::cache::{ObjectStore, Tree, WorkTree};
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::ParamFiles;
@@ -133,5 +133,15 @@ impl Observe for Workspace<'_> {
 
     fn is_cached(&self, id: &ObjectId) -> bool {
         self.store.has(id)
+    }
+
+    fn listing(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError> {
+        let Some(path) = place.local(self.root()) else { return Ok(None) };
+        Ok(self.tree.listing(&path, algorithm)?)
+    }
+
+    fn cached_listing(&self, id: &ObjectId) -> Option<Tree> {
+        // A listing that is missing or damaged is as good as none.
+        id.is_directory().then(|| self.store.tree(id).ok()).flatten()
     }
 }

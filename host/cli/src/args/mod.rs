@@ -45,7 +45,9 @@ pub enum Command {
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
+    Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
+    Gc(data::GcArgs),
     Demo(project::DemoArgs),
 }
 

@@ -27,20 +27,34 @@ pub struct InitArgs {
 
 /// Say what changed since the stages ran
 ///
-/// Prints each stage that would run and why. With `--quiet` nothing is printed and the exit code is 1 when
-/// something changed.
+/// Prints each stage with something changed, and what. `--explain` prints what a run would do with each stage, and
+/// why. With `--quiet` nothing is printed and the exit code is 1 when something changed.
 ///
 /// Examples:
 ///   dewar status
-///   dewar status train
+///   dewar status train --with-deps
+///   dewar status --explain
 ///   dewar status --json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct StatusArgs {
-    /// Stages, `dvc.yaml` and `.dvc` files, or outputs; without any, the whole project
+    /// Stages, groups of generated stages, `dvc.yaml` and `.dvc` files, or outputs; without any, the whole project
     pub targets: Vec<String>,
 
-    /// Print JSON, in the shape that DVC prints
+    /// Take folders as targets: all stages whose file is in them
+    #[arg(short = 'R', long, requires = "targets")]
+    pub recursive: bool,
+
+    /// And the stages that those named need
+    #[arg(short = 'd', long, requires = "targets")]
+    pub with_deps: bool,
+
+    /// Say for each stage, and those that it needs, whether it would run and why: old and new values, commands, the
+    /// files of a directory
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Print JSON in the shape that DVC prints; with `--explain`, in that of `dewar repro --json`
     #[arg(long)]
     pub json: bool,
 }

@@ -65,22 +65,73 @@ pub struct ExpRunArgs {
 /// Which stages to bring up to date, and how.
 #[derive(Debug, Args)]
 pub struct StageSelectionArgs {
-    /// Stages (`train`, `sub/dvc.yaml:train`) or whole files (`sub/dvc.yaml`); without any, `dvc.yaml` of this folder
+    /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
+    /// outputs; without any, `dvc.yaml` of this folder
     pub targets: Vec<String>,
+
+    /// Take folders as targets: all stages whose file is in them
+    #[arg(short = 'R', long, requires = "targets", help_heading = "Which stages")]
+    pub recursive: bool,
+
+    /// Take names of stages as patterns, as in `'train@*'` or `'sub/dvc.yaml:train-?'`
+    #[arg(long, requires = "targets", help_heading = "Which stages")]
+    pub glob: bool,
+
+    /// The whole pipelines that the stages named are in: all that they need, and all that needs them
+    #[arg(short, long, conflicts_with_all = ["single_item", "downstream"], help_heading = "Which stages")]
+    pub pipeline: bool,
+
+    /// Every stage of the project
+    #[arg(short = 'P', long, conflicts_with_all = ["targets", "single_item", "downstream", "pipeline"], help_heading = "Which stages")]
+    pub all_pipelines: bool,
+
+    /// Only the stages named, without those before them
+    #[arg(short, long, visible_alias = "single-stage", help_heading = "Which stages")]
+    pub single_item: bool,
+
+    /// Start at the stages named and run those that need them, and none before them
+    #[arg(long, conflicts_with = "single_item", help_heading = "Which stages")]
+    pub downstream: bool,
 
     /// Run the stages even when nothing changed; with `exp run -n`, also replace an experiment of that name
     #[arg(short, long)]
     pub force: bool,
 
-    /// Only the stages named, without those before them
-    #[arg(short, long, visible_alias = "single-stage", requires = "targets")]
-    pub single_item: bool,
-
-    /// Start at the stages named and run those that need them, and none before them
-    #[arg(long, requires = "targets", conflicts_with = "single_item")]
-    pub downstream: bool,
+    /// Fetch what is missing from the default remote (`core.remote`): data, outputs and remembered runs
+    ///
+    /// Only what turns out to be needed is fetched, and believed only when its content is what its name says. A remote is
+    /// a folder (`url = /mnt/store`); other kinds are not there yet.
+    #[arg(long)]
+    pub pull: bool,
 
     /// Print what would run and why, and change nothing
     #[arg(long)]
     pub dry: bool,
+
+    /// Say why each stage runs or not: old and new values, commands, the files of a directory
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Explain as JSON: one document on stdout, at the end of a run; everything else goes to stderr
+    ///
+    /// It is `{"stages": [STAGE, ...]}`, in the order in which they were looked at; `exp run` adds
+    /// `"experiment": {"name", "rev"}`. Stages and paths are as seen from this folder. A STAGE has:
+    ///
+    ///   stage    its name, which can be typed as a target
+    ///   state    "fresh" or "stale"
+    ///   action   "skip", "run", "restore" (a known result is checked out), "keep" (outputs are right and put into
+    ///            the cache again), "track" (a `.dvc` file, whose data is remembered), "leave" (frozen); null when the
+    ///            run ended before
+    ///   reasons  a list, empty when fresh; each has a "kind", and:
+    ///
+    ///   never-run, always-changed, forced   nothing more
+    ///   command-changed                     old, new
+    ///   dependency-changed, output-changed  path, change ("modified", "deleted" or "new"); for a directory, files:
+    ///                                       {added, changed, removed}, when the cache knows what was in it
+    ///   output-not-cached                   path
+    ///   parameter-changed                   file, key, old, new; the one that does not exist is left out
+    ///   parameter-file-missing              file
+    ///   upstream-stale                      stage
+    #[arg(long, verbatim_doc_comment)]
+    pub json: bool,
 }

@@ -48,9 +48,12 @@ fn parameters_are_taken_as_typed() {
 }
 
 #[test]
-fn a_single_item_needs_a_name() {
+fn stages_are_selected_in_one_way() {
     assert!(parse::<run::ReproArgs>(&["--single-stage", "train"]).unwrap().stages.single_item);
-    assert!(parse::<run::ReproArgs>(&["-s"]).is_err());
+    for line in [&["-P", "train"][..], &["-P", "-s"], &["-p", "-s", "a"], &["-s", "--downstream"], &["-R"], &["--glob"]]
+    {
+        assert!(parse::<run::ReproArgs>(line).is_err(), "{line:?}");
+    }
 }
 
 #[test]

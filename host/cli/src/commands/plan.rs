@@ -1,18 +1,37 @@
-//! `--dry`: what would run, and why, by the assessment that a run makes stage by stage. What a run would restore is shown as
-//! running: whether it can be had is known when its inputs are.
+//! `--dry` and `status --explain`: what a run would do, and why, by the assessment that a run makes stage by stage.
 
 use std::sync::Arc;
 
-use dewar_core::params::ParamValue;
-use dewar_core::pipeline::Command;
-use dewar_core::plan::{FileChange, Force, Plan, Reason};
+use dewar_core::plan::{Course, Force, Plan, Recall};
 use dewar_core::repro::Selection;
+use dewar_core::run_cache::RunCache;
 use dewar_core::workspace::Workspace;
+use serde_json::Map;
 
 use super::project::Project;
 use crate::failure::Failure;
-use crate::ui::number::{self, Digits};
-use crate::ui::{Ui, style, text};
+use crate::ui::Ui;
+use crate::ui::explain::{self, Detail, Form, Telling};
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Printing {
+    /// For whom.
+    pub telling: Telling,
+    /// How much of it.
+    pub detail: Detail,
+    /// In words or as JSON.
+    pub form: Form,
+}
+
+/// Whether a run would do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Some stage is stale.
+    Yes,
+    /// All are fresh.
+    No,
+}
 
 /// Prints the plan of the selected stages; nothing is changed.
 ///
@@ -23,53 +42,23 @@ pub fn print(
     selection: &Selection,
     workspace: &Workspace<'_>,
     force: Force,
+    run_cache: Option<&RunCache>,
+    printing: Printing,
     ui: &Arc<Ui>,
-) -> Result<(), Failure> {
-    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, force, workspace)?;
-    let (name, dim) = (style::NAME, style::DIM);
-    for (id, staleness) in &plan.steps {
-        let stage = selection.pipeline.stage(*id);
-        let address = text::visible(&stage.address.display_from(project.repo.from())).into_owned();
-        if staleness.is_fresh() {
-            ui.tell(&format!("Stage '{name}{address}{name:#}' didn't change, skipping"))?;
-            continue;
-        }
-        ui.tell(&format!("Running stage '{name}{address}{name:#}':"))?;
-        for command in stage.command.iter().flat_map(Command::shell_texts) {
-            for line in text::visible(&command).lines() {
-                ui.tell(&format!("{dim}>{dim:#} {line}"))?;
-            }
-        }
-        for reason in staleness.reasons() {
-            ui.tell(&format!("  {dim}{}{dim:#}", describe(reason)))?;
+) -> Result<Changed, Failure> {
+    let recall = Recall { observe: workspace, store: workspace.store(), run_cache, fetcher: None };
+    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, force, &recall)?;
+    project.save_index();
+    let changed = if plan.steps.iter().all(|step| step.course == Course::Skip) { Changed::No } else { Changed::Yes };
+    let from = project.repo.from();
+    match printing.form {
+        Form::Text => plan.steps.iter().try_for_each(|step| {
+            ui.tell(&explain::step(&step.why, step.course, from, printing.telling, printing.detail))
+        })?,
+        Form::Json => {
+            let steps: Vec<_> = plan.steps.into_iter().map(|step| (step.why, Some(step.course))).collect();
+            ui.print(&explain::document(&steps, from, Map::new()))?;
         }
     }
-    project.save_index();
-    Ok(())
-}
-
-/// A reason in words.
-pub fn describe(reason: &Reason) -> String {
-    let changed = |change: FileChange| match change {
-        FileChange::Deleted => "does not exist",
-        FileChange::Modified => "changed",
-    };
-    let value = |value: &Option<ParamValue>| {
-        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| number::value(value, Digits::All))
-    };
-    let described = match reason {
-        Reason::NeverRun => "it has not run yet".to_owned(),
-        Reason::AlwaysChanged => "it runs every time".to_owned(),
-        Reason::Forced => "it is forced".to_owned(),
-        Reason::CommandChanged { .. } => "its command changed".to_owned(),
-        Reason::DependencyChanged { path, change } => format!("the dependency `{path}` {}", changed(*change)),
-        Reason::ParamChanged { file, key, old: None, .. } => format!("the parameter `{key}` of `{file}` is new"),
-        Reason::ParamChanged { file, key, old, new } => {
-            format!("the parameter `{key}` of `{file}` changed from {} to {}", value(old), value(new))
-        }
-        Reason::OutputChanged { path, change } => format!("the output `{path}` {}", changed(*change)),
-        Reason::OutputNotCached { path } => format!("the cache lost the output `{path}`"),
-        Reason::UpstreamStale { stage } => format!("it needs `{stage}`, which runs"),
-    };
-    text::visible(&described).into_owned()
+    Ok(changed)
 }

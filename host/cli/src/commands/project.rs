@@ -11,21 +11,24 @@ use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
+use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
-use dewar_core::plan::Force;
+use dewar_core::plan::{ExplanationSink, Force};
 use dewar_core::process::{Group, NativeProcesses, StageOutput};
+use dewar_core::remote::{self, Fetcher};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, RunError, RunReport};
-use dewar_core::stage_run::{Commit, StageRunner};
+use dewar_core::stage_run::{Commit, Pull, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
 
@@ -39,12 +42,14 @@ pub struct Results {
     pub commit: Commit,
     /// Whether runs are remembered, and what is remembered is used.
     pub remembered: bool,
+    /// Whether what is missing is fetched from the default remote.
+    pub pull: bool,
 }
 
 impl Default for Results {
     /// They are kept and remembered.
     fn default() -> Self {
-        Self { commit: Commit::Yes, remembered: true }
+        Self { commit: Commit::Yes, remembered: true, pull: false }
     }
 }
 
@@ -55,8 +60,10 @@ pub struct Project<'a> {
     /// How its parameter files are read.
     pub params: ParamFiles,
     session: &'a Session,
+    ui: Arc<Ui>,
     extensions: Arc<PluginRegistry>,
     events: Arc<dyn EventSink>,
+    explanations: Option<Arc<dyn ExplanationSink>>,
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
@@ -69,7 +76,7 @@ impl<'a> Project<'a> {
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let repo = Repo::discover(&session.cwd)?;
-        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui)));
+        let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
         let clock = session.clock;
@@ -79,10 +86,24 @@ impl<'a> Project<'a> {
             flags: flags(&repo)?,
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
+            ui: Arc::clone(ui),
             extensions,
             events,
+            explanations: None,
             repo,
         })
+    }
+
+    /// From now on, runs are explained as well; with JSON, stdout is kept for it.
+    pub fn explain(&mut self, form: Form) -> Arc<Explainer> {
+        let (ui, events) = (Arc::clone(&self.ui), Arc::clone(&self.events));
+        if form == Form::Json {
+            ui.keep_stdout_for_a_document();
+        }
+        let explainer = Arc::new(Explainer::new(ui, events, self.repo.from().clone(), form));
+        self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
+        self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
+        explainer
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -106,6 +127,22 @@ impl<'a> Project<'a> {
     /// What templates in a `dvc.yaml` are resolved with.
     pub const fn templates(&self) -> Templates<'_> {
         Templates { values: &self.params, flags: self.flags }
+    }
+
+    /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
+    pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
+        let (root, from) = (self.repo.root(), self.repo.from());
+        Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
+    }
+
+    /// Remembered runs, when they are to be used.
+    pub fn run_cache(&self, results: Results) -> Option<RunCache> {
+        results.remembered.then(|| RunCache::new(self.store.folder()))
+    }
+
+    /// Where events go.
+    pub fn events(&self) -> Arc<dyn EventSink> {
+        Arc::clone(&self.events)
     }
 
     /// Where contents are kept.
@@ -144,15 +181,24 @@ impl<'a> Project<'a> {
             executor: self.extensions.executor(EXECUTOR)?,
             processes: Arc::new(processes),
             env: self.stage_env(env),
-            run_cache: results.remembered.then(|| RunCache::new(self.store.folder())),
+            run_cache: self.run_cache(results),
+            pull: if results.pull { Some(self.pull(&selection.pipeline)?) } else { None },
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            from: self.repo.from().clone(),
             commit: results.commit,
         };
         let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
         self.save_index();
         result.map_err(|error| self.show_place(error, &selection.pipeline))
+    }
+
+    /// What fetches from the default remote.
+    fn pull(&self, pipeline: &Pipeline) -> Result<Pull<'_>, Failure> {
+        let remote = remote::open(&self.repo.config, self.repo.root(), None)?;
+        Ok(Pull::new(Fetcher::new(remote, &self.store, Arc::clone(&self.events)), pipeline))
     }
 
     /// A failure of a run, with the place in the pipeline that it is about.

@@ -3,36 +3,46 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::stage_run::Commit;
 
-use super::plan;
+use serde_json::Map;
+
+use super::plan::{self, Printing};
 use super::project::{Project, Results, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::ui::explain::{Detail, Form, Telling};
 
 /// Does what `repro` was told.
 ///
 /// # Errors
 /// When a stage fails or cannot run.
 pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
-    let project = Project::open(session, ui)?;
+    let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
     let force = force(stages);
+    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
+    let results = Results { commit, remembered: !args.no_run_cache, pull: stages.pull };
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
-        plan::print(&project, &selection, &workspace, force, ui)?;
+        let run_cache = project.run_cache(results);
+        plan::print(&project, &selection, &workspace, force, run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
-    let commit = if args.no_commit { Commit::No } else { Commit::Yes };
-    let results = Results { commit, remembered: !args.no_run_cache };
-    let report = project.run(&selection, force, results, Vec::new())?;
+    let explainer = explained(stages).map(|form| project.explain(form));
+    let report = project.run(&selection, force, results, Vec::new());
+    if let Some(explainer) = explainer {
+        explainer.finish(Map::new())?;
+    }
+    let report = report?;
     if report.changed.is_empty() {
         ui.tell("Data and pipelines are up to date.")?;
     }
@@ -40,7 +50,17 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 }
 
 fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<Selection, SelectError> {
-    repro::select(&files(project), project.templates(), project.repo.from(), &stages.targets, reach(stages))
+    repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages))
+}
+
+/// What was named.
+pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> Targets<'a> {
+    if stages.all_pipelines {
+        return Targets::All;
+    }
+    let folders = if stages.recursive { Folders::Searched } else { Folders::Refused };
+    let names = if stages.glob { Names::Patterns } else { Names::Exact };
+    Targets::Typed(Typed { folders, names, ..project.typed(&stages.targets) })
 }
 
 /// Whether fresh stages run.
@@ -48,11 +68,33 @@ pub fn force(stages: &StageSelectionArgs) -> Force {
     if stages.force { Force::Yes } else { Force::No }
 }
 
+/// How a plan is printed.
+pub fn printing(stages: &StageSelectionArgs) -> Printing {
+    Printing {
+        telling: Telling::Run,
+        detail: if stages.explain { Detail::Thorough } else { Detail::Terse },
+        form: if stages.json { Form::Json } else { Form::Text },
+    }
+}
+
+/// How a run is explained, if it is.
+pub fn explained(stages: &StageSelectionArgs) -> Option<Form> {
+    match (stages.json, stages.explain) {
+        (true, _) => Some(Form::Json),
+        (false, true) => Some(Form::Text),
+        (false, false) => None,
+    }
+}
+
 /// Which stages beside the named ones run.
 pub fn reach(stages: &StageSelectionArgs) -> Reach {
-    match (stages.single_item, stages.downstream) {
-        (true, _) => Reach::Single,
-        (false, true) => Reach::Downstream,
-        (false, false) => Reach::Upstream,
+    if stages.pipeline {
+        Reach::Connected
+    } else if stages.single_item {
+        Reach::Single
+    } else if stages.downstream {
+        Reach::Downstream
+    } else {
+        Reach::Upstream
     }
 }

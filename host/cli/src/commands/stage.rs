@@ -10,8 +10,9 @@ use dewar_core::graph::StageGraph;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::add::{self, Existing, NewOutput, NewStage};
 use dewar_core::pipeline::files::{Overlaid, Overlay};
+use dewar_core::pipeline::target::{self, Folders, Targets, Typed};
 use dewar_core::pipeline::{
-    Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, target, template,
+    Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach};
@@ -74,7 +75,8 @@ fn write(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     }
     if args.run {
         let name = std::slice::from_ref(&args.name);
-        let selection = repro::select(&files, project.templates(), project.repo.from(), name, Reach::Single)?;
+        let targets = Targets::Typed(project.typed(name));
+        let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
         project.run(&selection, Force::No, Results::default(), Vec::new())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -132,7 +134,8 @@ fn list(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let project = Project::open(session, ui)?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let from = project.repo.from();
-    let stages = selected(&pipeline, from, args)?;
+    let ids = target::stages(&pipeline, &targets(&project, args))?;
+    let stages: Vec<&Stage> = ids.into_iter().map(|id| pipeline.stage(id)).collect();
     let names: Vec<String> = stages.iter().map(|stage| stage.address.display_from(from)).collect();
     let width = names.iter().map(|name| text::visible(name).chars().count()).max().unwrap_or_default();
     let mut out = String::new();
@@ -148,29 +151,12 @@ fn list(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn selected<'a>(pipeline: &'a Pipeline, from: &RepoPath, args: &StageListArgs) -> Result<Vec<&'a Stage>, Failure> {
-    let all = || pipeline.stages().map(|(_, stage)| stage);
+fn targets<'a>(project: &'a Project<'_>, args: &'a StageListArgs) -> Targets<'a> {
     if args.all {
-        return Ok(all().collect());
+        return Targets::All;
     }
-    if args.targets.is_empty() {
-        let here = from.join(PIPELINE_FILE)?;
-        return Ok(all().filter(|stage| stage.address.file == here).collect());
-    }
-    let mut stages = Vec::new();
-    for text in &args.targets {
-        let folder = from.join(text);
-        match folder {
-            Ok(folder) if args.recursive => {
-                stages.extend(all().filter(|stage| stage.address.file.is_within(&folder)));
-            }
-            _ => {
-                let ids = target::resolve(pipeline, from, text)?;
-                stages.extend(ids.into_iter().map(|id| pipeline.stage(id)));
-            }
-        }
-    }
-    Ok(stages)
+    let folders = if args.recursive { Folders::Searched } else { Folders::Refused };
+    Targets::Typed(Typed { folders, ..project.typed(&args.targets) })
 }
 
 /// The first line of its description, else what it writes, in DVC's words.

@@ -3,15 +3,21 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::pipeline::load::StageId;
-use dewar_core::pipeline::{Pipeline, target};
-use dewar_core::plan::{self, FileChange, Force, Reason};
+use dewar_core::path::RepoPath;
+use dewar_core::pipeline::target::{Folders, Targets, Typed};
+use dewar_core::pipeline::{Place, Stage};
+use dewar_core::plan::{FileChange, Force, Reason, assess, place};
+use dewar_core::repro::{self, Reach, Selection};
+use dewar_core::workspace::Workspace;
 use serde_json::{Map, Value, json};
 
-use super::project::{Project, files};
+use super::plan::{self, Changed, Printing};
+use super::project::{Project, Results, files};
 use crate::args::project::StatusArgs;
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::ui::explain::{Detail, Form, Telling};
+use crate::ui::problem::Problem;
 use crate::ui::{Ui, Verbosity, text};
 
 /// Does what `status` was told.
@@ -20,57 +26,84 @@ use crate::ui::{Ui, Verbosity, text};
 /// When the pipeline is invalid or a file cannot be looked at.
 pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let pipeline = Pipeline::load(&files(&project), project.templates())?;
-    let stages = selected(&pipeline, &project, &args.targets)?;
-    let workspace = project.workspace(&pipeline)?;
-    let mut changed = Map::new();
-    for id in stages {
-        let stage = pipeline.stage(id);
-        let reasons = plan::assess(stage, pipeline.locked(stage), Force::No, &workspace)?;
-        let changes = changes(&reasons);
-        if !changes.is_empty() {
-            changed.insert(stage.address.display_from(project.repo.from()), Value::Array(changes));
-        }
+    let reach = if args.with_deps || args.explain { Reach::Upstream } else { Reach::Single };
+    let selection = repro::select(&files(&project), project.templates(), &targets(&project, args), reach)?;
+    let workspace = project.workspace(&selection.pipeline)?;
+    if args.explain {
+        let form = if args.json { Form::Json } else { Form::Text };
+        let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
+        let run_cache = project.run_cache(Results::default());
+        let changed = plan::print(&project, &selection, &workspace, Force::No, run_cache.as_ref(), printing, ui)?;
+        return Ok(exit_code(changed, args, ui));
     }
+    let changed = changed(&project, &selection, &workspace, ui)?;
     project.save_index();
-    if ui.verbosity() == Verbosity::Quiet {
-        return Ok(if changed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-    }
+    let is_changed = if changed.is_empty() { Changed::No } else { Changed::Yes };
     if args.json {
         ui.print(&format!("{}\n", Value::Object(changed)))?;
-    } else if changed.is_empty() {
-        ui.tell("Data and pipelines are up to date.")?;
-    } else {
-        ui.print(&render(&changed))?;
+    } else if ui.verbosity() > Verbosity::Quiet {
+        ui.print(&render(&changed, &selection))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(exit_code(is_changed, args, ui))
 }
 
-fn selected(pipeline: &Pipeline, project: &Project<'_>, targets: &[String]) -> Result<Vec<StageId>, Failure> {
-    if targets.is_empty() {
-        return Ok(pipeline.stages().map(|(id, _)| id).collect());
+/// With `--quiet` the answer is the exit code (DVC's rule).
+fn exit_code(changed: Changed, args: &StatusArgs, ui: &Ui) -> ExitCode {
+    let asked = ui.verbosity() == Verbosity::Quiet && !args.json;
+    if asked && changed == Changed::Yes { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What changed of each stage, by its name as seen from the user's folder.
+fn changed(
+    project: &Project<'_>,
+    selection: &Selection,
+    workspace: &Workspace<'_>,
+    ui: &Ui,
+) -> Result<Map<String, Value>, Failure> {
+    let from = project.repo.from();
+    let mut changed = Map::new();
+    for stage in selection.order.iter().map(|id| selection.pipeline.stage(*id)) {
+        let name = stage.address.display_from(from);
+        if stage.frozen && !stage.is_data() {
+            ui.warn(&Problem::new(format!(
+                "the stage `{name}` is frozen: what changed of its dependencies is not shown"
+            )));
+        }
+        let reasons = assess(stage, selection.pipeline.locked(stage), Force::No, workspace)?;
+        let changes = changes(stage, &reasons, from);
+        if !changes.is_empty() {
+            changed.insert(name, Value::Array(changes));
+        }
     }
-    let mut stages = Vec::new();
-    for text in targets {
-        stages.extend(target::resolve(pipeline, project.repo.from(), text)?);
+    Ok(changed)
+}
+
+fn targets<'a>(project: &'a Project<'_>, args: &'a StatusArgs) -> Targets<'a> {
+    if args.targets.is_empty() {
+        return Targets::All;
     }
-    Ok(stages)
+    let folders = if args.recursive { Folders::Searched } else { Folders::Refused };
+    Targets::Typed(Typed { folders, ..project.typed(&args.targets) })
 }
 
 /// The reasons in the shape that DVC prints: `[{"changed deps": {...}}, {"changed outs": {...}}, "changed command"]`.
-fn changes(reasons: &[Reason]) -> Vec<Value> {
+fn changes(stage: &Stage, reasons: &[Reason], from: &RepoPath) -> Vec<Value> {
     let word = |change: FileChange| match change {
         FileChange::Deleted => "deleted",
-        FileChange::Modified => "modified",
+        FileChange::Modified | FileChange::New => "modified",
     };
     let (mut deps, mut outs, mut rest) = (Map::new(), Map::new(), Vec::new());
     for reason in reasons {
+        let shown = |path: &str| match place(stage, reason) {
+            Some(Place::Inside(path)) => path.relative_to(from),
+            Some(Place::Outside(_) | Place::Elsewhere(_)) | None => path.to_owned(),
+        };
         match reason {
             Reason::DependencyChanged { path, change } => {
-                deps.insert(path.clone(), json!(word(*change)));
+                deps.insert(shown(path), json!(word(*change)));
             }
             Reason::ParamChanged { file, key, .. } if key.is_empty() => {
-                deps.insert(file.clone(), json!("deleted"));
+                deps.insert(shown(file), json!("deleted"));
             }
             Reason::ParamChanged { file, key, old, new } => {
                 let word = match (old, new) {
@@ -78,15 +111,15 @@ fn changes(reasons: &[Reason]) -> Vec<Value> {
                     (None, Some(_)) => "new",
                     (Some(_), Some(_)) => "modified",
                 };
-                if let Value::Object(keys) = deps.entry(file.clone()).or_insert_with(|| json!({})) {
+                if let Value::Object(keys) = deps.entry(shown(file)).or_insert_with(|| json!({})) {
                     keys.insert(key.clone(), json!(word));
                 }
             }
             Reason::OutputChanged { path, change } => {
-                outs.insert(path.clone(), json!(word(*change)));
+                outs.insert(shown(path), json!(word(*change)));
             }
             Reason::OutputNotCached { path } => {
-                outs.insert(path.clone(), json!("not in cache"));
+                outs.insert(shown(path), json!("not in cache"));
             }
             Reason::CommandChanged { .. } => rest.push(json!("changed command")),
             Reason::AlwaysChanged => rest.push(json!("always changed")),
@@ -106,7 +139,13 @@ fn changes(reasons: &[Reason]) -> Vec<Value> {
 }
 
 /// DVC's layout: the stage, and under it what changed, indented by tabs.
-fn render(changed: &Map<String, Value>) -> String {
+fn render(changed: &Map<String, Value>, selection: &Selection) -> String {
+    if selection.pipeline.stages().len() == 0 {
+        return "There are no data or pipelines tracked in this project yet.\n".to_owned();
+    }
+    if changed.is_empty() {
+        return "Data and pipelines are up to date.\n".to_owned();
+    }
     let mut out = String::new();
     for (stage, changes) in changed {
         out.push_str(&format!("{}:\n", text::visible(stage)));

@@ -4,6 +4,7 @@
 use std::io;
 
 use dewar_core::cache::CacheError;
+use dewar_core::cache::hold::HoldError;
 use dewar_core::config::ConfigError;
 use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::name::BadName;
@@ -13,6 +14,7 @@ use dewar_core::exp::run::ExperimentError;
 use dewar_core::exp::show::TableError;
 use dewar_core::extension::ExtensionError;
 use dewar_core::fs::FsError;
+use dewar_core::gc::GcError;
 use dewar_core::git::GitError;
 use dewar_core::graph::GraphError;
 use dewar_core::observe::ObserveError;
@@ -21,6 +23,8 @@ use dewar_core::params::overrides::OverrideError;
 use dewar_core::params::resolve;
 use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
+use dewar_core::pipeline::target::TargetError;
+use dewar_core::remote::RemoteError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -162,7 +166,8 @@ impl From<CacheError> for Failure {
             | CacheError::NotUtf8(_)
             | CacheError::Changed(_)
             | CacheError::Absent(_)
-            | CacheError::BadTree { .. } => error.into_failure(Kind::Repository),
+            | CacheError::BadTree { .. }
+            | CacheError::Wrong { .. } => error.into_failure(Kind::Repository),
         }
     }
 }
@@ -215,18 +220,44 @@ impl From<PipelineError> for Failure {
             PipelineError::Source(error) => error.into(),
             PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
-            PipelineError::NoPipeline(_) => {
-                error.into_failure(Kind::Pipeline).hint("`dewar stage add` writes a first stage")
-            }
-            PipelineError::NoStage { ref similar, .. } => {
-                let hint = similar.as_ref().map(|similar| format!("did you mean `{similar}`?"));
-                let failure = error.into_failure(Kind::Usage);
-                failure.hint(hint.unwrap_or_else(|| "`dewar stage list --all` lists the stages".to_owned()))
-            }
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
-            PipelineError::Outside(_) | PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
+            PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let meant = |similar: &Option<String>| similar.as_ref().map(|similar| format!("did you mean `{similar}`?"));
+        let hint = match &error {
+            TargetError::Path(_) => Some("only what is inside the project can be named".to_owned()),
+            TargetError::NoPipelineHere { others, .. } => {
+                return Self::new(Kind::Pipeline, error.to_string()).hint(other_pipelines(others));
+            }
+            TargetError::NoFile { similar, .. } => {
+                return meant(similar).into_iter().fold(error.into_failure(Kind::Pipeline), Self::hint);
+            }
+            TargetError::NoStage { similar, .. } | TargetError::Unknown { similar, .. } => meant(similar),
+            TargetError::Folder { .. } => Some("`-R` means the stages of all files in it".to_owned()),
+            TargetError::NotWritten { readers, .. } => {
+                readers.first().map(|reader| format!("to bring up to date what is made of it, name `{reader}`"))
+            }
+            TargetError::NoMatch { .. } => None,
+        };
+        let all = || "`dewar stage list --all` lists the stages".to_owned();
+        error.into_failure(Kind::Usage).hint(hint.unwrap_or_else(all))
+    }
+}
+
+/// What to do in a folder without a `dvc.yaml`.
+fn other_pipelines(others: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names = others.iter().take(SHOWN).map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
+    match others.len().checked_sub(SHOWN) {
+        _ if others.is_empty() => "`dewar stage add` writes a first stage".to_owned(),
+        Some(more @ 1..) => format!("name a target; there are {names} and {more} more; `-P` means all of them"),
+        _ => format!("name a target, such as {names}; `-P` means all pipelines"),
     }
 }
 
@@ -252,6 +283,7 @@ impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
         match error {
             SelectError::Pipeline(error) => error.into(),
+            SelectError::Target(error) => error.into(),
             SelectError::Graph { error, place: None } => error.into(),
             SelectError::Graph { error, place: Some((source, span)) } => {
                 Self::from(error).at(Place::span(source.file.to_string(), &source.text, span))
@@ -263,6 +295,7 @@ impl From<SelectError> for Failure {
 impl From<ObserveError> for Failure {
     fn from(error: ObserveError) -> Self {
         match error {
+            ObserveError::Remote(error) => error.into(),
             ObserveError::Content(error) => error.into(),
             ObserveError::Params(error) => error.into(),
             ObserveError::Files(error) => error.into(),
@@ -293,6 +326,7 @@ impl From<StageError> for Failure {
                 error.into_failure(Kind::Repository).hint(hint)
             }
             StageError::Observe(error) => error.into(),
+            StageError::Remote(error) => error.into(),
             StageError::Cache(error) => error.into(),
             StageError::File(error) => error.into(),
             StageError::Executor(error) => error.into(),
@@ -372,17 +406,104 @@ impl From<TrackError> for Failure {
             TrackError::Path(error) => error.into(),
             TrackError::Pipeline(error) => error.into(),
             TrackError::Git(error) => error.into(),
+            TrackError::Observe(error) => error.into(),
+            TrackError::Lock(error) => error.into(),
             TrackError::TrackedByGit(ref path) => {
                 let hint = format!("to leave it to the cache: git rm -r --cached '{path}' && git commit");
                 error.into_failure(Kind::Repository).hint(hint)
             }
-            TrackError::IsOutput { .. } => error.into_failure(Kind::Pipeline).hint("its stage keeps it already"),
-            TrackError::WouldLose(_) => error
+            TrackError::IgnoredByGit(_) => {
+                error.into_failure(Kind::Repository).hint("take the line that ignores it out of `.gitignore`")
+            }
+            TrackError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("take the line that ignores it out of `.dvcignore`")
+            }
+            TrackError::IsOutput { ref stage, .. } => {
+                let hint = format!("run the stage; or `dewar commit {stage}` records what is there");
+                error.into_failure(Kind::Pipeline).hint(hint)
+            }
+            TrackError::HasOutput { ref stage, .. } => {
+                let hint = format!("add the parts one by one; or take `{stage}` away first, and add the whole");
+                error.into_failure(Kind::Pipeline).hint(hint)
+            }
+            TrackError::OtherData { .. } => {
+                error.into_failure(Kind::Pipeline).hint("rename that file, or what is to be added")
+            }
+            TrackError::BehindLink { .. } => error
+                .into_failure(Kind::Pipeline)
+                .hint("add the folder that the symlink leads to, or the symlink itself"),
+            TrackError::Twice { .. } => error.into_failure(Kind::Usage).hint("name one of them"),
+            TrackError::OtherHash(ref path) => {
+                let hint = format!("add all of it: dewar add '{path}'");
+                error.into_failure(Kind::Pipeline).hint(hint)
+            }
+            TrackError::OutputMissing { .. } => {
+                error.into_failure(Kind::Repository).hint("run the stage, or bring the file back with `dewar checkout`")
+            }
+            TrackError::NotRecorded { .. } => {
+                error.into_failure(Kind::Usage).hint("`dewar add` or `dewar commit` records what is there now")
+            }
+            TrackError::OwnFile { .. } => error.into_failure(Kind::Pipeline).hint("git keeps such files"),
+            TrackError::Pattern { .. } => error.into_failure(Kind::Usage),
+            TrackError::NotADirectory(_) => error.into_failure(Kind::Pipeline),
+            TrackError::WouldLose { .. } => error
                 .into_failure(Kind::Repository)
-                .hint("`dewar add` or `dewar repro` keeps it; `--force` replaces it"),
-            TrackError::Missing { .. } => error
-                .into_failure(Kind::Repository)
-                .hint("run the stages that make it, or get it from where the project keeps its data"),
+                .hint("`dewar commit` or `dewar repro` keeps what is there; `--force` replaces it"),
+        }
+    }
+}
+
+impl From<RemoteError> for Failure {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::Cache(error) => error.into(),
+            RemoteError::NoDefault => error
+                .into_failure(Kind::Remote)
+                .hint("`.dvc/config` names it: `remote = NAME` under `[core]`, and `url = FOLDER` under `['remote \"NAME\"']`"),
+            RemoteError::Unknown { ref known, .. } if !known.is_empty() => {
+                let hint = format!("there is {}", known.join(", "));
+                error.into_failure(Kind::Remote).hint(hint)
+            }
+            RemoteError::Unsupported { .. } => {
+                error.into_failure(Kind::Remote).hint("a remote can be a folder: `url = /mnt/store`")
+            }
+            RemoteError::Absent { .. } => {
+                error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
+            }
+            RemoteError::Unknown { .. }
+            | RemoteError::NoUrl { .. }
+            | RemoteError::Circle { .. }
+            | RemoteError::Unreadable { .. } => error.into_failure(Kind::Remote),
+        }
+    }
+}
+
+impl From<HoldError> for Failure {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::InUse { .. } => {
+                error.into_failure(Kind::Repository).hint("nothing was removed; run it again when they have ended")
+            }
+            HoldError::File(error) => error.into(),
+        }
+    }
+}
+
+impl From<GcError> for Failure {
+    fn from(error: GcError) -> Self {
+        match error {
+            GcError::Workspace(error) => error.into(),
+            GcError::Hold(error) => error.into(),
+            GcError::NoGit(error) => error.into(),
+            GcError::Git(error) => error.into(),
+            GcError::File(error) => error.into(),
+            GcError::Pipeline(error) => error.into(),
+            GcError::Cache(error) => error.into(),
+            GcError::Dvc(_) => error.into_failure(Kind::Repository).hint("wait until it ends; nothing was removed"),
+            GcError::Threads(_) => error.into_failure(Kind::Repository),
+            GcError::Unreadable { .. } => error.into_failure(Kind::Pipeline).hint(
+                "nothing was removed; `--skip-failed` passes by what cannot be read, and removes what only that uses",
+            ),
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod explain;
 pub mod number;
 pub mod problem;
+pub mod question;
 pub mod report;
 pub mod style;
 pub mod table;
@@ -52,6 +54,8 @@ struct Streams {
     err: AutoStream<Stderr>,
     /// Whether a line of progress stands on the terminal, to be wiped before anything else.
     progress: bool,
+    /// Whether stdout is for a document alone.
+    document: bool,
 }
 
 impl Ui {
@@ -68,6 +72,7 @@ impl Ui {
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
+            document: false,
         };
         Self { verbosity, audience, streams: Mutex::new(streams) }
     }
@@ -99,7 +104,20 @@ impl Ui {
     /// # Errors
     /// When stdout does not take it.
     pub fn tell(&self, line: &str) -> Result<(), Failure> {
-        if self.verbosity >= Verbosity::Normal { self.print(&format!("{line}\n")) } else { Ok(()) }
+        if self.verbosity < Verbosity::Normal {
+            return Ok(());
+        }
+        let line = format!("{line}\n");
+        if self.streams().document {
+            self.complain(&line);
+            return Ok(());
+        }
+        self.print(&line)
+    }
+
+    /// From now on stdout takes only what is printed as a document, and stderr what is told.
+    pub fn keep_stdout_for_a_document(&self) {
+        self.streams().document = true;
     }
 
     /// Says a problem that stops nothing.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dewar_core::event::{Event, EventSink, LogLevel, Unit};
+use dewar_core::path::RepoPath;
 
 use super::problem::{Place, Problem};
 use super::text::visible;
@@ -19,6 +20,8 @@ const REPEAT: Duration = Duration::from_secs(10);
 /// Prints events as they come.
 pub struct Reporter {
     ui: Arc<Ui>,
+    /// The folder that the user is in.
+    from: RepoPath,
     state: Mutex<State>,
 }
 
@@ -36,10 +39,10 @@ struct Progress {
 }
 
 impl Reporter {
-    /// A reporter to `ui`.
+    /// A reporter to `ui`, for a user in the folder `from`.
     #[must_use]
-    pub fn new(ui: Arc<Ui>) -> Self {
-        Self { ui, state: Mutex::default() }
+    pub fn new(ui: Arc<Ui>, from: RepoPath) -> Self {
+        Self { ui, from, state: Mutex::default() }
     }
 
     /// A run is not stopped because nobody reads what it says; the command itself finds a closed stdout in the end.
@@ -109,6 +112,12 @@ impl EventSink for Reporter {
                     &format!("Stage '{name}{stage}{name:#}' is cached - skipping run, checking out outputs"),
                 );
             }
+            Event::StageVerified { stage } => {
+                self.stage(
+                    &mut state,
+                    &format!("Verifying data sources in stage: '{name}{}{name:#}'", visible(&stage)),
+                );
+            }
             Event::StageFrozen { stage } => {
                 self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);
             }
@@ -120,7 +129,7 @@ impl EventSink for Reporter {
             }
             Event::LockWritten { file, created } => {
                 let verb = if created { "Generating" } else { "Updating" };
-                self.tell(&format!("{verb} lock file '{}'", visible(file.as_str())));
+                self.tell(&format!("{verb} lock file '{}'", visible(&file.relative_to(&self.from))));
             }
             Event::Warning { message } => self.warn(message, None),
             Event::Noted { file, diagnostic } => {

@@ -100,6 +100,17 @@ impl WorkTree<'_> {
         }
     }
 
+    /// The files of the directory at `path`, as [`Self::scan`] sees them; none when no directory is there.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn listing(&self, path: &Path, algorithm: Algorithm) -> Result<Option<Tree>, CacheError> {
+        let Some(Looked::Directory(path, rules)) = self.look(path)? else { return Ok(None) };
+        let files = walk(&path, &rules, FolderLinks::of(algorithm))?;
+        let ids = self.digests(&path, &files, algorithm)?;
+        tree(algorithm, &path, &files, ids).map(Some)
+    }
+
     /// Whether the directory at `path`, which had `files` files of `size` bytes together, has since then only gained files:
     /// those that were there are there unchanged. When the file system does not tell when files were made, the answer is no.
     ///

@@ -1,7 +1,6 @@
 //! [`Tree`]: the listing that names a directory's content, byte for byte as DVC writes it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use serde::Deserialize;
 
@@ -126,14 +125,24 @@ impl Tree {
         self.files.iter().map(|(path, id)| (path.as_str(), id))
     }
 
+    /// What a folder inside of the directory holds; none when there is no such folder.
+    #[must_use]
+    pub fn folder(&self, path: &str) -> Option<Self> {
+        let inside = |(file, id): (&String, &ObjectId)| {
+            let rest = file.strip_prefix(path)?.strip_prefix('/')?;
+            Some((rest.to_owned(), id.clone()))
+        };
+        let files: BTreeMap<String, ObjectId> = self.files.iter().filter_map(inside).collect();
+        (!files.is_empty()).then_some(Self { algorithm: self.algorithm, files })
+    }
+
     /// What stands at `inner`, a file or a folder; none when nothing does.
     #[must_use]
     pub fn part(&self, inner: &str) -> Option<Part> {
         if let Some(id) = self.files.get(inner) {
             return Some(Part::File(id.clone()));
         }
-        let files: BTreeMap<String, ObjectId> = self.below(inner).map(|(rest, id)| (rest.to_owned(), id.clone())).collect();
-        (!files.is_empty()).then_some(Part::Folder(Self { algorithm: self.algorithm, files }))
+        self.folder(inner).map(Part::Folder)
     }
 
     /// The same with what stands at `inner` replaced by `part`, or taken away.
@@ -141,7 +150,8 @@ impl Tree {
     /// # Errors
     /// When the part does not fit beside the rest.
     pub fn with_part(&self, inner: &str, part: Option<Part>) -> Result<Self, TreeError> {
-        let is_inside = |path: &str| path == inner || path.strip_prefix(inner).is_some_and(|rest| rest.starts_with('/'));
+        let is_inside =
+            |path: &str| path == inner || path.strip_prefix(inner).is_some_and(|rest| rest.starts_with('/'));
         let mut files: Vec<(String, ObjectId)> =
             self.files().filter(|(path, _)| !is_inside(path)).map(|(path, id)| (path.to_owned(), id.clone())).collect();
         match part {
@@ -152,13 +162,6 @@ impl Tree {
             None => {}
         }
         Self::new(self.algorithm, files)
-    }
-
-    fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a ObjectId)> {
-        let from = self.files.range::<str, _>((Bound::Excluded(folder), Bound::Unbounded));
-        // Names such as `a-b` sort between `a` and `a/b`.
-        from.take_while(move |(path, _)| path.starts_with(folder))
-            .filter_map(move |(path, id)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, id)))
     }
 
     /// How its files are named.
@@ -226,7 +229,8 @@ mod tests {
     fn a_part_is_taken_out_and_put_back() {
         let tree = Tree::new(
             Algorithm::Md5,
-            [("a", 1), ("d-e", 2), ("d/x", 3), ("d/y/z", 4), ("dd/x", 5)].map(|(path, byte)| (path.to_owned(), id(byte))),
+            [("a", 1), ("d-e", 2), ("d/x", 3), ("d/y/z", 4), ("dd/x", 5)]
+                .map(|(path, byte)| (path.to_owned(), id(byte))),
         )
         .unwrap();
         assert_eq!(tree.part("d/x"), Some(Part::File(id(3))));

@@ -72,7 +72,8 @@ impl<'git> History<'git> {
             done.push((id, folder, has_link));
         }
         // What a symlink leads to may change while its own folder, and those above, stay the same.
-        let links: Vec<RepoPath> = done.iter().filter(|(.., link)| *link).map(|(_, folder, _)| folder.clone()).collect();
+        let links: Vec<RepoPath> =
+            done.iter().filter(|(.., link)| *link).map(|(_, folder, _)| folder.clone()).collect();
         let is_settled = |folder: &RepoPath| !links.iter().any(|link| link.is_within(folder));
         self.seen.extend(done.iter().filter(|(_, folder, _)| is_settled(folder)).map(|(id, ..)| *id));
         Ok(found)

@@ -66,6 +66,20 @@ fn a_frozen_stage_pulls_nothing_in() {
 }
 
 #[test]
+fn a_pipeline_is_all_that_is_connected() {
+    let pipeline = pipeline(&DIAMOND.replace("left: {cmd: x,", "left: {cmd: x, frozen: true,"));
+    let graph = StageGraph::build(&pipeline).unwrap();
+    let of = |targets: &[&str]| {
+        let mut order = names(&pipeline, &graph.connected(&pipeline, &ids(&pipeline, targets)));
+        order.sort();
+        order
+    };
+    assert_eq!(of(&["left"]), ["join", "left", "right", "top"]);
+    assert_eq!(of(&["apart"]), ["apart"]);
+    assert_eq!(of(&["apart", "top"]).len(), 5);
+}
+
+#[test]
 fn files_in_directories_connect_stages() {
     let pipeline = pipeline(
         "stages:\n  use: {cmd: x, deps: [d], outs: [out]}\n  make: {cmd: x, outs: [d/gen]}\n  \

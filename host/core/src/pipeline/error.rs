@@ -25,22 +25,6 @@ pub enum PipelineError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There is no pipeline where one was meant.
-    #[error("there is no `{0}`")]
-    NoPipeline(RepoPath),
-    /// What the user named is no stage.
-    #[error("there is no stage `{target}` in `{file}`")]
-    NoStage {
-        /// What was named.
-        target: String,
-        /// Where it was looked for.
-        file: RepoPath,
-        /// A stage that looks like it.
-        similar: Option<String>,
-    },
-    /// What the user named is outside the project.
-    #[error("`{0}` is outside the project")]
-    Outside(String),
     /// The stage exists and was not to be replaced.
     #[error("the stage `{name}` exists already in `{file}`")]
     StageExists {

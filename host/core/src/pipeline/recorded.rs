@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_not_nothing() {
-        for text in ["hello\n", "[1]\n", "stages: [a]\n", "stages:\n  a: 1\n", "a: {outs: [{path: x, md5: zz}]}\n", "<<<<<<<\n"] {
+        for text in
+            ["hello\n", "[1]\n", "stages: [a]\n", "stages:\n  a: 1\n", "a: {outs: [{path: x, md5: zz}]}\n", "<<<<<<<\n"]
+        {
             assert!(outs("dvc.lock", text).is_err(), "{text}");
         }
         assert!(outs("x.dvc", "outs: 3\n").is_err());

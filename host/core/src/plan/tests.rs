@@ -3,22 +3,24 @@ use std::collections::HashMap;
 use dewar_text::{Span, yaml};
 
 use super::*;
+use crate::cache::Tree;
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::path::RepoPath;
 use crate::pipeline::build;
 use crate::pipeline::definition::Definition;
 
-/// Files that exist in memory alone; a lost object is in no cache.
+/// Files that exist in memory alone; a lost object is in no cache, and of directories only these listings are.
 #[derive(Default, Clone)]
 struct Seen {
     files: HashMap<String, String>,
     lost: Vec<ObjectId>,
+    kept: Vec<Tree>,
 }
 
 impl Seen {
     fn of(files: &[(&str, &str)]) -> Self {
         let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-        Self { files: files.iter().map(owned).collect(), lost: Vec::new() }
+        Self { files: files.iter().map(owned).collect(), ..Self::default() }
     }
 
     fn with(&self, path: &str, text: &str) -> Self {
@@ -40,6 +42,10 @@ impl Observe for Seen {
     }
 
     fn content(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Content>, ObserveError> {
+        if let Some(tree) = self.listing(place, algorithm)? {
+            let (id, files) = (tree.id(&tree.to_bytes()), tree.files().len() as u64);
+            return Ok(Some(Content { id, size: 0, files: Some(files), executable: false }));
+        }
         let text = place.inside().and_then(|path| self.files.get(path.as_str()));
         Ok(text.map(|text| Content {
             id: Hasher::digest(algorithm, text.as_bytes()),
@@ -56,6 +62,20 @@ impl Observe for Seen {
 
     fn is_cached(&self, id: &ObjectId) -> bool {
         !self.lost.contains(id)
+    }
+
+    fn listing(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError> {
+        let Some(folder) = place.inside() else { return Ok(None) };
+        let inside = |(path, text): (&String, &String)| {
+            let rest = path.strip_prefix(folder.as_str())?.strip_prefix('/')?;
+            Some((rest.to_owned(), Hasher::digest(algorithm, text.as_bytes())))
+        };
+        let files: Vec<_> = self.files.iter().filter_map(inside).collect();
+        Ok((!files.is_empty()).then(|| Tree::new(algorithm, files).unwrap()))
+    }
+
+    fn cached_listing(&self, id: &ObjectId) -> Option<Tree> {
+        self.kept.iter().find(|tree| tree.id(&tree.to_bytes()) == *id).cloned()
     }
 }
 
@@ -169,4 +189,47 @@ fn inputs_that_are_missing_are_named() {
     assert_eq!(error.to_string(), "the dependency `b` of the stage `s` does not exist");
     let error = inputs(&stage(STAGE), &files().with("params.yaml", "lr: 1\n")).unwrap_err();
     assert_eq!(error.to_string(), "`params.yaml` lacks the parameter `m` of the stage `s`");
+}
+
+/// The stage, why it runs, and what differs inside of its directory `d`.
+fn explained(stage: &Stage, locked: &LockEntry, seen: &Seen) -> Explanation {
+    Explanation::of(stage, Some(locked), &reasons(stage, locked, seen), seen)
+}
+
+#[test]
+fn a_directory_is_explained_by_its_files() {
+    let stage = stage("{cmd: run, deps: [d], outs: [o]}");
+    let mut seen = Seen::of(&[("d/a", "1"), ("d/b", "2"), ("d/sub/c", "3"), ("o", "4")]);
+    let lock = locked(&stage, &seen);
+    let place = Place::Inside(RepoPath::parse("d").unwrap());
+    let then = seen.listing(&place, Algorithm::Blake3).unwrap().unwrap();
+    let now = seen.with("d/b", "9").with("d/new", "").without("d/sub/c");
+    let found = explained(&stage, &lock, &now);
+    assert_eq!((found.causes.len(), &found.causes[0].place), (1, &Some(place)));
+    // What the cache does not know cannot be told.
+    assert_eq!(found.causes[0].files, None);
+    seen.kept.push(then);
+    let now = seen.with("d/b", "9").with("d/new", "").without("d/sub/c");
+    let files = explained(&stage, &lock, &now).causes.remove(0).files.unwrap();
+    assert_eq!(
+        (files.added, files.changed, files.removed),
+        (vec!["new".into()], vec!["b".into()], vec!["sub/c".into()])
+    );
+}
+
+#[test]
+fn a_stage_that_never_ran_is_explained_by_that() {
+    let never = assess(&stage(STAGE), None, Force::Yes, &files()).unwrap();
+    assert!(never.len() > 2);
+    let found = Explanation::of(&stage(STAGE), None, &never, &files());
+    let told: Vec<&Reason> = found.causes.iter().map(|cause| &cause.reason).collect();
+    assert_eq!(told, [&Reason::Forced, &Reason::NeverRun]);
+    assert_eq!(found.compared, Compared { deps: 2, params: 2, outs: 2 });
+}
+
+#[test]
+fn what_is_declared_anew_is_new() {
+    let lock = locked(&stage("{cmd: run, deps: [a], outs: [o]}"), &files());
+    let more = reasons(&stage("{cmd: run, deps: [a, b], outs: [o]}"), &lock, &files());
+    assert_eq!(more, [Reason::DependencyChanged { path: "b".into(), change: FileChange::New }]);
 }

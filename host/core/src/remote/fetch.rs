@@ -1,12 +1,14 @@
 //! Bringing objects and remembered runs from a remote into the cache.
 
 use std::io::{Read, Seek};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::{Remote, RemoteError};
 use crate::cache::{CacheError, ObjectStore, key};
 use crate::digest::{Algorithm, ObjectId};
+use crate::event::{Event, EventSink};
 use crate::pipeline::LockEntry;
 use crate::run_cache::RunCache;
 
@@ -14,19 +16,21 @@ use crate::run_cache::RunCache;
 pub struct Fetcher<'a> {
     remote: Box<dyn Remote>,
     store: &'a ObjectStore,
+    events: Arc<dyn EventSink>,
 }
 
 impl<'a> Fetcher<'a> {
     /// From `remote` into `store`.
     #[must_use]
-    pub fn new(remote: Box<dyn Remote>, store: &'a ObjectStore) -> Self {
-        Self { remote, store }
+    pub fn new(remote: Box<dyn Remote>, store: &'a ObjectStore, events: Arc<dyn EventSink>) -> Self {
+        Self { remote, store, events }
     }
 
-    /// Brings an object, of a directory its listing and its files; false when the remote does not have all of it.
+    /// Sees to it that the cache has an object, of a directory its listing and its files; false when neither it nor the remote
+    /// has all of it. What the remote has damaged is as good as nothing, and is told.
     ///
     /// # Errors
-    /// When the remote cannot be read or has something else under that name, or it cannot be kept.
+    /// When the remote cannot be read, or what it has cannot be kept.
     pub fn object(&self, id: &ObjectId) -> Result<bool, RemoteError> {
         if !self.one(id)? {
             return Ok(false);
@@ -77,8 +81,9 @@ impl<'a> Fetcher<'a> {
             let received = self.store.receive(id, |file| self.remote.read(&key, file));
             match received {
                 Ok(false) => {}
-                Err(RemoteError::Cache(CacheError::Wrong { id, found })) => {
-                    return Err(RemoteError::Damaged { name: self.remote.name().to_owned(), id, found });
+                Err(RemoteError::Cache(error @ CacheError::Wrong { .. })) => {
+                    let message = format!("the remote `{}`: {error}", self.remote.name());
+                    self.events.event(Event::Warning { message });
                 }
                 other => return other,
             }

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::CacheError;
 use crate::config::Config;
-use crate::digest::ObjectId;
 use crate::fs::FsError;
 
 pub use fetch::Fetcher;
@@ -69,16 +68,6 @@ pub enum RemoteError {
         /// Why.
         #[source]
         error: FsError,
-    },
-    /// What it has is not what its name says.
-    #[error("the remote `{name}` has a damaged object: {id} is {found}")]
-    Damaged {
-        /// Its name.
-        name: String,
-        /// What was asked for.
-        id: ObjectId,
-        /// What came.
-        found: ObjectId,
     },
     /// What came cannot be kept.
     #[error(transparent)]

@@ -98,7 +98,9 @@ impl StageError {
             Self::Failed { .. }
             | Self::Cancelled { .. }
             | Self::DataMissing { .. }
-            | Self::Observe(ObserveError::Content(_) | ObserveError::Params(_) | ObserveError::Files(_))
+            | Self::Observe(
+                ObserveError::Content(_) | ObserveError::Remote(_) | ObserveError::Params(_) | ObserveError::Files(_),
+            )
             | Self::Cache(_)
             | Self::Remote(_)
             | Self::File(_)

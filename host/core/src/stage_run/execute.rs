@@ -23,7 +23,8 @@ impl StageRunner<'_> {
         }
         let commands = stage.command.as_ref().map(Command::shell_texts).unwrap_or_default();
         self.tell(stage, |stage| Event::StageStarted { stage });
-        let (events, address, texts) = (Arc::clone(&self.events), stage.address.to_string(), commands.clone());
+        let (events, address, texts) =
+            (Arc::clone(&self.events), stage.address.display_from(&self.from), commands.clone());
         let started = Arc::new(move |index: usize| {
             if let Some(command) = texts.get(index) {
                 events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });

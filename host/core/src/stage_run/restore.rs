@@ -1,68 +1,28 @@
-//! Results that are known: found in the lock or in the run cache, and checked out.
+//! Results that are known, checked out (walk, step 7).
 
-use super::{StageError, StageRunner, sorted};
+use super::{Pull, StageError, StageRunner};
 use crate::cache::{CacheError, ObjectStore, Wanted};
 use crate::digest::ObjectId;
 use crate::event::Event;
-use crate::observe::Observe;
 use crate::path::RepoPath;
-use crate::pipeline::{LockEntry, LockedPath, Output, Place, Stage};
-use crate::run_cache::RunCache;
+use crate::pipeline::{LockEntry, LockedPath, Place, Stage};
+use crate::plan::{self, Recall};
 
 impl StageRunner<'_> {
-    /// The outputs that came out of these inputs before, when all of them can be had: from the lock, else the run cache.
+    /// What came out of these inputs before, when all of it can be had.
     pub(super) fn known_result(
         &self,
         stage: &Stage,
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        // What outlives its runs, or has no inputs to tell runs apart by, is not to be had again.
-        if !RunCache::remembers(stage) {
-            return Ok(None);
-        }
-        let only_outs = |entry: &LockEntry| {
-            let outs = stage.outs.iter().filter_map(|out| {
-                Some(LockedPath { path: out.lock_path.clone(), ..entry.out(&out.lock_path)?.clone() })
-            });
-            sorted(outs.collect())
+        let recall = Recall {
+            observe: self.workspace,
+            store: self.store(),
+            run_cache: self.run_cache.as_ref(),
+            fetcher: self.pull.as_ref().map(Pull::fetcher),
         };
-        if let Some(locked) = locked
-            && same_inputs(stage, locked, inputs)
-            && (self.is_obtainable(stage, locked)? || self.pull_outputs(stage, locked)?)
-        {
-            return Ok(Some(only_outs(locked)));
-        }
-        let Some(run_cache) = &self.run_cache else { return Ok(None) };
-        let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
-        let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
-        self.pull_runs(&asked)?;
-        let mut failed = None;
-        let usable = |entry: &LockEntry| {
-            let obtainable = self.is_obtainable(stage, entry);
-            let had = obtainable.and_then(|obtainable| Ok(obtainable || self.pull_outputs(stage, entry)?));
-            had.unwrap_or_else(|error| {
-                failed = Some(error);
-                false
-            })
-        };
-        let found = run_cache.find(&asked, usable)?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(found.map(|found| only_outs(&found))),
-        }
-    }
-
-    /// Whether every output of the entry is in the workspace or in the cache.
-    fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, StageError> {
-        for out in &stage.outs {
-            let Some(known) = entry.out(&out.lock_path) else { return Ok(false) };
-            let Some(id) = &known.id else { return Ok(false) };
-            if !self.store().contains(id)? && !self.is_as_locked(known, &Place::Inside(out.path.clone()))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(recall.result(stage, locked, inputs)?)
     }
 
     /// Checks outputs out; false when the cache's objects turn out to be damaged, so that the stage has to run after all.
@@ -89,9 +49,7 @@ impl StageRunner<'_> {
     }
 
     pub(super) fn is_as_locked(&self, locked: &LockedPath, place: &Place) -> Result<bool, StageError> {
-        let Some(id) = &locked.id else { return Ok(false) };
-        let found = self.workspace.content(place, id.algorithm())?;
-        Ok(found.is_some_and(|found| found.id == *id))
+        Ok(plan::is_as_locked(locked, place, self.workspace)?)
     }
 
     pub(super) fn check_out_from(
@@ -105,18 +63,4 @@ impl StageRunner<'_> {
         self.workspace.forget(path);
         Ok(())
     }
-}
-
-/// Whether the lock remembers a run with these inputs. Parameters are compared as plans compare them.
-fn same_inputs(stage: &Stage, locked: &LockEntry, inputs: &LockEntry) -> bool {
-    let same_dep =
-        |dep: &LockedPath| locked.dep(&dep.path).is_some_and(|known| known.id.is_some() && known.id == dep.id);
-    let same_params = inputs.params.iter().all(|(file, values)| {
-        locked.params.get(file).is_some_and(|known| {
-            values.iter().all(|(key, value)| {
-                known.get(key).is_some_and(|known| crate::params::value::python_equal(known, value))
-            })
-        })
-    });
-    stage.command == locked.command && inputs.deps.iter().all(same_dep) && same_params
 }

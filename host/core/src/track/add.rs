@@ -132,15 +132,19 @@ fn refuse_own(pipeline: &Pipeline, path: &RepoPath) -> Result<(), TrackError> {
 }
 
 impl Addition {
+    /// What was named.
+    #[must_use]
+    pub const fn path(&self) -> &RepoPath {
+        &self.path
+    }
+
     /// Adds it: its content goes into the cache, the `.dvc` file names it, git ignores it.
     ///
     /// # Errors
     /// When nothing is there, or it cannot be kept.
     pub fn add(&self, workspace: &Workspace<'_>, git: Option<&Git>, keep: Keep) -> Result<Added, TrackError> {
         let old = match workspace.read(&self.file)? {
-            Some(text) => {
-                Some(DataFile::parse(Source::new(self.file.clone(), text)).map_err(PipelineError::Source)?)
-            }
+            Some(text) => Some(DataFile::parse(Source::new(self.file.clone(), text)).map_err(PipelineError::Source)?),
             None => None,
         };
         let known = old.as_ref().and_then(|old| old.entry.outs.first());
@@ -190,7 +194,8 @@ impl Addition {
         keep: Keep,
     ) -> Result<LockedPath, TrackError> {
         let (store, algorithm) = (workspace.store(), workspace.algorithm());
-        let id = known.and_then(|known| known.id.as_ref()).ok_or_else(|| TrackError::NotADirectory(self.out.clone()))?;
+        let id =
+            known.and_then(|known| known.id.as_ref()).ok_or_else(|| TrackError::NotADirectory(self.out.clone()))?;
         if !id.is_directory() {
             return Err(TrackError::NotADirectory(self.out.clone()));
         }

@@ -157,12 +157,7 @@ fn look(
     Ok(Looked::Stale(Job { path: path.clone(), goal }))
 }
 
-fn is_there(
-    workspace: &Workspace<'_>,
-    path: &RepoPath,
-    id: &ObjectId,
-    executable: bool,
-) -> Result<bool, TrackError> {
+fn is_there(workspace: &Workspace<'_>, path: &RepoPath, id: &ObjectId, executable: bool) -> Result<bool, TrackError> {
     let found = workspace.tree().scan(&path.under(workspace.root()), id.algorithm())?;
     Ok(match found {
         Some(Scanned::File { id: found, executable: is_executable, .. }) => &found == id && executable == is_executable,

@@ -39,11 +39,7 @@ impl Uncommitted {
 ///
 /// # Errors
 /// When a file cannot be looked at.
-pub fn uncommitted(
-    workspace: &Workspace<'_>,
-    pipeline: &Pipeline,
-    stage: &Stage,
-) -> Result<Uncommitted, TrackError> {
+pub fn uncommitted(workspace: &Workspace<'_>, pipeline: &Pipeline, stage: &Stage) -> Result<Uncommitted, TrackError> {
     let mut found = Uncommitted::default();
     let add = |list: &mut Vec<String>, name: String| {
         if !list.contains(&name) {
@@ -57,10 +53,7 @@ pub fn uncommitted(
             Reason::OutputChanged { path, .. } => add(&mut found.outs, path),
             Reason::NeverRun | Reason::CommandChanged { .. } => found.stage = true,
             // What the cache lacks is put there; nothing recorded changes by it.
-            Reason::OutputNotCached { .. }
-            | Reason::AlwaysChanged
-            | Reason::Forced
-            | Reason::UpstreamStale { .. } => {}
+            Reason::OutputNotCached { .. } | Reason::AlwaysChanged | Reason::Forced | Reason::UpstreamStale { .. } => {}
         }
     }
     Ok(found)
@@ -114,8 +107,7 @@ fn commit_one(
     for out in &stage.outs {
         let is_named = within.is_none_or(|path| path.is_within(&out.path));
         all_kept &= is_named || !out.cached;
-        let missing =
-            || TrackError::OutputMissing { stage: stage.address.clone(), path: out.path.clone() };
+        let missing = || TrackError::OutputMissing { stage: stage.address.clone(), path: out.path.clone() };
         let found = if is_named && out.cached {
             let copying = workspace.store().copying();
             keep_output(workspace, out, if keep == Keep::Linked { workspace.store() } else { &copying })?
@@ -136,11 +128,7 @@ fn commit_one(
     Ok(entry)
 }
 
-fn keep_output(
-    workspace: &Workspace<'_>,
-    out: &Output,
-    store: &ObjectStore,
-) -> Result<Option<Content>, TrackError> {
+fn keep_output(workspace: &Workspace<'_>, out: &Output, store: &ObjectStore) -> Result<Option<Content>, TrackError> {
     let kept = workspace.tree().ingest(store, &out.path, workspace.algorithm());
     workspace.forget(&out.path);
     match kept {
