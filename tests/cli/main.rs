@@ -4,13 +4,20 @@
 
 mod bad_input;
 mod bad_params;
+mod dag;
 mod data;
+mod explain;
 mod full_disk;
 mod gc;
+mod parallel;
 mod plugins;
 mod pull;
 mod runs;
 mod show;
+mod stages;
+mod status;
+mod targets;
+mod temp;
 mod trust;
 mod usage;
 

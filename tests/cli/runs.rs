@@ -219,39 +219,25 @@ fn a_dry_run_changes_nothing() {
     let before = (repo.everything(), head(&repo));
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "--dry", "-S", "train.lr=7"]), @r#"
     Running stage 'prepare':
+      it has not run yet
     > cat data.csv > prepared && echo prepare >> ../ran
-      it has not run yet
-      the dependency `data.csv` changed
-      the parameter `prepare.rows` of `params.yaml` is new
-      the output `prepared` does not exist
     Running stage 'train':
+      it has not run yet
+      it needs `prepare`, which is not up to date
     > cat prepared params.yaml > model && echo train >> ../ran
-      it has not run yet
-      the dependency `prepared` does not exist
-      the parameter `train.lr` of `params.yaml` is new
-      the output `model` does not exist
-      it needs `prepare`, which runs
     Running stage 'evaluate':
-    > sed -n "s/.*lr: \([0-9.]*\).*/{\"acc\": \1}/p" model > metrics.json && echo evaluate >> ../ran
       it has not run yet
-      the dependency `model` does not exist
-      the output `metrics.json` does not exist
-      it needs `train`, which runs
+      it needs `train`, which is not up to date
+    > sed -n "s/.*lr: \([0-9.]*\).*/{\"acc\": \1}/p" model > metrics.json && echo evaluate >> ../ran
     "#);
     insta::assert_snapshot!(repo.dewar(&["repro", "--dry", "train"]), @r#"
     Running stage 'prepare':
+      it has not run yet
     > cat data.csv > prepared && echo prepare >> ../ran
-      it has not run yet
-      the dependency `data.csv` changed
-      the parameter `prepare.rows` of `params.yaml` is new
-      the output `prepared` does not exist
     Running stage 'train':
-    > cat prepared params.yaml > model && echo train >> ../ran
       it has not run yet
-      the dependency `prepared` does not exist
-      the parameter `train.lr` of `params.yaml` is new
-      the output `model` does not exist
-      it needs `prepare`, which runs
+      it needs `prepare`, which is not up to date
+    > cat prepared params.yaml > model && echo train >> ../ran
     "#);
     assert!((repo.everything(), head(&repo)) == before);
     assert_eq!((experiments(&repo), ran(&repo).as_str()), (0, ""));

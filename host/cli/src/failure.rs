@@ -61,7 +61,7 @@ impl Kind {
 pub struct Failure {
     kind: Kind,
     problem: Problem,
-    /// More of the same kind, when a file has several.
+    /// More of the same kind, when a file or a run has several.
     further: Vec<Problem>,
 }
 
@@ -70,6 +70,18 @@ impl Failure {
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, problem: Problem::new(message), further: Vec::new() }
+    }
+
+    /// Several that happened side by side: of the kind of the first, but interrupted when one was. None when there are none.
+    pub fn together(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures.into_iter().reduce(|mut first, next| {
+            if next.kind == Kind::Interrupted {
+                first.kind = Kind::Interrupted;
+            }
+            first.further.push(next.problem);
+            first.further.extend(next.further);
+            first
+        })
     }
 
     /// The same at a place.

@@ -6,9 +6,8 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind;
-use dewar_cli::args::{Cli, GlobalArgs};
+use dewar_cli::args::{GlobalArgs, spaced};
 use dewar_cli::commands;
 use dewar_cli::failure::{Failure, Kind};
 use dewar_cli::session::Session;
@@ -20,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match spaced::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(stop) => return print_stop(&stop),
     };

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use dewar_core::fs::FsError;
@@ -34,6 +35,8 @@ pub struct Session {
     pub clock: Clock,
     /// What randomness begins with.
     pub seed: u64,
+    /// What signals cancel, once they are caught.
+    cancellation: Arc<Mutex<Option<Cancellation>>>,
 }
 
 /// What time it is.
@@ -86,6 +89,10 @@ impl Session {
     /// # Errors
     /// When signals cannot be caught.
     pub fn cancellation(&self) -> Result<Cancellation, Failure> {
+        let mut known = self.cancellation.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cancellation) = &*known {
+            return Ok(cancellation.clone());
+        }
         let cancellation = Cancellation::default();
         let told = cancellation.clone();
         let caught = |error: io::Error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}"));
@@ -100,7 +107,7 @@ impl Session {
             }
         };
         std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(caught)?;
-        Ok(cancellation)
+        Ok(known.insert(cancellation).clone())
     }
 
     /// A source of numbers below the one asked for: SplitMix64 (Steele, Lea and Flood 2014) from the seed.
@@ -159,6 +166,7 @@ impl Session {
             clock,
             seed: number("DEWAR_TEST_SEED")?.unwrap_or_else(|| RandomState::new().build_hasher().finish()),
             env,
+            cancellation: Arc::default(),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! since DVC refuses settings it does not know.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,6 +18,19 @@ use crate::source::{Source, SourceError};
 
 /// The file of dewar's own settings.
 pub const OWN_FILE: &str = "dewar.toml";
+/// The settings of this machine alone, over `.dvc/config`. Git ignores it.
+pub const LOCAL_FILE: &str = ".dvc/config.local";
+/// Options of a remote that are paths, if they are no URLs (`Config._map_dirs` of DVC).
+const REMOTE_PATHS: [&str; 8] = [
+    "url",
+    "gdrive_user_credentials_file",
+    "gdrive_service_account_json_file_path",
+    "credentialpath",
+    "configpath",
+    "keyfile",
+    "cert_path",
+    "key_path",
+];
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +58,8 @@ pub struct Config {
 pub struct OwnConfig {
     /// What names contents; by default what the locks use, else BLAKE3.
     pub hash: Option<HashName>,
+    /// How many stages may run at once; by default one.
+    pub jobs: Option<NonZeroUsize>,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
 }
@@ -76,7 +92,7 @@ impl Config {
     /// When a file cannot be read or is invalid.
     pub fn load(root: &Path) -> Result<Self, ConfigError> {
         let mut dvc = BTreeMap::new();
-        for name in [".dvc/config", ".dvc/config.local"] {
+        for name in [".dvc/config", LOCAL_FILE] {
             if let Some(source) = source(root, name)? {
                 read_ini(&source, &mut dvc)?;
             }
@@ -100,6 +116,56 @@ impl Config {
         root.join(".dvc").join(self.dvc("cache", "dir").unwrap_or("cache"))
     }
 
+    /// A `.dvc/config.local` with which a copy of the project in another folder has the settings of the one at `root`: the
+    /// local ones as they are, and over them every path that is relative to `.dvc`, made absolute.
+    ///
+    /// # Errors
+    /// When the local settings cannot be read.
+    pub fn local_text_elsewhere(&self, root: &Path) -> Result<String, ConfigError> {
+        let mut absolute = self.relative_paths(root);
+        absolute.entry("cache".to_owned()).or_default().insert("dir", self.cache_dir(root).display().to_string());
+        let old = source(root, LOCAL_FILE)?.map(|source| String::from_utf8_lossy(&source.text).into_owned());
+        let mut text = String::new();
+        let mut section = String::new();
+        for line in old.unwrap_or_default().lines() {
+            if let Some(name) = section_name(line) {
+                text.push_str(&format!("{line}\n"));
+                unquoted(name).clone_into(&mut section);
+                text.push_str(&options_text(absolute.remove(&section).unwrap_or_default()));
+            } else if !line
+                .split_once('=')
+                .is_some_and(|(option, _)| self.is_made_absolute(root, &section, option.trim()))
+            {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
+        for (section, options) in absolute {
+            let quoted = if section.contains('"') { format!("'{section}'") } else { section };
+            text.push_str(&format!("[{quoted}]\n{}", options_text(options)));
+        }
+        Ok(text)
+    }
+
+    /// The options that are paths relative to `.dvc`, by section, made absolute.
+    fn relative_paths(&self, root: &Path) -> BTreeMap<String, BTreeMap<&'static str, String>> {
+        let mut found: BTreeMap<String, BTreeMap<&'static str, String>> = BTreeMap::new();
+        for (section, options) in self.dvc.iter().filter(|(section, _)| section.starts_with("remote ")) {
+            for name in REMOTE_PATHS {
+                let Some(value) = options.get(name) else { continue };
+                if !value.contains("://") && !value.starts_with(['/', '~']) {
+                    let path = root.join(".dvc").join(value).display().to_string();
+                    found.entry(section.clone()).or_default().insert(name, path);
+                }
+            }
+        }
+        found
+    }
+
+    fn is_made_absolute(&self, root: &Path, section: &str, option: &str) -> bool {
+        (section, option) == ("cache", "dir")
+            || self.relative_paths(root).get(section).is_some_and(|options| options.contains_key(option))
+    }
+
     /// The algorithm that new contents are named with.
     #[must_use]
     pub fn algorithm(&self, in_use: Option<Algorithm>) -> Algorithm {
@@ -109,6 +175,19 @@ impl Config {
             None => in_use.unwrap_or(Algorithm::Blake3),
         }
     }
+}
+
+/// Options as lines; a value with a character of the syntax stands in quotes.
+fn options_text(options: BTreeMap<&str, String>) -> String {
+    let line = |(option, value): (&str, String)| {
+        let quote = match (value.contains(['#', ',', '\'']), value.contains('"')) {
+            (false, false) => "",
+            (_, true) => "'",
+            (true, false) => "\"",
+        };
+        format!("    {option} = {quote}{value}{quote}\n")
+    };
+    options.into_iter().map(line).collect()
 }
 
 fn source(root: &Path, name: &str) -> Result<Option<Source>, ConfigError> {
@@ -142,7 +221,7 @@ fn read_ini(source: &Source, into: &mut BTreeMap<String, BTreeMap<String, String
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name) {
+        if let Some(name) = section_name(line) {
             unquoted(name).clone_into(&mut section);
         } else if let Some((option, value)) = line.split_once('=') {
             let options = into.entry(section.clone()).or_default();
@@ -152,6 +231,10 @@ fn read_ini(source: &Source, into: &mut BTreeMap<String, BTreeMap<String, String
         }
     }
     Ok(())
+}
+
+fn section_name(line: &str) -> Option<&str> {
+    line.trim().strip_prefix('[')?.split_once(']').map(|(name, _)| name)
 }
 
 fn unquoted(text: &str) -> &str {
@@ -176,14 +259,43 @@ mod tests {
         std::fs::write(dir.path().join(".dvc/config.local"), "[cache]\n    dir = ../shared\n").unwrap();
         std::fs::write(
             dir.path().join("dewar.toml"),
-            "hash = \"md5\"\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
+            "hash = \"md5\"\njobs = 4\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
         )
         .unwrap();
         let config = Config::load(dir.path()).unwrap();
         assert_eq!(config.dvc("core", "autostage"), Some("true"));
         assert_eq!(config.dvc("remote \"storage\"", "url"), Some("https://x/y"));
         assert_eq!(config.algorithm(Some(Algorithm::Blake3)), Algorithm::Md5);
+        assert_eq!(config.own.jobs, NonZeroUsize::new(4));
         assert_eq!(config.own.plugins["x"].grants, ["process"]);
+    }
+
+    #[test]
+    fn elsewhere_the_settings_mean_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+        for root in [&here, &there] {
+            std::fs::create_dir_all(root.join(".dvc")).unwrap();
+            std::fs::write(
+                root.join(".dvc/config"),
+                "[core]\nremote = a\n['remote \"a\"']\nurl = ../../a, b\n['remote \"s\"']\nurl = ssh://h/p\n",
+            )
+            .unwrap();
+        }
+        let local =
+            "# mine\n['remote \"s\"']\n    keyfile = key\n    user = ada\n[cache]\n    dir = ../c\n    type = copy\n";
+        std::fs::write(here.join(LOCAL_FILE), local).unwrap();
+        let config = Config::load(&here).unwrap();
+        let text = config.local_text_elsewhere(&here).unwrap();
+        std::fs::write(there.join(LOCAL_FILE), &text).unwrap();
+        let found = Config::load(&there).unwrap();
+        assert_eq!(found.cache_dir(&there), config.cache_dir(&here));
+        assert_eq!(found.dvc("remote \"a\"", "url").unwrap(), here.join(".dvc/../../a, b").to_str().unwrap());
+        assert_eq!(found.dvc("remote \"s\"", "url"), Some("ssh://h/p"));
+        assert_eq!(found.dvc("remote \"s\"", "keyfile").unwrap(), here.join(".dvc/key").to_str().unwrap());
+        assert_eq!((found.dvc("remote \"s\"", "user"), found.dvc("cache", "type")), (Some("ada"), Some("copy")));
+        assert_eq!(text.matches("[cache]").count(), 1, "{text}");
+        assert!(text.starts_with("# mine\n"), "{text}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! [`Event`]: how core tells the edge what happens. Core never prints; what becomes of an event is the sink's affair.
 
+use std::time::Instant;
+
 use dewar_text::Diagnostic;
 
 use crate::path::RepoPath;
@@ -51,6 +53,38 @@ pub enum Event {
     StageSkipped {
         /// Its address.
         stage: String,
+    },
+    /// From now on several stages run at once.
+    SideBySide {
+        /// The addresses of all that may run.
+        stages: Vec<String>,
+    },
+    /// A stage that runs beside others wrote a line.
+    StageOutput {
+        /// Its address.
+        stage: String,
+        /// Where it wrote to.
+        stream: Stream,
+        /// The line, without its end. What is not UTF-8 is replaced.
+        line: String,
+    },
+    /// Stages run at once; told now and then.
+    Running {
+        /// How many stages need no more work.
+        done: usize,
+        /// Of how many.
+        of: usize,
+        /// How many run.
+        running: usize,
+        /// The address of the one that has run longest.
+        longest: String,
+        /// Since when.
+        since: Instant,
+    },
+    /// Nothing is started any more, and these stages have not ended.
+    Stopping {
+        /// Their addresses.
+        stages: Vec<String>,
     },
     /// A lock file was written.
     LockWritten {
@@ -105,6 +139,15 @@ pub enum Unit {
     Files,
     /// Bytes.
     Bytes,
+}
+
+/// Where a process writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Its standard output.
+    Out,
+    /// Its standard error.
+    Err,
 }
 
 /// How much a line of a plugin's log matters.

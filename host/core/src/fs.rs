@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::path::RepoPath;
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 
 /// What was being done to a path when it failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,20 +104,38 @@ pub fn remove_file(path: &Path) -> Result<(), FsError> {
 /// # Errors
 /// When anything fails; then the old content is untouched.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = target.parent().unwrap_or_else(|| Path::new("."));
-    create_dir(folder)?;
-    let error = |source| FsError { verb: "write", path: path.to_owned(), source };
-    // Less the process's mask, as any new file.
-    let permissions = Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(".dewar-").permissions(permissions).tempfile_in(folder).map_err(error)?;
-    file.write_all(content).map_err(error)?;
-    if let Ok(old) = std::fs::metadata(&target) {
-        file.as_file().set_permissions(old.permissions()).map_err(error)?;
+    Staged::write(path, content)?.persist()
+}
+
+/// A new content beside the place that it is for.
+struct Staged {
+    /// As it was given, for messages.
+    path: PathBuf,
+    target: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Staged {
+    fn write(path: &Path, content: &[u8]) -> Result<Self, FsError> {
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = target.parent().unwrap_or_else(|| Path::new("."));
+        create_dir(folder)?;
+        let error = |source| FsError { verb: "write", path: path.to_owned(), source };
+        // Less the process's mask, as any new file.
+        let permissions = Permissions::from_mode(0o666);
+        let mut file =
+            tempfile::Builder::new().prefix(".dewar-").permissions(permissions).tempfile_in(folder).map_err(error)?;
+        file.write_all(content).map_err(error)?;
+        if let Ok(old) = std::fs::metadata(&target) {
+            file.as_file().set_permissions(old.permissions()).map_err(error)?;
+        }
+        Ok(Self { path: path.to_owned(), target, file })
     }
-    file.persist(&target).map_err(|failed| error(failed.error))?;
-    Ok(())
+
+    fn persist(self) -> Result<(), FsError> {
+        let persisted = self.file.persist(&self.target);
+        persisted.map(drop).map_err(|failed| FsError { verb: "write", path: self.path, source: failed.error })
+    }
 }
 
 /// Replaces a file of the project by rename, as [`write_atomic`]; a symlink on the way must not lead out of the project, whose
@@ -125,6 +144,49 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
 /// # Errors
 /// When it leads out, or anything fails; then nothing is changed.
 pub fn write_inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<(), FsError> {
+    write_atomic(&place_inside(root, file)?, content)
+}
+
+/// Replaces several files as [`write_inside`]: all of them or none. Only the end of the process or the machine between two
+/// renames can leave some.
+///
+/// # Errors
+/// As [`write_inside`]; then every file is what it was.
+pub fn write_all_inside(root: &Path, files: &[(&RepoPath, &[u8])]) -> Result<(), FsError> {
+    let mut new = Vec::with_capacity(files.len());
+    let mut old = Vec::with_capacity(files.len());
+    for (file, content) in files {
+        let path = place_inside(root, file)?;
+        old.push(match read_optional(&path)? {
+            Some(content) => Some(Staged::write(&path, &content)?),
+            None => None,
+        });
+        new.push(Staged::write(&path, content)?);
+    }
+    rename_all(new, old)
+}
+
+/// Puts the new contents in their places, or the old ones back; a file without an old content is removed.
+fn rename_all(new: Vec<Staged>, old: Vec<Option<Staged>>) -> Result<(), FsError> {
+    let mut written = Vec::with_capacity(new.len());
+    for (new, old) in new.into_iter().zip(old) {
+        let target = new.target.clone();
+        if let Err(error) = new.persist() {
+            for (target, old) in written {
+                match old {
+                    Some(old) => Staged::persist(old)?,
+                    None => std::fs::remove_file(&target).map_err(FsError::new("remove", target))?,
+                }
+            }
+            return Err(error);
+        }
+        written.push((target, old));
+    }
+    Ok(())
+}
+
+/// Where a file of the project is, if no symlink on the way leads out.
+fn place_inside(root: &Path, file: &RepoPath) -> Result<PathBuf, FsError> {
     let path = file.under(root);
     let existing = path.ancestors().find_map(|path| std::fs::canonicalize(path).ok());
     let dangling = path.is_symlink() && !path.exists();
@@ -132,7 +194,7 @@ pub fn write_inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<(), 
         let outside = io::Error::other("a symlink leads out of the project");
         return Err(FsError::new("write", path)(outside));
     }
-    write_atomic(&path, content)
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -178,6 +240,38 @@ mod tests {
         assert_eq!(read(&dir.path().join("outside")).unwrap(), b"mine");
         write_inside(&root, &RepoPath::parse("new/file").unwrap(), b"x").unwrap();
         assert_eq!(read(&root.join("new/file")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn several_files_are_written_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(dir.path()).unwrap();
+        let path = |text: &str| RepoPath::parse(text).unwrap();
+        let (a, b, new) = (path("a"), path("b"), path("new/c"));
+        std::fs::write(root.join("a"), "1").unwrap();
+        std::fs::create_dir_all(root.join("d/full")).unwrap();
+        let all = |files: &[(&RepoPath, &[u8])]| write_all_inside(&root, files);
+        assert!(all(&[(&a, b"2"), (&new, b"3"), (&path("d"), b"4")]).is_err());
+        assert_eq!(read(&root.join("a")).unwrap(), b"1");
+        assert!(!root.join("new/c").exists());
+        all(&[(&a, b"2"), (&b, b"x"), (&new, b"3")]).unwrap();
+        assert_eq!([read(&root.join("a")).unwrap(), read(&root.join("new/c")).unwrap()], [b"2", b"3"]);
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 4, "temporary files are left");
+    }
+
+    #[test]
+    fn what_was_renamed_before_a_failure_is_put_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::fs::write(&one, "old").unwrap();
+        let stage = |path: &Path, content: &[u8]| Staged::write(path, content).unwrap();
+        let new = vec![stage(&one, b"new"), stage(&two, b"new")];
+        let old = vec![Some(stage(&one, b"old")), None];
+        // It appears after all was staged.
+        std::fs::create_dir_all(two.join("full")).unwrap();
+        assert!(rename_all(new, old).is_err());
+        assert_eq!(read(&one).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::fs::{self, FsError};
 use crate::ignore::as_git_reads;
 use crate::path::RepoPath;
 
-const GITIGNORE: &str = ".gitignore";
+/// The name of the files with the rules.
+pub const GITIGNORE: &str = ".gitignore";
 
 /// The line that names `name`, an entry of the same folder, and nothing else.
 #[must_use]
@@ -31,27 +32,27 @@ pub fn line_for(name: &str) -> String {
     line
 }
 
-/// `text` with a line for each of `names`; none when all are there already. What stands in it stays, byte for byte, and
-/// line ends are those of its last line.
+/// `text` with a line for `name`, before the first of the lines for `later` that is there, else at the end; none when it is
+/// there already. What stands in it stays, byte for byte, and line ends are those of its last line.
 #[must_use]
-pub fn with_names<'a>(text: &[u8], names: impl IntoIterator<Item = &'a str>) -> Option<Vec<u8>> {
-    let end: &[u8] = if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
-    let mut new = text.to_vec();
-    let mut have: BTreeSet<Vec<u8>> = lines(text).map(|line| content(line).to_vec()).collect();
-    for name in names {
-        let line = line_for(name).into_bytes();
-        if have.contains(&line) {
-            continue;
-        }
-        if !new.is_empty() && !new.ends_with(b"\n") {
-            let crlf = text.windows(2).any(|pair| pair == b"\r\n");
-            new.extend_from_slice(if crlf { b"\r\n" } else { b"\n" });
-        }
-        new.extend_from_slice(&line);
-        new.extend_from_slice(end);
-        have.insert(line);
+pub fn with_name(text: &[u8], name: &str, later: &[&str]) -> Option<Vec<u8>> {
+    let line = line_for(name).into_bytes();
+    if lines(text).any(|known| content(known) == line) {
+        return None;
     }
-    (new.len() != text.len()).then_some(new)
+    let later: Vec<Vec<u8>> = later.iter().map(|name| line_for(name).into_bytes()).collect();
+    let is_later = |line: &&[u8]| later.iter().any(|later| later == content(line));
+    let before: usize = lines(text).take_while(|line| !is_later(line)).map(<[u8]>::len).sum();
+    let (head, tail) = text.split_at_checked(before).unwrap_or((text, &[]));
+    let mut new = head.to_vec();
+    if !new.is_empty() && !new.ends_with(b"\n") {
+        let crlf = text.windows(2).any(|pair| pair == b"\r\n");
+        new.extend_from_slice(if crlf { b"\r\n" } else { b"\n" });
+    }
+    new.extend_from_slice(&line);
+    new.extend_from_slice(if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" });
+    new.extend_from_slice(tail);
+    Some(new)
 }
 
 /// `text` without the lines for `name`; none when there is none.
@@ -73,15 +74,20 @@ pub fn add(
     is_ignored: impl Fn(&RepoPath) -> bool,
 ) -> Result<BTreeSet<RepoPath>, FsError> {
     let mut changed = BTreeSet::new();
-    for output in outputs {
-        if is_ignored(output) {
-            continue;
-        }
-        if let Some(file) = edit(root, output, |text, name| with_names(text, [name]))? {
-            changed.insert(file);
-        }
+    for output in outputs.iter().filter(|output| !is_ignored(output)) {
+        changed.extend(add_before(root, output, &[])?);
     }
     Ok(changed)
+}
+
+/// Adds the line for one output that git does not ignore yet, before those of the outputs `later`, which are of the same
+/// folder. Returns the file when it changed.
+///
+/// # Errors
+/// When the `.gitignore` cannot be read or written.
+pub fn add_before(root: &Path, output: &RepoPath, later: &[&RepoPath]) -> Result<Option<RepoPath>, FsError> {
+    let later: Vec<&str> = later.iter().map(|path| path.file_name()).collect();
+    edit(root, output, |text, name| with_name(text, name, &later))
 }
 
 /// Takes the lines for `outputs` out of the `.gitignore` beside each; a file that is then empty is removed. Returns the files
@@ -201,11 +207,11 @@ mod tests {
 
     #[test]
     fn what_stands_there_stays() {
-        assert_eq!(with_names(b"a\r\nb", ["c"]).unwrap(), b"a\r\nb\r\n/c\n");
-        assert_eq!(with_names(b"a\r\n", ["c"]).unwrap(), b"a\r\n/c\r\n");
-        assert_eq!(with_names(b"\xff", ["c"]).unwrap(), b"\xff\n/c\n");
-        assert_eq!(with_names(b"", ["c", "c"]).unwrap(), b"/c\n");
-        assert_eq!(with_names(b"/c", ["c"]), None);
+        assert_eq!(with_name(b"a\r\nb", "c", &[]).unwrap(), b"a\r\nb\r\n/c\n");
+        assert_eq!(with_name(b"a\r\n", "c", &[]).unwrap(), b"a\r\n/c\r\n");
+        assert_eq!(with_name(b"\xff", "c", &[]).unwrap(), b"\xff\n/c\n");
+        assert_eq!(with_name(b"/c", "c", &[]), None);
+        assert_eq!(with_name(b"/a\n/e\n/d\nx", "c", &["d", "e"]).unwrap(), b"/a\n/c\n/e\n/d\nx");
         assert_eq!(without_name(b"a\r\n/c\r\n\nb", "c").unwrap(), b"a\r\n\nb");
         assert_eq!(without_name(b"c\n", "c"), None);
     }
@@ -233,7 +239,7 @@ mod tests {
             prop_assume!(name != "." && name != "..");
             // Where git trims spaces, the `ignore` crate trims all that Unicode calls white.
             prop_assume!(name.trim_end_matches(' ') == name.trim_end());
-            let text = String::from_utf8(with_names(b"x\n", [name.as_str()]).unwrap_or_else(|| b"x\n".to_vec())).unwrap();
+            let text = String::from_utf8(with_name(b"x\n", &name, &[]).unwrap_or_else(|| b"x\n".to_vec())).unwrap();
             prop_assert!(ignores(&text, &name), "{text:?}");
             prop_assert_eq!(without_name(text.as_bytes(), &name).unwrap_or_default(), b"x\n");
         }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
+use crate::digest::ObjectId;
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::value::{lookup, python_equal};
+use crate::path::RepoPath;
 use crate::pipeline::{Command, LockEntry, LockedPath, ParamDependency, ParamKeys, Place, Stage, StageAddress};
 
 mod ahead;
@@ -93,6 +95,30 @@ pub enum Force {
     Yes,
 }
 
+/// Whether data that is not there makes a stage stale.
+#[derive(Clone, Copy)]
+pub enum Missing<'a> {
+    /// It does.
+    Counts,
+    /// It does not (`--allow-missing`): what cannot be seen is taken to be as remembered. A dependency is not, when the stage
+    /// that writes it remembers another content; this tells what is remembered of an output.
+    Allowed(&'a (dyn Fn(&RepoPath) -> Option<ObjectId> + Sync)),
+}
+
+/// By what a stage is judged, beside its files.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Whether it runs although it is fresh.
+    pub force: Force,
+    /// Whether missing data counts.
+    pub missing: Missing<'a>,
+}
+
+impl Rules<'_> {
+    /// The usual ones: what is stale runs, and what is missing is stale.
+    pub const USUAL: Self = Self { force: Force::No, missing: Missing::Counts };
+}
+
 /// Why a stage would run now; nothing when it is up to date.
 ///
 /// # Errors
@@ -100,18 +126,23 @@ pub enum Force {
 pub fn assess(
     stage: &Stage,
     locked: Option<&LockEntry>,
-    force: Force,
+    rules: Rules<'_>,
     observe: &dyn Observe,
 ) -> Result<Vec<Reason>, ObserveError> {
     let mut reasons = Vec::new();
-    if force == Force::Yes {
+    if rules.force == Force::Yes {
         reasons.push(Reason::Forced);
     }
     if stage.runs_always() {
         reasons.push(Reason::AlwaysChanged);
     }
     let nothing = LockEntry::default();
-    if locked.is_none() && !(stage.frozen && stage.outs.is_empty()) {
+    let never_ran = match locked {
+        None => !(stage.frozen && stage.outs.is_empty()),
+        // While it was frozen its outputs were taken as they were found.
+        Some(locked) => !stage.frozen && !stage.is_data() && locked.command.is_none(),
+    };
+    if never_ran {
         reasons.push(Reason::NeverRun);
     }
     if let (Some(new), Some(old)) = (&stage.command, locked.and_then(|locked| locked.command.as_ref()))
@@ -125,7 +156,11 @@ pub fn assess(
             if matches!(dep.place, Place::Elsewhere(_)) {
                 continue;
             }
-            let change = compare_file(&dep.place, locked.dep(&dep.path), observe)?;
+            let remembered = locked.dep(&dep.path);
+            let change = match compare_file(&dep.place, remembered, observe)? {
+                Some(FileChange::Deleted) => unseen_dependency(&dep.place, remembered, rules.missing),
+                change => change,
+            };
             reasons.extend(change.map(|change| Reason::DependencyChanged { path: dep.path.clone(), change }));
         }
         for param in &stage.params {
@@ -135,13 +170,28 @@ pub fn assess(
     for out in &stage.outs {
         let remembered = locked.out(&out.lock_path);
         let place = Place::Inside(out.path.clone());
+        let is_missed = matches!(rules.missing, Missing::Counts);
         if let Some(change) = compare_file(&place, remembered, observe)? {
+            if change == FileChange::Deleted && !is_missed {
+                continue;
+            }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed
+            && out.cached
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+        {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }
     Ok(reasons)
+}
+
+/// What it means that a dependency is not there (DVC's rule for `--allow-missing`).
+fn unseen_dependency(place: &Place, remembered: Option<&LockedPath>, missing: Missing<'_>) -> Option<FileChange> {
+    let Missing::Allowed(written) = missing else { return Some(FileChange::Deleted) };
+    let written = place.inside().and_then(written);
+    let same = written.is_none() || written == remembered.and_then(|remembered| remembered.id.clone());
+    (!same).then_some(FileChange::Modified)
 }
 
 fn compare_file(
@@ -254,27 +304,26 @@ pub fn inputs_or_locked(
 }
 
 fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Result<dewar_text::Map, ObserveError> {
-    let keys = match &param.keys {
-        ParamKeys::All => {
-            return match &**values {
-                Value::Map(values) => Ok(values.clone()),
-                Value::Null => Ok(Map::default()),
-                // Taken for nothing, a change of it would go unseen.
-                _ => Err(ObserveError::NoMapping { stage: stage.address.clone(), file: param.file.clone() }),
-            };
+    let mut found: Vec<(String, Value)> = match &param.keys {
+        ParamKeys::All => match &**values {
+            Value::Map(values) => values.clone().into_iter().collect(),
+            Value::Null => Vec::new(),
+            // Taken for nothing, a change of it would go unseen.
+            _ => return Err(ObserveError::NoMapping { stage: stage.address.clone(), file: param.file.clone() }),
+        },
+        ParamKeys::Some(keys) => {
+            let missing: Vec<String> = keys.iter().filter(|key| lookup(values, key).is_none()).cloned().collect();
+            if !missing.is_empty() {
+                return Err(ObserveError::MissingParams {
+                    stage: stage.address.clone(),
+                    file: param.file.clone(),
+                    keys: missing,
+                });
+            }
+            keys.iter().filter_map(|key| lookup(values, key).map(|value| (key.clone(), value.clone()))).collect()
         }
-        ParamKeys::Some(keys) => keys,
     };
-    let missing: Vec<String> = keys.iter().filter(|key| lookup(values, key).is_none()).cloned().collect();
-    if !missing.is_empty() {
-        return Err(ObserveError::MissingParams {
-            stage: stage.address.clone(),
-            file: param.file.clone(),
-            keys: missing,
-        });
-    }
-    let mut found: Vec<(String, Value)> =
-        keys.iter().filter_map(|key| lookup(values, key).map(|value| (key.clone(), value.clone()))).collect();
+    // The lock's order.
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found.into_iter().collect())
 }

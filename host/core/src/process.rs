@@ -1,5 +1,7 @@
 //! Child processes of stages: started in the workspace, ended when the run is cancelled (walk, step 7).
 
+mod lines;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,6 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::extension::{Captured, ChildProcess, Exit, ProcessCommand, ProcessError, Processes};
+
+use lines::Readers;
+
+pub use lines::Lines;
 
 /// The most that [`Processes::capture`] takes of one stream, in bytes.
 const CAPTURE_LIMIT: u64 = 16 << 20;
@@ -70,6 +76,10 @@ impl Cancellation {
 pub enum StageOutput {
     /// To dewar's own standard output and error.
     Inherited,
+    /// Both to dewar's own standard error: its standard output is for what was asked for.
+    Stderr,
+    /// Line by line to the sink of events. Such a process reads nothing.
+    Lines(Lines),
     /// Both into one file.
     File(Arc<File>),
 }
@@ -109,7 +119,7 @@ impl NativeProcesses {
         // Under the lock, so that a cancellation sees every child or lets none start.
         let mut running = self.cancellation.lock();
         if running.cancelled {
-            return Ok(NativeChild { child: None, group: self.group, cancellation: self.cancellation.clone() });
+            return Ok(self.child(None));
         }
         let child = native.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ProcessError::NotFound(program.to_owned()),
@@ -117,7 +127,11 @@ impl NativeProcesses {
         })?;
         running.children.extend(pid(&child).map(|pid| (pid, self.group)));
         drop(running);
-        Ok(NativeChild { child: Some(child), group: self.group, cancellation: self.cancellation.clone() })
+        Ok(self.child(Some(child)))
+    }
+
+    fn child(&self, child: Option<Child>) -> NativeChild {
+        NativeChild { child, group: self.group, cancellation: self.cancellation.clone(), readers: None }
     }
 }
 
@@ -132,11 +146,26 @@ fn system<'a>(verb: &'static str, program: &'a str) -> impl Fn(&dyn std::fmt::Di
 impl Processes for NativeProcesses {
     fn spawn(&self, command: &ProcessCommand) -> Result<Box<dyn ChildProcess>, ProcessError> {
         let mut native = self.command(command)?;
-        if let StageOutput::File(file) = &self.output {
-            let stream = || file.try_clone().map_err(|error| system("start", &command.program)(&error));
-            native.stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+        let failed = system("start", &command.program);
+        match &self.output {
+            StageOutput::Inherited => {}
+            StageOutput::Stderr => {
+                let stderr = rustix::io::dup(io::stderr()).map_err(|error| failed(&error))?;
+                native.stdout(stderr);
+            }
+            StageOutput::Lines(_) => {
+                native.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+            StageOutput::File(file) => {
+                let stream = || file.try_clone().map_err(|error| failed(&error));
+                native.stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+            }
         }
-        Ok(Box::new(self.start(&command.program, native)?))
+        let mut started = self.start(&command.program, native)?;
+        if let (StageOutput::Lines(lines), Some(child)) = (&self.output, &mut started.child) {
+            started.readers = Some(lines.read(child).map_err(|error| failed(&error))?);
+        }
+        Ok(Box::new(started))
     }
 
     fn capture(&self, command: &ProcessCommand) -> Result<Captured, ProcessError> {
@@ -175,6 +204,8 @@ struct NativeChild {
     child: Option<Child>,
     group: Group,
     cancellation: Cancellation,
+    /// Who reads what it writes.
+    readers: Option<Readers>,
 }
 
 impl NativeChild {
@@ -199,6 +230,7 @@ impl NativeChild {
 impl ChildProcess for NativeChild {
     fn wait(&mut self) -> Result<Exit, ProcessError> {
         let status = self.reap().map_err(|error| system("wait for", "the command")(&error))?;
+        self.readers.iter().for_each(Readers::wait);
         if self.cancellation.is_cancelled() {
             return Ok(Exit::Cancelled);
         }
@@ -231,6 +263,7 @@ impl Drop for NativeChild {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Event, EventSink, Stream};
     use crate::path::RepoPath;
 
     fn processes(group: Group) -> NativeProcesses {
@@ -260,6 +293,32 @@ mod tests {
         );
         assert_eq!(processes(Group::Own).capture(&shell("kill -9 $$")).unwrap().exit, Exit::Signal(9));
         assert!(processes(Group::Own).capture(&shell("head -c 20000000 /dev/zero")).is_err());
+    }
+
+    #[test]
+    fn lines_are_told_and_what_stays_behind_is_not_waited_for() {
+        #[derive(Default)]
+        struct Told(Mutex<Vec<(Stream, String)>>);
+        impl EventSink for Told {
+            fn event(&self, event: Event) {
+                if let Event::StageOutput { stream, line, .. } = event {
+                    self.0.lock().unwrap().push((stream, line));
+                }
+            }
+        }
+        let told = Arc::new(Told::default());
+        let lines = Lines { stage: "s".into(), events: Arc::clone(&told) as Arc<dyn EventSink> };
+        let processes = NativeProcesses { output: StageOutput::Lines(lines), ..processes(Group::Own) };
+        let text = "printf 'a\\n1%%\\r2%%\\nlast'; echo no >&2; sleep 20 &";
+        let mut child = processes.spawn(&shell(text)).unwrap();
+        let started = std::time::Instant::now();
+        assert_eq!(child.wait().unwrap(), Exit::Code(0));
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        let told = told.0.lock().unwrap().clone();
+        let of = |wanted| told.iter().filter(|(stream, _)| *stream == wanted).map(|(_, line)| line.as_str()).collect();
+        let (out, err): (Vec<&str>, Vec<&str>) = (of(Stream::Out), of(Stream::Err));
+        assert_eq!((out, err), (vec!["a", "2%", "last"], vec!["no"]));
+        processes.cancellation.cancel();
     }
 
     #[test]

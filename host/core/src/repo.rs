@@ -1,17 +1,14 @@
 //! [`Repo`]: the project a command works on.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, test_kill_process};
 
 use crate::cache::hold::{self, CacheHold};
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
+use crate::lock::{Lock, Taken};
 use crate::path::{PathError, RepoPath};
 
 /// The folder of a project's own files.
@@ -89,6 +86,12 @@ impl Repo {
         self.root.join(PROJECT_DIR).join("tmp")
     }
 
+    /// The same project in another work tree, whose project root is `git`'s: the settings stay those of this one.
+    #[must_use]
+    pub fn relocated(&self, git: Git) -> Self {
+        Self { root: git.root().to_owned(), from: self.from.clone(), config: self.config.clone(), git: Some(git) }
+    }
+
     /// The git repository.
     ///
     /// # Errors
@@ -104,9 +107,16 @@ impl Repo {
     /// When another process has the workspace, or the cache cannot be held.
     pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
         let workspace = take_workspace(&self.root, command)?;
+        Ok(WorkspaceLock { _cache: Some(self.hold_cache(command)?), ..workspace })
+    }
+
+    /// Holds the cache with others, for a command that has a workspace of its own.
+    ///
+    /// # Errors
+    /// When the cache cannot be held.
+    pub fn hold_cache(&self, command: &str) -> Result<CacheHold, FsError> {
         let holder = format!("`{command}` in `{}`", self.root.display());
-        let cache = hold::with_others(&self.config.cache_dir(&self.root), &holder)?;
-        Ok(WorkspaceLock { _cache: Some(cache), ..workspace })
+        hold::with_others(&self.config.cache_dir(&self.root), &holder)
     }
 }
 
@@ -116,25 +126,15 @@ impl Repo {
 /// When another process has it.
 pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoError> {
     let tmp = root.join(PROJECT_DIR).join("tmp");
-    let path = tmp.join("workspace.lock");
     fs::create_dir(&tmp)?;
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = opened.map_err(FsError::new("open", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            file.read_to_string(&mut holder).map_err(FsError::new("read", &path))?;
-            return Err(RepoError::Busy { holder: described(holder.trim()) });
-        }
-        Err(error) => return Err(FsError::new("lock", &path)(error.into()).into()),
-    }
-    // Commands of stages inherit it: they may outlive a process that is killed, and write on. Nothing runs beside them.
-    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| FsError::new("lock", &path)(error.into()))?;
-    let holder = format!("{HOLDER}{}, `{command}`\n", std::process::id());
-    let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-    written.map_err(FsError::new("write", &path))?;
-    Ok(WorkspaceLock { _file: file, _cache: None })
+    let mut lock = match Lock::try_take(&tmp.join("workspace.lock"))? {
+        Taken::Yes(lock) => lock,
+        Taken::No { text } => return Err(RepoError::Busy { holder: described(text.trim()) }),
+    };
+    // Commands of stages have it, too: nothing runs beside them.
+    lock.share()?;
+    lock.write(&format!("{HOLDER}{}, `{command}`\n", std::process::id()))?;
+    Ok(WorkspaceLock { _lock: lock, _cache: None })
 }
 
 /// How the text of a lock begins, before the number of the process.
@@ -160,8 +160,8 @@ pub struct NoGit;
 /// ended, however they end.
 #[derive(Debug)]
 pub struct WorkspaceLock {
-    _file: File,
-    /// Not inherited: the commands of stages have nothing to do with the cache.
+    _lock: Lock,
+    /// Not shared with commands of stages, which have nothing to do with the cache.
     _cache: Option<CacheHold>,
 }
 

@@ -1,28 +1,42 @@
-//! Runs the stages of a plan and keeps the locks (walk, steps 6 and 8). One loop owns every change of state.
+//! Runs the stages of a plan, several at once when allowed, and keeps the locks (walk, steps 6 and 8). One loop owns every
+//! change of state; workers bring stages up to date and tell the loop how that ended.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod ignored;
+mod locks;
+mod queue;
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, EventSink};
-use crate::fs::{self, FsError};
+use crate::digest::ObjectId;
+use crate::event::Event;
+use crate::fs::FsError;
+use crate::graph::StageGraph;
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
-use crate::pipeline::{LockEntry, LockFile, PipelineError, ProjectFiles, Stage, StageAddress};
-use crate::plan::Force;
-use crate::run_cache::RunCache;
-use crate::source::Source;
+use crate::pipeline::{LockEntry, PipelineError, Place, ProjectFiles, Stage, StageAddress};
+use crate::plan::{Force, Missing, Rules};
 use crate::stage_run::{StageEnd, StageError, StageRunner};
+use ignored::Ignored;
+pub(crate) use locks::Locks;
+use queue::Queue;
 
-/// Why a run ended early. What was finished before is in the locks.
+/// How often the sink hears what runs.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Why a run did not do all that was asked. What was finished is in the locks.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A stage is not up to date.
-    #[error(transparent)]
-    Stage(#[from] StageError),
-    /// A lock cannot be written.
+    /// Stages are not up to date: never none, in the order of the run.
+    #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Stages(Vec<StageError>),
+    /// A lock or a `.gitignore` cannot be written.
     #[error(transparent)]
     Lock(#[from] FsError),
     /// A `.dvc` file cannot be brought up to date.
@@ -33,149 +47,391 @@ pub enum RunError {
 /// What a run did.
 #[derive(Debug, Clone, Default)]
 pub struct RunReport {
-    /// The stages that ran or were restored, with what went into the lock, in order.
+    /// The stages that ran or were restored, with what went into the lock, in the order of the run.
     pub changed: Vec<(StageAddress, LockEntry)>,
     /// How many stages ran commands.
     pub ran: usize,
 }
 
-/// Brings the stages `order` up to date, one after the other; each must come after those it needs.
+/// What becomes of the other stages when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// None is started any more; those that run may end.
+    Stop,
+    /// Those that do not need it run (`--keep-going`).
+    KeepGoing,
+    /// All run, and the run does not fail (`--ignore-errors`).
+    Ignore,
+}
+
+/// What becomes of the stages that need one that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downstream {
+    /// They run when they are stale.
+    WhenStale,
+    /// They run, and so do those that need them (`--force-downstream`).
+    Forced,
+}
+
+/// Whether missing data makes a stage stale: [`Missing`], as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingData {
+    /// It does.
+    Counts,
+    /// It does not (`--allow-missing`).
+    Allowed,
+}
+
+/// How a run goes.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// How many stages may run at once.
+    pub jobs: NonZeroUsize,
+    /// Whether fresh stages run.
+    pub force: Force,
+    /// Whether what follows a changed stage runs.
+    pub downstream: Downstream,
+    /// What a failure means for the others.
+    pub on_failure: OnFailure,
+    /// What missing data means.
+    pub missing: MissingData,
+}
+
+impl Default for RunOptions {
+    /// One after the other, what is stale, up to the first failure.
+    fn default() -> Self {
+        Self {
+            jobs: NonZeroUsize::MIN,
+            force: Force::No,
+            downstream: Downstream::WhenStale,
+            on_failure: OnFailure::Stop,
+            missing: MissingData::Counts,
+        }
+    }
+}
+
+/// Brings the stages `order` up to date, in which each comes after those it needs. What is left behind is the same however
+/// many run at once: the order of the run decides the order of entries and lines, not the order in which stages end.
 ///
 /// # Errors
-/// At the first stage that is not up to date after all.
+/// When a stage is not up to date after all, unless failures are to be ignored, or a lock cannot be written.
 pub fn run(
     pipeline: &Pipeline,
+    graph: Option<&StageGraph>,
     order: &[StageId],
-    force: Force,
+    options: RunOptions,
     runner: &StageRunner<'_>,
 ) -> Result<RunReport, RunError> {
-    let root = runner.workspace.root().to_owned();
-    let mut locks = Locks::new(root, pipeline, Arc::clone(&runner.events));
-    let mut report = RunReport::default();
-    let result = order.iter().try_for_each(|id| {
-        let stage = pipeline.stage(*id);
-        if runner.cancellation.is_cancelled() {
-            return Err(StageError::Cancelled { stage: stage.address.clone() }.into());
-        }
-        let end = runner.bring_up_to_date(stage, pipeline.locked(stage), force)?;
-        let entry = match end {
-            StageEnd::Fresh | StageEnd::Frozen => return Ok(()),
-            StageEnd::Unsettled => {
-                report.ran += 1;
-                return Ok(());
-            }
-            StageEnd::Ran(entry) => {
-                report.ran += 1;
-                entry
-            }
-            StageEnd::Restored(entry) | StageEnd::Tracked(entry) => entry,
-        };
-        locks.set(stage, &entry)?;
-        report.changed.push((stage.address.clone(), entry));
-        Ok::<(), RunError>(())
-    });
-    let flushed = locks.flush();
-    result?;
-    flushed?;
-    Ok(report)
+    let mut scheduler = Scheduler {
+        pipeline,
+        graph,
+        order,
+        options,
+        runner,
+        queue: Queue::new(order, graph),
+        locks: Locks::new(runner.workspace.root().to_owned(), pipeline, std::sync::Arc::clone(&runner.events)),
+        ignored: Ignored::default(),
+        forced: vec![options.force; order.len()],
+        ended: Ended::default(),
+    };
+    match company_in(options.jobs, &scheduler.queue) {
+        Company::Alone => scheduler.run_in_turn(),
+        Company::SideBySide => scheduler.run_side_by_side(),
+    }
+    scheduler.finish()
 }
 
-/// A small lock is written after each stage. A large one at most so often, or writing it would cost more than the stages; but at
-/// once after a stage whose result the run cache does not have: a crash takes nothing that cannot be restored.
-const LARGE: usize = 256 << 10;
-const LARGE_INTERVAL: Duration = Duration::from_millis(500);
+/// Whether a stage has others beside it when it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// It has the terminal for itself.
+    Alone,
+    /// It may have.
+    SideBySide,
+}
 
-/// The locks that a run changes, and which of them are not written yet. One that it does not change is not even copied.
-pub(crate) struct Locks<'a> {
-    root: PathBuf,
+/// Whether stages of the run would run side by side: more than one may, and at some time more than one can.
+#[must_use]
+pub fn company_of(graph: Option<&StageGraph>, order: &[StageId], jobs: NonZeroUsize) -> Company {
+    if jobs == NonZeroUsize::MIN { Company::Alone } else { company_in(jobs, &Queue::new(order, graph)) }
+}
+
+fn company_in(jobs: NonZeroUsize, queue: &Queue) -> Company {
+    if jobs == NonZeroUsize::MIN || queue.is_chain() { Company::Alone } else { Company::SideBySide }
+}
+
+/// What has come of the run so far, by place in its order.
+#[derive(Default)]
+struct Ended {
+    changed: BTreeMap<usize, LockEntry>,
+    ran: usize,
+    /// How many stages need no more work, whatever became of them.
+    done: usize,
+    failed: BTreeMap<usize, StageError>,
+    /// Why nothing is started any more.
+    stop: Option<Stop>,
+}
+
+/// Why nothing is started any more.
+enum Stop {
+    /// A stage failed or was interrupted.
+    Stage,
+    /// What came out cannot be written down.
+    Broken(RunError),
+}
+
+struct Scheduler<'a> {
     pipeline: &'a Pipeline,
-    locks: BTreeMap<RepoPath, LockFile>,
-    unwritten: BTreeMap<RepoPath, Instant>,
-    /// Which entries are of this run.
-    changed: BTreeMap<RepoPath, Vec<String>>,
-    /// The texts that this run wrote last.
-    written: BTreeMap<RepoPath, String>,
-    events: Arc<dyn EventSink>,
+    graph: Option<&'a StageGraph>,
+    order: &'a [StageId],
+    options: RunOptions,
+    runner: &'a StageRunner<'a>,
+    queue: Queue,
+    locks: Locks<'a>,
+    ignored: Ignored,
+    /// By place in the order.
+    forced: Vec<Force>,
+    ended: Ended,
 }
 
-impl<'a> Locks<'a> {
-    pub(crate) const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
-        Self {
-            root,
-            pipeline,
-            locks: BTreeMap::new(),
-            unwritten: BTreeMap::new(),
-            changed: BTreeMap::new(),
-            written: BTreeMap::new(),
-            events,
+/// A stage to bring up to date.
+struct Task<'a> {
+    place: usize,
+    stage: &'a Stage,
+    locked: Option<&'a LockEntry>,
+    force: Force,
+    /// What the stages before it remember of what it reads; none when missing data counts anyway.
+    written: Option<HashMap<RepoPath, ObjectId>>,
+}
+
+impl Task<'_> {
+    fn bring_up_to_date(&self, runner: &StageRunner<'_>) -> Result<StageEnd, StageError> {
+        let remembered = |path: &RepoPath| self.written.as_ref()?.get(path).cloned();
+        let missing = if self.written.is_some() { Missing::Allowed(&remembered) } else { Missing::Counts };
+        runner.bring_up_to_date(self.stage, self.locked, Rules { force: self.force, missing })
+    }
+}
+
+/// How a task ended; a panic is passed on.
+type TaskEnd = Result<Result<StageEnd, StageError>, Box<dyn Any + Send>>;
+
+impl<'a> Scheduler<'a> {
+    /// One after the other, on this thread.
+    fn run_in_turn(&mut self) {
+        while let Some(task) = self.next() {
+            let end = task.bring_up_to_date(self.runner);
+            self.settle(task.place, end);
         }
     }
 
-    pub(crate) fn set(&mut self, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
-        let address = &stage.address;
-        let Some(name) = &address.name else { return self.set_data_file(address, entry) };
-        let Some(read) = self.pipeline.locks().get(&address.file) else { return Ok(()) };
-        let lock = self.locks.entry(address.file.clone()).or_insert_with(|| read.clone());
-        if !lock.set(name, entry.clone()) {
-            return Ok(());
-        }
-        self.changed.entry(address.file.clone()).or_default().push(name.clone());
-        let since = *self.unwritten.entry(address.file.clone()).or_insert_with(Instant::now);
-        let is_small = lock.text_len() < LARGE;
-        if is_small || since.elapsed() >= LARGE_INTERVAL || !RunCache::remembers(stage) {
-            self.write(&address.file)?;
-        }
-        Ok(())
+    /// Several at once. As many workers as there ever are stages that run at once.
+    fn run_side_by_side(&mut self) {
+        let names = (0..self.order.len()).filter_map(|place| self.name(place)).collect();
+        self.runner.events.event(Event::SideBySide { stages: names });
+        let (give, tasks) = channel::<Task<'a>>();
+        let tasks = Mutex::new(tasks);
+        let (tell, ends) = channel();
+        std::thread::scope(|scope| {
+            // Moved in here, so that the workers find an end of tasks also when this loop panics.
+            let give = give;
+            let mut workers = 0;
+            let mut running: BTreeMap<usize, Instant> = BTreeMap::new();
+            let mut has_told_stop = false;
+            loop {
+                while running.len() < self.options.jobs.get()
+                    && let Some(task) = self.next()
+                {
+                    running.insert(task.place, Instant::now());
+                    if workers < running.len() {
+                        workers += 1;
+                        start_worker(scope, self.runner, &tasks, tell.clone());
+                    }
+                    if give.send(task).is_err() {
+                        return;
+                    }
+                }
+                if running.is_empty() {
+                    return;
+                }
+                match ends.recv_timeout(TICK) {
+                    Ok((place, Ok(end))) => {
+                        running.remove(&place);
+                        self.settle(place, end);
+                    }
+                    Ok((_, Err(panicked))) => panic::resume_unwind(panicked),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                }
+                let is_stopping = self.ended.stop.is_some() || self.runner.cancellation.is_cancelled();
+                if is_stopping && !has_told_stop && !running.is_empty() {
+                    has_told_stop = true;
+                    let stages = running.keys().filter_map(|place| self.name(*place)).collect();
+                    self.runner.events.event(Event::Stopping { stages });
+                }
+                self.tell_progress(&running);
+            }
+        });
     }
 
-    fn set_data_file(&self, stage: &StageAddress, entry: &LockEntry) -> Result<(), RunError> {
-        let (Some(data), Some(out)) = (self.pipeline.data_file(&stage.file), entry.outs.first()) else { return Ok(()) };
-        let text = data.with_content(out).map_err(PipelineError::Source)?;
-        fs::write_inside(&self.root, &stage.file, &text)?;
-        self.events.event(Event::LockWritten { file: stage.file.clone(), created: false });
-        Ok(())
+    fn tell_progress(&self, running: &BTreeMap<usize, Instant>) {
+        let longest = running.iter().min_by_key(|(_, since)| **since);
+        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else {
+            return;
+        };
+        self.runner.events.event(Event::Running {
+            done: self.ended.done,
+            of: self.order.len(),
+            running: running.len(),
+            longest: stage,
+            since,
+        });
     }
 
-    /// Writes a lock. Where somebody else changed the file meanwhile, only the entries of this run are put into theirs.
-    fn write(&mut self, pipeline_file: &RepoPath) -> Result<(), RunError> {
-        self.unwritten.remove(pipeline_file);
-        let Some(lock) = self.locks.get(pipeline_file) else { return Ok(()) };
-        let mut theirs = None;
-        if let Some(there) = fs::read_optional(&lock.file().under(&self.root))?
-            && lock.existed()
-            && self.known_text(pipeline_file).is_none_or(|known| known.as_bytes() != there)
-        {
-            let source = Source::new(lock.file().clone(), there);
-            let mut parsed = LockFile::parse(&source).map_err(PipelineError::Source)?;
-            for name in self.changed.get(pipeline_file).into_iter().flatten() {
-                if let Some(entry) = lock.get(name) {
-                    parsed.set(name, entry.clone());
+    /// The next stage that may start now.
+    fn next(&mut self) -> Option<Task<'a>> {
+        if self.ended.stop.is_some() || self.runner.cancellation.is_cancelled() {
+            return None;
+        }
+        let place = self.queue.take()?;
+        let id = *self.order.get(place)?;
+        let stage = self.pipeline.stage(id);
+        let written = (self.options.missing == MissingData::Allowed).then(|| self.written_for(id, stage));
+        let force = self.forced.get(place).copied().unwrap_or(self.options.force);
+        Some(Task { place, stage, locked: self.pipeline.locked(stage), force, written })
+    }
+
+    /// What the stages that `stage` needs remember of what it reads.
+    fn written_for(&self, id: StageId, stage: &Stage) -> HashMap<RepoPath, ObjectId> {
+        let reads =
+            |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
+        let needs = self.graph.map(|graph| graph.needs(id)).unwrap_or_default();
+        let writers = needs.into_iter().map(|needed| self.pipeline.stage(needed));
+        let outs = writers.flat_map(|writer| writer.outs.iter().map(move |out| (writer, out)));
+        outs.filter(|(_, out)| reads(&out.path))
+            .filter_map(|(writer, out)| {
+                Some((out.path.clone(), self.locks.get(writer)?.out(&out.lock_path)?.id.clone()?))
+            })
+            .collect()
+    }
+
+    /// What events call a stage.
+    fn name(&self, place: usize) -> Option<String> {
+        Some(self.pipeline.stage(*self.order.get(place)?).address.display_from(&self.runner.from))
+    }
+
+    /// Takes note of how a stage ended.
+    fn settle(&mut self, place: usize, end: Result<StageEnd, StageError>) {
+        self.ended.done += 1;
+        match end {
+            Ok(end) => {
+                if let Err(error) = self.settle_end(place, end) {
+                    self.ended.stop = Some(Stop::Broken(error));
                 }
             }
-            theirs = Some(parsed);
+            Err(error @ (StageError::Cancelled { .. } | StageError::Declined { .. })) => self.fail(place, error),
+            Err(error) => match self.options.on_failure {
+                OnFailure::Stop => self.fail(place, error),
+                OnFailure::KeepGoing => {
+                    self.tell_failure(place, &error);
+                    self.ended.failed.insert(place, error);
+                    for skipped in self.queue.fail(place) {
+                        self.ended.done += 1;
+                        let name = self.name(skipped);
+                        name.into_iter().for_each(|stage| self.runner.events.event(Event::StageSkipped { stage }));
+                    }
+                }
+                OnFailure::Ignore => {
+                    self.tell_failure(place, &error);
+                    self.queue.end(place);
+                }
+            },
         }
-        let Some(lock) = self.locks.get_mut(pipeline_file) else { return Ok(()) };
-        if let Some(theirs) = theirs {
-            *lock = theirs;
+    }
+
+    fn fail(&mut self, place: usize, error: StageError) {
+        self.ended.failed.insert(place, error);
+        self.ended.stop.get_or_insert(Stop::Stage);
+    }
+
+    fn tell_failure(&self, place: usize, error: &StageError) {
+        let Some(stage) = self.name(place) else { return };
+        self.runner.events.event(Event::StageFailed { stage, reason: error.to_string() });
+    }
+
+    fn settle_end(&mut self, place: usize, end: StageEnd) -> Result<(), RunError> {
+        let Some(id) = self.order.get(place) else { return Ok(()) };
+        let stage = self.pipeline.stage(*id);
+        let has_changed = !matches!(end, StageEnd::Fresh | StageEnd::Frozen);
+        if matches!(end, StageEnd::Ran(_) | StageEnd::Unsettled) {
+            self.ended.ran += 1;
         }
-        let text = lock.to_text();
-        fs::write_inside(&self.root, lock.file(), text.as_bytes())?;
-        self.events.event(Event::LockWritten { file: lock.file().clone(), created: !lock.existed() });
-        lock.now_exists();
-        self.written.insert(pipeline_file.clone(), text);
+        match end {
+            StageEnd::Fresh | StageEnd::Frozen | StageEnd::Unsettled => {}
+            StageEnd::Ran(entry) | StageEnd::Restored(entry) | StageEnd::Tracked(entry) => {
+                if !stage.is_data() {
+                    self.ignore_in_git(place, stage)?;
+                }
+                self.locks.set(place, stage, &entry)?;
+                self.ended.changed.insert(place, entry);
+            }
+        }
+        let is_forced = self.forced.get(place) == Some(&Force::Yes);
+        if self.options.downstream == Downstream::Forced && (has_changed || is_forced) {
+            for dependent in self.queue.needed_by(place) {
+                if let Some(force) = self.forced.get_mut(*dependent) {
+                    *force = Force::Yes;
+                }
+            }
+        }
+        self.queue.end(place);
         Ok(())
     }
 
-    /// What the file must hold if nobody else changed it: what this run wrote last, else what was read.
-    fn known_text(&self, pipeline_file: &RepoPath) -> Option<Cow<'_, str>> {
-        match self.written.get(pipeline_file) {
-            Some(text) => Some(Cow::Borrowed(text)),
-            None => self.pipeline.locks().get(pipeline_file).map(|lock| Cow::Owned(lock.to_text())),
-        }
+    fn ignore_in_git(&mut self, place: usize, stage: &Stage) -> Result<(), FsError> {
+        let Some(git) = &self.runner.git else { return Ok(()) };
+        let git = git.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ignored.add(self.runner.workspace.root(), place, stage, |path| git.is_ignored(path).unwrap_or(false))
     }
 
-    pub(crate) fn flush(&mut self) -> Result<(), RunError> {
-        let unwritten: Vec<RepoPath> = self.unwritten.keys().cloned().collect();
-        unwritten.iter().try_for_each(|file| self.write(file))
+    fn finish(mut self) -> Result<RunReport, RunError> {
+        let flushed = self.locks.flush();
+        if self.runner.cancellation.is_cancelled()
+            && let Some(left) = self.queue.first_left().and_then(|place| self.order.get(place))
+            && !self.ended.failed.values().any(|error| matches!(error, StageError::Cancelled { .. }))
+        {
+            let stage = self.pipeline.stage(*left).address.clone();
+            return Err(RunError::Stages(vec![StageError::Cancelled { stage }]));
+        }
+        if let Some(Stop::Broken(error)) = self.ended.stop {
+            return Err(error);
+        }
+        if !self.ended.failed.is_empty() {
+            return Err(RunError::Stages(self.ended.failed.into_values().collect()));
+        }
+        flushed?;
+        let named = |(place, entry): (usize, LockEntry)| {
+            Some((self.pipeline.stage(*self.order.get(place)?).address.clone(), entry))
+        };
+        Ok(RunReport { changed: self.ended.changed.into_iter().filter_map(named).collect(), ran: self.ended.ran })
     }
 }
+
+fn start_worker<'scope, 'a: 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    runner: &'a StageRunner<'a>,
+    tasks: &'scope Mutex<Receiver<Task<'a>>>,
+    tell: Sender<(usize, TaskEnd)>,
+) {
+    scope.spawn(move || {
+        loop {
+            let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(task) = task else { return };
+            let end = panic::catch_unwind(AssertUnwindSafe(|| task.bring_up_to_date(runner)));
+            if tell.send((task.place, end)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

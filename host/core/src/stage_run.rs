@@ -12,12 +12,11 @@ use crate::cache::{CacheError, ObjectStore};
 use crate::event::{Event, EventSink};
 use crate::extension::{Processes, StageExecutor};
 use crate::git::Git;
-use crate::gitignore;
 use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
-use crate::pipeline::{LockEntry, LockedPath, Output, Place, ProjectFiles, Stage};
-use crate::plan::{self, Explanation, ExplanationSink, Force, Reason};
+use crate::pipeline::{LockEntry, LockedPath, Output, Place, ProjectFiles, Stage, StageAddress};
+use crate::plan::{self, Explanation, ExplanationSink, Force, Reason, Rules};
 use crate::process::Cancellation;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
@@ -57,8 +56,8 @@ pub struct StageRunner<'a> {
     pub workspace: &'a Workspace<'a>,
     /// What runs their commands.
     pub executor: Arc<dyn StageExecutor>,
-    /// Where their processes come from.
-    pub processes: Arc<dyn Processes>,
+    /// Where the processes of a stage come from.
+    pub processes: Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + 'a>,
     /// The environment of their commands.
     pub env: Vec<(String, String)>,
     /// Remembered runs; none when they are not to be consulted (`--no-run-cache`).
@@ -77,6 +76,17 @@ pub struct StageRunner<'a> {
     pub from: RepoPath,
     /// Whether results are kept.
     pub commit: Commit,
+    /// Asks the user before a stage runs or is restored (`--interactive`).
+    pub confirm: Option<Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + 'a>>,
+}
+
+/// What the user says of a stage that is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It may.
+    Yes,
+    /// The run ends.
+    No,
 }
 
 impl StageRunner<'_> {
@@ -88,10 +98,10 @@ impl StageRunner<'_> {
         &self,
         stage: &Stage,
         locked: Option<&LockEntry>,
-        force: Force,
+        rules: Rules<'_>,
     ) -> Result<StageEnd, StageError> {
         self.pull_missing(stage, locked)?;
-        let reasons = plan::assess(stage, locked, force, self.workspace)?;
+        let reasons = plan::assess(stage, locked, rules, self.workspace)?;
         if let Some(sink) = &self.explanations {
             sink.decided(Explanation::of(stage, locked, &reasons, self.workspace));
         }
@@ -111,15 +121,19 @@ impl StageRunner<'_> {
             self.tell(stage, |stage| Event::StageFresh { stage });
             return Ok(kept);
         }
+        if let Some(confirm) = &self.confirm
+            && confirm(&stage.address) == Answer::No
+        {
+            return Err(StageError::Declined { stage: stage.address.clone() });
+        }
         self.refuse_tracked(stage)?;
         let mut entry = self.inputs(stage, locked)?;
-        if force == Force::No
+        if rules.force == Force::No
             && !stage.runs_always()
             && let Some(outs) = self.known_result(stage, locked, &entry)?
             && self.check_out(stage, &outs)?
         {
             entry.outs = outs;
-            self.ignore_in_git(stage)?;
             self.tell(stage, |stage| Event::StageRestored { stage });
             return Ok(StageEnd::Restored(entry));
         }
@@ -139,7 +153,6 @@ impl StageRunner<'_> {
         }
         entry = LockEntry { outs: self.collect(stage)?, ..after };
         self.remember(stage, &entry)?;
-        self.ignore_in_git(stage)?;
         Ok(StageEnd::Ran(entry))
     }
 
@@ -292,14 +305,6 @@ impl StageRunner<'_> {
                 return Err(StageError::TrackedByGit { stage: stage.address.clone(), path: out.path.clone() });
             }
         }
-        Ok(())
-    }
-
-    fn ignore_in_git(&self, stage: &Stage) -> Result<(), StageError> {
-        let Some(git) = &self.git else { return Ok(()) };
-        let git = git.lock().unwrap_or_else(PoisonError::into_inner);
-        let outs: Vec<RepoPath> = stage.outs.iter().filter(|out| out.cached).map(|out| out.path.clone()).collect();
-        gitignore::add(self.workspace.root(), &outs, |path| git.is_ignored(path).unwrap_or(false))?;
         Ok(())
     }
 }

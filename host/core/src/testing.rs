@@ -7,11 +7,33 @@ use dewar_text::{Edit, Value, yaml};
 
 use crate::extension::{CheckpointPolicy, ExtensionError, Extensions, ParamFormat, PluginId, StageExecutor};
 use crate::git::{CommitId, Git};
+use crate::params::ParamFiles;
 use crate::path::RepoPath;
+use crate::pipeline::files::{Overlaid, WorkFiles};
+use crate::pipeline::load::StageId;
+use crate::pipeline::target::{self, Folders, Names, Targets, Typed};
+use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
 
 /// A path of the project.
 pub(crate) fn path(text: &str) -> RepoPath {
     RepoPath::parse(text).unwrap()
+}
+
+/// A pipeline of these files alone; templates may name values of YAML files.
+pub(crate) fn load_texts(files: &[(&str, &str)]) -> Result<Pipeline, PipelineError> {
+    let values = ParamFiles::new(YamlOnly::version("1"), None);
+    let folder = tempfile::tempdir().unwrap();
+    let texts = files.iter().map(|(file, text)| (path(file), text.as_bytes().into())).collect();
+    let files = Overlaid::new(WorkFiles::new(folder.path().to_owned()), texts);
+    Pipeline::load(&files, Templates { values: &values, flags: FlagStyle::default() })
+}
+
+/// The stages that these targets name in the root of the project.
+pub(crate) fn named(pipeline: &Pipeline, targets: &[&str]) -> Vec<StageId> {
+    let texts: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
+    let (root, from) = (Path::new("/project"), &RepoPath::root());
+    let typed = Typed { texts: &texts, root, from, folders: Folders::Refused, names: Names::Exact };
+    target::stages(pipeline, &Targets::Typed(typed)).unwrap()
 }
 
 /// Extensions whose one format reads YAML, and JSON since that is YAML, too.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dewar_text::Value;
 
@@ -23,8 +23,17 @@ pub struct Workspace<'a> {
     store: &'a ObjectStore,
     params: &'a ParamFiles,
     algorithm: Algorithm,
-    contents: Mutex<HashMap<(Place, Algorithm), Option<Content>>>,
-    values: Mutex<HashMap<RepoPath, Option<Arc<Value>>>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was looked at.
+#[derive(Default)]
+struct Seen {
+    contents: HashMap<(Place, Algorithm), Option<Content>>,
+    values: HashMap<RepoPath, Option<Arc<Value>>>,
+    /// How often something was forgotten. What was looked at before that and is known only after it, is not remembered:
+    /// another stage may have written there in between.
+    forgotten: u64,
 }
 
 impl<'a> Workspace<'a> {
@@ -37,8 +46,7 @@ impl<'a> Workspace<'a> {
             store,
             params,
             algorithm,
-            contents: Mutex::default(),
-            values: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -68,16 +76,23 @@ impl<'a> Workspace<'a> {
 
     /// Forgets all that was seen, because a command ran, which may have written anywhere.
     pub fn forget_all(&self) {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut seen = self.seen();
+        *seen = Seen { forgotten: seen.forgotten + 1, ..Seen::default() };
     }
 
     /// Forgets what was seen at and around a path, because something was put there.
     pub fn forget(&self, written: &RepoPath) {
         let touches = |path: &RepoPath| path.is_within(written) || written.is_within(path);
         let elsewhere = |place: &Place| !place.inside().is_some_and(touches);
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner).retain(|(place, _), _| elsewhere(place));
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).retain(|path, _| !touches(path));
+        let mut seen = self.seen();
+        seen.forgotten += 1;
+        seen.contents.retain(|(place, _), _| elsewhere(place));
+        seen.values.retain(|path, _| !touches(path));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // What a thread that panicked had seen is as good as what others saw.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Content>, ObserveError> {
@@ -111,23 +126,37 @@ impl Observe for Workspace<'_> {
 
     fn content(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Content>, ObserveError> {
         let key = (place.clone(), algorithm);
-        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(known.clone());
-        }
+        let before = {
+            let seen = self.seen();
+            if let Some(known) = seen.contents.get(&key) {
+                return Ok(known.clone());
+            }
+            seen.forgotten
+        };
         let content = self.look(place, algorithm)?;
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, content.clone());
+        let mut seen = self.seen();
+        if seen.forgotten == before {
+            seen.contents.insert(key, content.clone());
+        }
         Ok(content)
     }
 
     fn params(&self, file: &RepoPath) -> Result<Option<Arc<Value>>, ObserveError> {
-        if let Some(known) = self.values.lock().unwrap_or_else(PoisonError::into_inner).get(file) {
-            return Ok(known.clone());
-        }
+        let before = {
+            let seen = self.seen();
+            if let Some(known) = seen.values.get(file) {
+                return Ok(known.clone());
+            }
+            seen.forgotten
+        };
         let value = match self.read(file)? {
             Some(text) => Some(self.params.parse(&Source::new(file.clone(), text))?),
             None => None,
         };
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(file.clone(), value.clone());
+        let mut seen = self.seen();
+        if seen.forgotten == before {
+            seen.values.insert(file.clone(), value.clone());
+        }
         Ok(value)
     }
 

@@ -3,10 +3,12 @@
 //! These types hold what was typed and nothing else; a command turns them into what is meant.
 
 pub mod compare;
+pub mod dag;
 pub mod data;
 pub mod exp;
 pub mod project;
 pub mod run;
+pub mod spaced;
 pub mod stage;
 
 use std::path::PathBuf;
@@ -48,6 +50,11 @@ pub enum Command {
     Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
     Gc(data::GcArgs),
+    Freeze(stage::FreezeArgs),
+    Unfreeze(stage::UnfreezeArgs),
+    #[command(visible_alias = "rm")]
+    Remove(stage::RemoveArgs),
+    Dag(dag::DagArgs),
     Demo(project::DemoArgs),
 }
 

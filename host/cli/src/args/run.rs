@@ -1,5 +1,7 @@
 //! `repro` and `exp run`: what bringing stages up to date can be told.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 
 /// Bring stages up to date
@@ -11,6 +13,7 @@ use clap::Args;
 ///   dewar repro
 ///   dewar repro train
 ///   dewar repro sub/dvc.yaml:train
+///   dewar repro -j 4 --keep-going
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ReproArgs {
@@ -38,6 +41,7 @@ pub struct ReproArgs {
 ///   dewar exp run -S train.lr=0.01 -S train.epochs=20
 ///   dewar exp run -S 'config.toml:model.layers=[64,32]' -n wide
 ///   dewar exp run --dry -S train.lr=0.01
+///   dewar exp run --temp -C secrets.env -S train.lr=0.01
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpRunArgs {
@@ -53,6 +57,19 @@ pub struct ExpRunArgs {
     #[arg(short = 'S', long, value_name = "[FILE:]NAME=VALUE")]
     pub set_param: Vec<String>,
 
+    /// Run in a temporary copy of the workspace, which stays as it is
+    ///
+    /// The copy has what git tracks, with your changes, and what you `git add`ed; the data comes from the cache. You can
+    /// work on meanwhile, and run other experiments. `dewar exp apply` brings the result into the workspace.
+    #[arg(long)]
+    pub temp: bool,
+
+    /// Copy a file or folder that git ignores or does not know into the temporary copy (may be given more than once)
+    ///
+    /// Without `--temp` everything is there already, and this does nothing.
+    #[arg(short = 'C', long, value_name = "PATH")]
+    pub copy_paths: Vec<String>,
+
     /// Name the experiment; without it, two words are drawn
     #[arg(short, long)]
     pub name: Option<String>,
@@ -67,6 +84,7 @@ pub struct ExpRunArgs {
 pub struct StageSelectionArgs {
     /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
     /// outputs; without any, `dvc.yaml` of this folder
+    #[arg(allow_negative_numbers = true)]
     pub targets: Vec<String>,
 
     /// Take folders as targets: all stages whose file is in them
@@ -104,6 +122,33 @@ pub struct StageSelectionArgs {
     #[arg(long)]
     pub pull: bool,
 
+    /// Once a stage ran, run those that need it, even when nothing changed for them
+    #[arg(long)]
+    pub force_downstream: bool,
+
+    /// Ask before each stage that is to run
+    #[arg(short, long, conflicts_with_all = ["jobs", "dry"])]
+    pub interactive: bool,
+
+    /// When a stage fails, go on with those that do not need it; the command fails in the end
+    #[arg(short, long, conflicts_with = "ignore_errors")]
+    pub keep_going: bool,
+
+    /// When a stage fails, go on as if it had not
+    #[arg(long)]
+    pub ignore_errors: bool,
+
+    /// Take data that is neither here nor in the cache to be unchanged
+    #[arg(long)]
+    pub allow_missing: bool,
+
+    /// Run up to N stages at once [default: `jobs` of dewar.toml, else 1]
+    ///
+    /// Only stages that do not need each other run at once. Each line that they print then begins with the name of its
+    /// stage. What is left behind, `dvc.lock` included, is the same for every N.
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
     /// Print what would run and why, and change nothing
     #[arg(long)]
     pub dry: bool,
@@ -114,8 +159,8 @@ pub struct StageSelectionArgs {
 
     /// Explain as JSON: one document on stdout, at the end of a run; everything else goes to stderr
     ///
-    /// It is `{"stages": [STAGE, ...]}`, in the order in which they were looked at; `exp run` adds
-    /// `"experiment": {"name", "rev"}`. Stages and paths are as seen from this folder. A STAGE has:
+    /// It is `{"stages": [STAGE, ...]}`, each after those it needs; `exp run` adds `"experiment": {"name", "rev"}`.
+    /// Stages and paths are as seen from this folder. A STAGE has:
     ///
     ///   stage    its name, which can be typed as a target
     ///   state    "fresh" or "stale"

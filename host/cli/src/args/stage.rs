@@ -101,13 +101,16 @@ pub struct StageAddArgs {
 
 /// List stages and what they write
 ///
+/// Files that cannot be read are left out with a warning, unless they are asked for by name.
+///
 /// Examples:
 ///   dewar stage list
 ///   dewar stage list --all --name-only
+///   dewar stage list -R models --json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct StageListArgs {
-    /// Stages, `dvc.yaml` files or, with `-R`, folders; without any, `dvc.yaml` of this folder
+    /// Stages, `dvc.yaml` and `.dvc` files or, with `-R`, folders; without any, `dvc.yaml` of this folder
     pub targets: Vec<String>,
 
     /// Those of every `dvc.yaml` and `.dvc` file of the project
@@ -119,10 +122,62 @@ pub struct StageListArgs {
     pub recursive: bool,
 
     /// Print names alone
-    #[arg(long, visible_alias = "names-only")]
+    #[arg(long, visible_alias = "names-only", conflicts_with = "json")]
     pub name_only: bool,
 
-    /// Stop at the first file that cannot be read, where it would be left out with a warning
+    /// Print JSON: a list with the file, name, command, dependencies and outputs of each stage
+    #[arg(long)]
+    pub json: bool,
+
+    /// Stop at the first file that cannot be read
     #[arg(long)]
     pub fail: bool,
+}
+
+/// Leave stages as they are, whatever changes before them
+///
+/// Writes `frozen: true` to the stage in `dvc.yaml`, or to the `.dvc` file; the rest of the file stays as it is. A group
+/// (`foreach`, `matrix`) is frozen as a whole.
+///
+/// Examples:
+///   dewar freeze prepare
+///   dewar freeze sub/dvc.yaml:train data.csv.dvc
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct FreezeArgs {
+    /// Stages, groups of stages, and `.dvc` files
+    #[arg(required = true)]
+    pub targets: Vec<String>,
+}
+
+/// Bring frozen stages up to date again, as others are
+///
+/// Example: `dewar unfreeze prepare`
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct UnfreezeArgs {
+    /// Stages, groups of stages, and `.dvc` files
+    #[arg(required = true)]
+    pub targets: Vec<String>,
+}
+
+/// Take stages out of the project, or stop tracking data
+///
+/// Removes the stage from `dvc.yaml` with the comments that are about it, what `dvc.lock` remembers of it, and its lines in
+/// `.gitignore`; or the `.dvc` file. When one target cannot be removed, none is. The outputs stay, unless `--outs` is
+/// given; what the cache has of them stays there.
+///
+/// Examples:
+///   dewar remove train
+///   dewar remove data.csv.dvc --outs
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct RemoveArgs {
+    /// Stages, groups of stages, `dvc.yaml` and `.dvc` files
+    #[arg(required = true)]
+    pub targets: Vec<String>,
+
+    /// Remove their outputs, too
+    #[arg(long)]
+    pub outs: bool,
 }

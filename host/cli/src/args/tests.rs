@@ -23,6 +23,10 @@ fn the_definitions_are_consistent() {
     check::<data::CheckoutArgs>();
     check::<run::ReproArgs>();
     check::<stage::StageArgs>();
+    check::<stage::FreezeArgs>();
+    check::<stage::UnfreezeArgs>();
+    check::<stage::RemoveArgs>();
+    check::<dag::DagArgs>();
     check::<exp::ExpArgs>();
     check::<compare::ParamsArgs>();
     check::<compare::MetricsArgs>();
@@ -68,4 +72,11 @@ fn what_to_remove_must_be_said() {
     assert!(parse::<exp::ExpRemoveArgs>(&[]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["a", "-A"]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["--keep", "a"]).is_ok());
+}
+
+#[test]
+fn a_graph_has_one_form() {
+    assert!(parse::<dag::DagArgs>(&["--dot", "--md"]).is_err());
+    assert!(parse::<dag::DagArgs>(&["--outs", "--collapse-foreach-matrix"]).is_err());
+    assert!(parse::<dag::DagArgs>(&["--md", "--mermaid", "train"]).is_ok());
 }

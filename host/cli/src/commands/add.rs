@@ -14,7 +14,7 @@ use crate::args::data::AddArgs;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::problem::Problem;
-use crate::ui::{Ui, text};
+use crate::ui::Ui;
 
 /// Does what `add` was told.
 ///
@@ -111,8 +111,5 @@ fn tell_git(project: &Project<'_>, touched: &BTreeSet<RepoPath>, ui: &Ui) -> Res
         }
         return Ok(());
     }
-    let quoted =
-        |path: &RepoPath| text::visible(&text::shell_quoted(&path.relative_to(project.repo.from()))).into_owned();
-    let paths: Vec<String> = touched.iter().map(quoted).collect();
-    ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
+    project.suggest_git_add(ui, touched)
 }

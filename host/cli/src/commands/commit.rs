@@ -13,7 +13,6 @@ use crate::args::data::CommitArgs;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
-use crate::ui::question::{Answer, ask};
 
 /// Does what `commit` was told.
 ///
@@ -35,14 +34,14 @@ pub fn run(args: &CommitArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
                 continue;
             }
             let what = describe(stage, &changed, &project);
-            match ask(&format!("{what}. Record it as it is?")) {
-                Answer::Yes => {}
-                Answer::No => return Err(not_recorded(vec![what])),
-                Answer::Nobody => refused.push(what),
+            if !ui.can_ask() {
+                refused.push(what);
+            } else if !ui.ask(&format!("{what}. Are you sure you want to commit it?")) {
+                return Err(not_recorded(&[what]));
             }
         }
         if !refused.is_empty() {
-            return Err(not_recorded(refused));
+            return Err(not_recorded(&refused));
         }
     }
     let keep = if args.no_relink { Keep::Unlinked } else { Keep::Linked };
@@ -53,7 +52,7 @@ pub fn run(args: &CommitArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_recorded(changed: Vec<String>) -> Failure {
+fn not_recorded(changed: &[String]) -> Failure {
     let message = format!("nothing was recorded: {}", changed.join("; "));
     Failure::new(Kind::Repository, message).hint("`--force` records what is there, whatever changed")
 }

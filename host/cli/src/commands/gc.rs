@@ -41,16 +41,13 @@ pub fn run(args: &GcArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, F
     }
     if !args.force {
         let garbage = work.find(None)?;
-        let question = format!("This removes {}: all that is not used by {}. Go on?", describe(&garbage), kept(args));
-        match ask(&question) {
-            Answer::Yes => {}
-            Answer::No => return Err(Failure::new(Kind::Repository, "nothing was removed")),
-            Answer::Nobody => {
-                let message = format!("`gc` would remove {}, and there is no terminal to ask on", describe(&garbage));
-                return Err(
-                    Failure::new(Kind::Usage, message).hint("`--force` removes without asking; `--dry` lists it")
-                );
-            }
+        if !ui.can_ask() {
+            let message = format!("`gc` would remove {}, and there is no terminal to ask on", describe(&garbage));
+            return Err(Failure::new(Kind::Usage, message).hint("`--force` removes without asking; `--dry` lists it"));
+        }
+        let (what, kept) = (describe(&garbage), kept(args));
+        if !ui.ask(&format!("This removes {what}: all that is not used by {kept}. Are you sure you want to proceed?")) {
+            return Err(Failure::new(Kind::Repository, "nothing was removed"));
         }
     }
     // What was found before was for the question: only now does nobody else change it.

@@ -5,12 +5,15 @@ pub mod add;
 pub mod checkout;
 pub mod commit;
 pub mod compare;
+pub mod dag;
 pub mod demo;
 pub mod exp;
+pub mod freeze;
 pub mod gc;
 pub mod init;
 pub mod plan;
 pub mod project;
+pub mod remove;
 pub mod repro;
 pub mod revision;
 pub mod stage;
@@ -18,6 +21,8 @@ pub mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use dewar_core::pipeline::freeze::Frozen;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -41,6 +46,10 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Commit(args) => commit::run(args, session, ui),
         Command::Checkout(args) => checkout::run(args, session, ui),
         Command::Gc(args) => gc::run(args, session, ui),
+        Command::Freeze(args) => freeze::run(&args.targets, Frozen::Yes, session, ui),
+        Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),
+        Command::Remove(args) => remove::run(args, session, ui),
+        Command::Dag(args) => dag::run(args, session, ui),
         Command::Demo(args) => demo::run(args, session, ui),
     }
 }

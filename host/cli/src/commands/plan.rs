@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use dewar_core::plan::{Course, Force, Plan, Recall};
+use dewar_core::path::RepoPath;
+use dewar_core::plan::{Course, Force, Missing, Plan, Recall, Rules};
 use dewar_core::repro::Selection;
 use dewar_core::run_cache::RunCache;
+use dewar_core::schedule::MissingData;
 use dewar_core::workspace::Workspace;
 use serde_json::Map;
 
 use super::project::Project;
+use super::repro::force;
+use crate::args::run::StageSelectionArgs;
 use crate::failure::Failure;
 use crate::ui::Ui;
 use crate::ui::explain::{self, Detail, Form, Telling};
@@ -41,13 +45,20 @@ pub fn print(
     project: &Project<'_>,
     selection: &Selection,
     workspace: &Workspace<'_>,
-    force: Force,
+    (force, missing): (Force, MissingData),
     run_cache: Option<&RunCache>,
     printing: Printing,
     ui: &Arc<Ui>,
 ) -> Result<Changed, Failure> {
     let recall = Recall { observe: workspace, store: workspace.store(), run_cache, fetcher: None };
-    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, force, &recall)?;
+    let written = selection.pipeline.written();
+    let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
+    let missing = match missing {
+        MissingData::Counts => Missing::Counts,
+        MissingData::Allowed => Missing::Allowed(&remembered),
+    };
+    let rules = Rules { force, missing };
+    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, rules, &recall)?;
     project.save_index();
     let changed = if plan.steps.iter().all(|step| step.course == Course::Skip) { Changed::No } else { Changed::Yes };
     let from = project.repo.from();

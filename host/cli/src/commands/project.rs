@@ -1,39 +1,55 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use dewar_core::cache::{LinkKind, ObjectStore, Shared, WorkTree};
 use dewar_core::event::EventSink;
-use dewar_core::extension::{Extensions, PluginId};
+use dewar_core::extension::{Extensions, PluginId, Processes};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
-use dewar_core::pipeline::{FlagStyle, Pipeline, Templates};
-use dewar_core::plan::{ExplanationSink, Force};
-use dewar_core::process::{Group, NativeProcesses, StageOutput};
+use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::plan::ExplanationSink;
+use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::remote::{self, Fetcher};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
-use dewar_core::schedule::{self, RunError, RunReport};
-use dewar_core::stage_run::{Commit, Pull, StageRunner};
+use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
+use dewar_core::stage_run::{Answer, Commit, Pull, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::Ui;
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
+use crate::ui::{Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+
+/// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
+/// settings).
+const GIT_PLACES: [&str; 9] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
 
 /// What becomes of the results of stages.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +69,16 @@ impl Default for Results {
     }
 }
 
+/// How stages are run.
+pub struct StageRuns {
+    /// Which may run, and when.
+    pub options: RunOptions,
+    /// What becomes of what comes out.
+    pub results: Results,
+    /// Where the user is asked before each stage.
+    pub ask: Option<Arc<Ui>>,
+}
+
 /// The project that a command works on.
 pub struct Project<'a> {
     /// Where it is, its settings and its repository.
@@ -67,6 +93,8 @@ pub struct Project<'a> {
     store: ObjectStore,
     index: StatIndex,
     flags: FlagStyle,
+    /// What stages are told is the project's root: that of the user's workspace, also in an isolated one (DVC 3's rule).
+    told_root: PathBuf,
 }
 
 impl<'a> Project<'a> {
@@ -84,6 +112,7 @@ impl<'a> Project<'a> {
             params: ParamFiles::new(Arc::clone(&extensions) as Arc<dyn Extensions>, Some(remembered.join("params"))),
             store: store(&repo)?,
             flags: flags(&repo)?,
+            told_root: repo.root().to_owned(),
             index: StatIndex::open(remembered.join("stats"), move || clock.now()),
             session,
             ui: Arc::clone(ui),
@@ -104,6 +133,32 @@ impl<'a> Project<'a> {
         self.events = Arc::clone(&explainer) as Arc<dyn EventSink>;
         self.explanations = Some(Arc::clone(&explainer) as Arc<dyn ExplanationSink>);
         explainer
+    }
+
+    /// The same project in an isolated workspace, with the settings, plugins and cache of this one.
+    pub fn isolated(&self, repo: Repo) -> Self {
+        let clock = self.session.clock;
+        Self {
+            params: ParamFiles::new(
+                Arc::clone(&self.extensions) as Arc<dyn Extensions>,
+                Some(self.remembered("params")),
+            ),
+            store: self.store.for_disposable(),
+            flags: self.flags,
+            index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
+            told_root: self.told_root.clone(),
+            session: self.session,
+            ui: Arc::clone(&self.ui),
+            extensions: Arc::clone(&self.extensions),
+            events: Arc::clone(&self.events),
+            explanations: self.explanations.clone(),
+            repo,
+        }
+    }
+
+    /// Whether it is not in the user's workspace.
+    fn is_isolated(&self) -> bool {
+        self.told_root != self.repo.root()
     }
 
     /// Its workspace; new contents are named as `pipeline` names them, unless the settings say otherwise.
@@ -162,37 +217,65 @@ impl<'a> Project<'a> {
     pub fn run(
         &self,
         selection: &Selection,
-        force: Force,
-        results: Results,
+        how: &StageRuns,
         env: Vec<(String, String)>,
     ) -> Result<RunReport, Failure> {
         let workspace = self.workspace(&selection.pipeline)?;
         let cancellation = self.session.cancellation()?;
-        let group = if std::io::stdin().is_terminal() { Group::Shared } else { Group::Own };
-        let processes = NativeProcesses {
-            workspace: self.repo.root().to_owned(),
-            output: StageOutput::Inherited,
-            cancellation: cancellation.clone(),
-            group,
-        };
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
+        let Selection { pipeline, graph, order } = selection;
         let runner = StageRunner {
             workspace: &workspace,
             executor: self.extensions.executor(EXECUTOR)?,
-            processes: Arc::new(processes),
+            processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
-            run_cache: self.run_cache(results),
-            pull: if results.pull { Some(self.pull(&selection.pipeline)?) } else { None },
+            run_cache: self.run_cache(how.results),
+            pull: if how.results.pull { Some(self.pull(pipeline)?) } else { None },
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
             from: self.repo.from().clone(),
-            commit: results.commit,
+            commit: how.results.commit,
+            confirm: how.ask.as_ref().map(|ui| {
+                let ask = |stage: &StageAddress| {
+                    let name = stage.display_from(self.repo.from());
+                    let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
+                    if ui.ask(&question) { Answer::Yes } else { Answer::No }
+                };
+                Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
+            }),
         };
-        let result = schedule::run(&selection.pipeline, &selection.order, force, &runner);
+        let result = schedule::run(pipeline, graph.as_ref(), order, how.options, &runner);
         self.save_index();
-        result.map_err(|error| self.show_place(error, &selection.pipeline))
+        result.map_err(|error| self.show_places(error, pipeline))
+    }
+
+    /// Where the processes of stages come from. Stages that may run side by side cannot share a terminal.
+    fn processes(
+        &self,
+        company: Company,
+        cancellation: &Cancellation,
+    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + '_> {
+        let is_alone = company == Company::Alone;
+        let native = NativeProcesses {
+            workspace: self.repo.root().to_owned(),
+            output: StageOutput::Inherited,
+            cancellation: cancellation.clone(),
+            group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
+        };
+        Box::new(move |stage| {
+            let lines = || {
+                let name = stage.address.display_from(self.repo.from());
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(&self.events) })
+            };
+            let output = match (company, self.ui.stdout()) {
+                (Company::SideBySide, _) => lines(),
+                (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
+                (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
+            };
+            Arc::new(NativeProcesses { output, ..native.clone() })
+        })
     }
 
     /// What fetches from the default remote.
@@ -201,39 +284,65 @@ impl<'a> Project<'a> {
         Ok(Pull::new(Fetcher::new(remote, &self.store, Arc::clone(&self.events)), pipeline))
     }
 
-    /// A failure of a run, with the place in the pipeline that it is about.
-    fn show_place(&self, error: RunError, pipeline: &Pipeline) -> Failure {
-        let stage = if let RunError::Stage(error) = &error { error.stage() } else { None };
-        let stage = stage.and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
-        let place = stage.and_then(|stage| repro::place(stage, &files(self)).ok());
-        let failure = Failure::from(error);
-        match place {
-            Some((source, span)) => failure.at(Place::span(source.file.to_string(), &source.text, span)),
+    /// A failure of a run, with the places in the pipeline that it is about.
+    fn show_places(&self, error: RunError, pipeline: &Pipeline) -> Failure {
+        let RunError::Stages(errors) = error else { return error.into() };
+        let places: Vec<Option<Place>> = errors
+            .iter()
+            .map(|error| {
+                let stage = pipeline.stage(pipeline.find(error.stage()?)?);
+                let (source, span) = repro::place(stage, &files(self)).ok()?;
+                Some(Place::span(source.file.to_string(), &source.text, span))
+            })
+            .collect();
+        let failures = errors.into_iter().map(Failure::from).zip(places).map(|(failure, place)| match place {
+            Some(place) => failure.at(place),
             None => failure,
+        });
+        Failure::together(failures).unwrap_or_else(|| RunError::Stages(Vec::new()).into())
+    }
+
+    /// Says what the user would tell git of `touched` files; nothing where there is no git.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn suggest_git_add<'p>(&self, ui: &Ui, touched: impl IntoIterator<Item = &'p RepoPath>) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&text::shell_quoted(&path.relative_to(self.repo.from()))).into_owned();
+        let paths: Vec<String> = touched.into_iter().map(shown).collect();
+        if self.repo.git.is_none() || paths.is_empty() {
+            return Ok(());
         }
+        ui.tell(&format!("To track the changes with git, run:\n\n\tgit add {}", paths.join(" ")))
     }
 
     /// Remembers what was hashed. A command is not at fault when that fails: the next one hashes again.
     pub fn save_index(&self) {
         if let Err(error) = self.index.save() {
-            self.events.event(dewar_core::event::Event::Warning { message: error.to_string() });
+            self.warn(error.to_string());
         }
+    }
+
+    /// Tells the user something that stops nothing.
+    pub fn warn(&self, message: String) {
+        self.events.event(dewar_core::event::Event::Warning { message });
     }
 
     /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
         let mut inherited = Vec::with_capacity(self.session.env.len());
-        for (name, value) in &self.session.env {
+        // Those would lead git in the isolated workspace back to the user's.
+        let is_seen = |name: &OsString| !self.is_isolated() || !GIT_PLACES.iter().any(|place| name == place);
+        for (name, value) in self.session.env.iter().filter(|(name, _)| is_seen(name)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
                 _ => {
                     let message =
                         format!("the environment variable `{}` is not UTF-8; stages do not see it", name.display());
-                    self.events.event(dewar_core::event::Event::Warning { message });
+                    self.warn(message);
                 }
             }
         }
-        let root = ("DVC_ROOT".to_owned(), self.repo.root().display().to_string());
+        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
         inherited.into_iter().chain([root]).chain(more).collect()
     }
 
@@ -257,7 +366,7 @@ impl<'a> Project<'a> {
 
 /// The text of the project's files.
 pub fn files(project: &Project<'_>) -> WorkFiles {
-    WorkFiles::new(project.repo.root().to_owned())
+    WorkFiles::new(project.repo.root().to_owned()).remembered_in(project.remembered("pipeline"))
 }
 
 fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {
@@ -270,7 +379,7 @@ fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Resu
         for text in &settings.grants {
             let capability = Capability::from_name(text).ok_or_else(|| {
                 let message = format!("`dewar.toml` grants `{text}` to the plugin `{name}`, which is no capability");
-                Failure::new(crate::failure::Kind::Pipeline, message).hint("there is `process`")
+                Failure::new(Kind::Pipeline, message).hint("there is `process`")
             })?;
             grants.push(Grant { plugin: plugin.clone(), capability });
         }
@@ -299,8 +408,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
             "copy" => LinkKind::Copy,
             other => {
                 let message = format!("`cache.type` in `.dvc/config` names `{other}`, which is no kind of link");
-                return Err(Failure::new(crate::failure::Kind::Pipeline, message)
-                    .hint("it may name reflink, hardlink, symlink, copy"));
+                return Err(Failure::new(Kind::Pipeline, message).hint("it may name reflink, hardlink, symlink, copy"));
             }
         });
     }
@@ -312,7 +420,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
 fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
     let refuse = |option: &str, value: &str, known: &str| {
         let message = format!("`parsing.{option}` in `.dvc/config` is `{value}`, which is no way to write flags");
-        Failure::new(crate::failure::Kind::Pipeline, message).hint(format!("it may be {known}"))
+        Failure::new(Kind::Pipeline, message).hint(format!("it may be {known}"))
     };
     let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
         None | Some("store_true") => BooleanFlags::StoreTrue,

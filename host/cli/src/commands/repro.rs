@@ -1,19 +1,21 @@
 //! `repro`: brings stages up to date.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
 use dewar_core::plan::Force;
 use dewar_core::repro::{self, Reach, SelectError, Selection};
+use dewar_core::schedule::{Downstream, MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
 
 use serde_json::Map;
 
 use super::plan::{self, Printing};
-use super::project::{Project, Results, files};
+use super::project::{Project, Results, StageRuns, files};
 use crate::args::run::{ReproArgs, StageSelectionArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::ui::explain::{Detail, Form, Telling};
@@ -25,22 +27,22 @@ use crate::ui::explain::{Detail, Form, Telling};
 pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
-    let force = force(stages);
     let commit = if args.no_commit { Commit::No } else { Commit::Yes };
     let results = Results { commit, remembered: !args.no_run_cache, pull: stages.pull };
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
         let run_cache = project.run_cache(results);
-        plan::print(&project, &selection, &workspace, force, run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let how = how(stages, results, &project, ui)?;
     let _held = project.repo.take_workspace("repro")?;
     let selection = select(&project, stages)?;
     let explainer = explained(stages).map(|form| project.explain(form));
-    let report = project.run(&selection, force, results, Vec::new());
+    let report = project.run(&selection, &how, Vec::new());
     if let Some(explainer) = explainer {
-        explainer.finish(Map::new())?;
+        explainer.finish(&selection, Map::new())?;
     }
     let report = report?;
     if report.changed.is_empty() {
@@ -66,6 +68,44 @@ pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> 
 /// Whether fresh stages run.
 pub fn force(stages: &StageSelectionArgs) -> Force {
     if stages.force { Force::Yes } else { Force::No }
+}
+
+/// By what stages are judged, beside their files.
+pub fn rules(stages: &StageSelectionArgs) -> (Force, MissingData) {
+    (force(stages), if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts })
+}
+
+/// How the stages are run.
+///
+/// # Errors
+/// When the user is to be asked and cannot be.
+pub fn how(
+    stages: &StageSelectionArgs,
+    results: Results,
+    project: &Project<'_>,
+    ui: &Arc<Ui>,
+) -> Result<StageRuns, Failure> {
+    if stages.interactive && !ui.can_ask() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--interactive` asks before each stage, and there is no terminal to ask on",
+        )
+        .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
+    }
+    let (force, missing) = rules(stages);
+    let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
+    let options = RunOptions {
+        jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+        force,
+        downstream: if stages.force_downstream { Downstream::Forced } else { Downstream::WhenStale },
+        on_failure: match (stages.keep_going, stages.ignore_errors) {
+            (_, true) => OnFailure::Ignore,
+            (true, false) => OnFailure::KeepGoing,
+            (false, false) => OnFailure::Stop,
+        },
+        missing,
+    };
+    Ok(StageRuns { options, results, ask: stages.interactive.then(|| Arc::clone(ui)) })
 }
 
 /// How a plan is printed.

@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::observe::Observe;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::{Folders, Targets, Typed};
-use dewar_core::pipeline::{Place, Stage};
-use dewar_core::plan::{FileChange, Force, Reason, assess, place};
+use dewar_core::pipeline::{LockEntry, Place, Stage};
+use dewar_core::plan::{FileChange, Force, Reason, Rules, assess, place};
 use dewar_core::repro::{self, Reach, Selection};
+use dewar_core::schedule::MissingData;
 use dewar_core::workspace::Workspace;
 use serde_json::{Map, Value, json};
 
@@ -31,9 +33,10 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let workspace = project.workspace(&selection.pipeline)?;
     if args.explain {
         let form = if args.json { Form::Json } else { Form::Text };
+        const USUAL: (Force, MissingData) = (Force::No, MissingData::Counts);
         let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
         let run_cache = project.run_cache(Results::default());
-        let changed = plan::print(&project, &selection, &workspace, Force::No, run_cache.as_ref(), printing, ui)?;
+        let changed = plan::print(&project, &selection, &workspace, USUAL, run_cache.as_ref(), printing, ui)?;
         return Ok(exit_code(changed, args, ui));
     }
     let changed = changed(&project, &selection, &workspace, ui)?;
@@ -69,8 +72,9 @@ fn changed(
                 "the stage `{name}` is frozen: what changed of its dependencies is not shown"
             )));
         }
-        let reasons = assess(stage, selection.pipeline.locked(stage), Force::No, workspace)?;
-        let changes = changes(stage, &reasons, from);
+        let locked = selection.pipeline.locked(stage);
+        let reasons = assess(stage, locked, Rules::USUAL, workspace)?;
+        let changes = Shown { stage, locked, observe: workspace, from }.changes(&reasons)?;
         if !changes.is_empty() {
             changed.insert(name, Value::Array(changes));
         }
@@ -86,57 +90,89 @@ fn targets<'a>(project: &'a Project<'_>, args: &'a StatusArgs) -> Targets<'a> {
     Targets::Typed(Typed { folders, ..project.typed(&args.targets) })
 }
 
-/// The reasons in the shape that DVC prints: `[{"changed deps": {...}}, {"changed outs": {...}}, "changed command"]`.
-fn changes(stage: &Stage, reasons: &[Reason], from: &RepoPath) -> Vec<Value> {
-    let word = |change: FileChange| match change {
-        FileChange::Deleted => "deleted",
-        FileChange::Modified | FileChange::New => "modified",
-    };
-    let (mut deps, mut outs, mut rest) = (Map::new(), Map::new(), Vec::new());
-    for reason in reasons {
-        let shown = |path: &str| match place(stage, reason) {
-            Some(Place::Inside(path)) => path.relative_to(from),
-            Some(Place::Outside(_) | Place::Elsewhere(_)) | None => path.to_owned(),
-        };
-        match reason {
-            Reason::DependencyChanged { path, change } => {
-                deps.insert(shown(path), json!(word(*change)));
-            }
-            Reason::ParamChanged { file, key, .. } if key.is_empty() => {
-                deps.insert(shown(file), json!("deleted"));
-            }
-            Reason::ParamChanged { file, key, old, new } => {
-                let word = match (old, new) {
-                    (_, None) => "deleted",
-                    (None, Some(_)) => "new",
-                    (Some(_), Some(_)) => "modified",
-                };
-                if let Value::Object(keys) = deps.entry(shown(file)).or_insert_with(|| json!({})) {
-                    keys.insert(key.clone(), json!(word));
-                }
-            }
-            Reason::OutputChanged { path, change } => {
-                outs.insert(shown(path), json!(word(*change)));
-            }
-            Reason::OutputNotCached { path } => {
-                outs.insert(shown(path), json!("not in cache"));
-            }
-            Reason::CommandChanged { .. } => rest.push(json!("changed command")),
-            Reason::AlwaysChanged => rest.push(json!("always changed")),
-            // A stage that never ran shows by all it has; the others are no changes.
-            Reason::NeverRun | Reason::Forced | Reason::UpstreamStale { .. } => {}
-        }
-    }
-    let mut changes = Vec::new();
-    if !deps.is_empty() {
-        changes.push(json!({ "changed deps": deps }));
-    }
-    if !outs.is_empty() {
-        changes.push(json!({ "changed outs": outs }));
-    }
-    changes.extend(rest);
-    changes
+/// A stage as DVC's `status` shows it.
+struct Shown<'a> {
+    stage: &'a Stage,
+    locked: Option<&'a LockEntry>,
+    observe: &'a dyn Observe,
+    /// The user's folder, which paths are relative to.
+    from: &'a RepoPath,
 }
+
+impl Shown<'_> {
+    /// The reasons in the shape that DVC prints: `[{"changed deps": {...}}, {"changed outs": {...}}, "changed command"]`.
+    fn changes(&self, reasons: &[Reason]) -> Result<Vec<Value>, Failure> {
+        let word = |change: FileChange| match change {
+            FileChange::Deleted => "deleted",
+            FileChange::Modified | FileChange::New => "modified",
+        };
+        let (mut deps, mut outs, mut rest) = (Map::new(), Map::new(), Vec::new());
+        for reason in reasons {
+            let shown = |path: &str| match place(self.stage, reason) {
+                Some(Place::Inside(path)) => path.relative_to(self.from),
+                Some(Place::Outside(_) | Place::Elsewhere(_)) | None => path.to_owned(),
+            };
+            match reason {
+                Reason::DependencyChanged { path, change } => {
+                    deps.insert(shown(path), json!(word(*change)));
+                }
+                Reason::ParamChanged { file, key, old, new } => {
+                    if let Some(word) = self.whole_file(file)? {
+                        deps.insert(shown(file), json!(word));
+                        continue;
+                    }
+                    let word = match (old, new) {
+                        (_, None) => "deleted",
+                        (None, Some(_)) => "new",
+                        (Some(_), Some(_)) => "modified",
+                    };
+                    if let Value::Object(keys) = deps.entry(shown(file)).or_insert_with(|| json!({})) {
+                        keys.insert(key.clone(), json!(word));
+                    }
+                }
+                // DVC says that an output cannot be had again before it says how it changed.
+                Reason::OutputChanged { path, change } => {
+                    outs.insert(shown(path), json!(if self.is_lost(path) { NOT_IN_CACHE } else { word(*change) }));
+                }
+                Reason::OutputNotCached { path } => {
+                    outs.insert(shown(path), json!(NOT_IN_CACHE));
+                }
+                Reason::CommandChanged { .. } => rest.push(json!("changed command")),
+                Reason::AlwaysChanged => rest.push(json!("always changed")),
+                // A stage that never ran shows by all it has; the others are no changes.
+                Reason::NeverRun | Reason::Forced | Reason::UpstreamStale { .. } => {}
+            }
+        }
+        let mut changes = Vec::new();
+        if !deps.is_empty() {
+            changes.push(json!({ "changed deps": deps }));
+        }
+        if !outs.is_empty() {
+            changes.push(json!({ "changed outs": outs }));
+        }
+        changes.extend(rest);
+        Ok(changes)
+    }
+
+    /// What is said of a parameter file as a whole: that it is not there, or that nothing is remembered of it.
+    fn whole_file(&self, path: &str) -> Result<Option<&'static str>, Failure> {
+        let Some(param) = self.stage.params.iter().find(|param| param.path == path) else { return Ok(None) };
+        if self.observe.params(&param.file)?.is_none() {
+            return Ok(Some("deleted"));
+        }
+        let is_known = self.locked.and_then(|locked| locked.params.get(path)).is_some_and(|known| !known.is_empty());
+        Ok((!is_known).then_some("new"))
+    }
+
+    /// Whether the cache lacks what the lock remembers of an output.
+    fn is_lost(&self, path: &str) -> bool {
+        let is_cached = self.stage.outs.iter().any(|out| out.lock_path == path && out.cached);
+        let known = self.locked.and_then(|locked| locked.out(path)).and_then(|known| known.id.as_ref());
+        is_cached && known.is_some_and(|id| !self.observe.is_cached(id))
+    }
+}
+
+const NOT_IN_CACHE: &str = "not in cache";
 
 /// DVC's layout: the stage, and under it what changed, indented by tabs.
 fn render(changed: &Map<String, Value>, selection: &Selection) -> String {

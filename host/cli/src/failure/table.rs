@@ -7,6 +7,8 @@ use dewar_core::cache::CacheError;
 use dewar_core::cache::hold::HoldError;
 use dewar_core::config::ConfigError;
 use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::copies::CopyError;
+use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
@@ -25,6 +27,7 @@ use dewar_core::path::PathError;
 use dewar_core::pipeline::PipelineError;
 use dewar_core::pipeline::target::TargetError;
 use dewar_core::remote::RemoteError;
+use dewar_core::removal::RemovalError;
 use dewar_core::repo::{NoGit, RepoError};
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -221,6 +224,14 @@ impl From<PipelineError> for Failure {
             PipelineError::Params(error) => error.into(),
             PipelineError::Unreadable { .. } => error.into_failure(Kind::Repository),
             PipelineError::StageExists { .. } => error.into_failure(Kind::Usage).hint("`--force` replaces it"),
+            PipelineError::PartOfGroup { ref group, .. } => {
+                let hint = format!("name the group: what is done to `{group}` is done to all its stages");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            PipelineError::GivenTwice(_) => error.into_failure(Kind::Usage).hint("name it once"),
+            PipelineError::Ignored(_) => {
+                error.into_failure(Kind::Repository).hint("`git check-ignore -v FILE` names the line that ignores it")
+            }
             PipelineError::NoFolder(_) => error.into_failure(Kind::Pipeline).hint("make it first"),
             PipelineError::BadStageName(_) => error.into_failure(Kind::Usage),
         }
@@ -317,7 +328,7 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
-            StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
+            StageError::Cancelled { .. } | StageError::Declined { .. } => error.into_failure(Kind::Interrupted),
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("put it back, or get it from where the project keeps its data"),
@@ -338,7 +349,10 @@ impl From<StageError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Stage(error) => error.into(),
+            RunError::Stages(errors) => {
+                let none = || Self::new(Kind::Internal, "a run failed without a cause");
+                Self::together(errors.into_iter().map(Self::from)).unwrap_or_else(none)
+            }
             RunError::Lock(error) => error.into(),
             RunError::Pipeline(error) => error.into(),
         }
@@ -394,6 +408,35 @@ impl From<ExperimentError> for Failure {
             ExperimentError::Run(error) => error.into(),
             ExperimentError::Record(error) => error.into(),
             ExperimentError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Path(error) => error.into_failure(Kind::Usage),
+            CopyError::File(error) => error.into(),
+            CopyError::Missing(_) => error
+                .into_failure(Kind::Usage)
+                .hint("paths behind `--copy-paths` are relative to the folder you are in"),
+            CopyError::Outside(_) | CopyError::Own(_) => error.into_failure(Kind::Usage),
+        }
+    }
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        match error {
+            IsolationError::File(error) => error.into(),
+            IsolationError::Git(error) => error.into(),
+            IsolationError::Config(error) => error.into(),
+            IsolationError::Path(error) => error.into(),
+            IsolationError::Copy(error) => error.into(),
+            IsolationError::Track(error) => error.into(),
+            IsolationError::Observe(error) => error.into(),
+            IsolationError::Cache(error) => error.into(),
+            IsolationError::Cancelled => error.into_failure(Kind::Interrupted),
         }
     }
 }
@@ -504,6 +547,16 @@ impl From<GcError> for Failure {
             GcError::Unreadable { .. } => error.into_failure(Kind::Pipeline).hint(
                 "nothing was removed; `--skip-failed` passes by what cannot be read, and removes what only that uses",
             ),
+        }
+    }
+}
+
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Pipeline(error) => error.into(),
+            RemovalError::Cache(error) => error.into(),
+            RemovalError::File(error) => error.into(),
         }
     }
 }

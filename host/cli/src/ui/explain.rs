@@ -3,15 +3,16 @@
 mod command;
 mod json;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dewar_core::event::{Event, EventSink};
 use dewar_core::params::ParamValue;
 use dewar_core::path::RepoPath;
-use dewar_core::pipeline::{Command, Place};
+use dewar_core::pipeline::{Command, Place, StageAddress};
 use dewar_core::plan::{Cause, Compared, Course, Explanation, ExplanationSink, FileChange, FileChanges, Reason};
-use serde_json::Value;
+use dewar_core::repro::Selection;
+use serde_json::{Map, Value};
 
 use super::number::{self, Digits};
 use super::text::{counted, visible};
@@ -163,15 +164,15 @@ fn files(changes: &FileChanges) -> Vec<String> {
 /// Why a stage does not run.
 fn unchanged(explanation: &Explanation) -> String {
     let Compared { deps, params, outs } = explanation.compared;
-    let command = explanation.command.as_ref().map(|_| "its command".to_owned());
-    let counted =
-        [(deps, "dependenc"), (params, "parameter"), (outs, "output")].into_iter().filter(|(count, _)| *count > 0);
-    let counted = counted.map(|(count, noun)| match (noun, count) {
-        ("dependenc", 1) => "1 dependency".to_owned(),
-        ("dependenc", count) => format!("{count} dependencies"),
-        (noun, count) => counted(count, noun),
-    });
-    let parts: Vec<String> = command.into_iter().chain(counted).collect();
+    let mut parts = Vec::new();
+    if explanation.command.is_some() {
+        parts.push("its command".to_owned());
+    }
+    if deps > 0 {
+        parts.push(if deps == 1 { "1 dependency".to_owned() } else { format!("{deps} dependencies") });
+    }
+    parts.extend((params > 0).then(|| counted(params, "parameter")));
+    parts.extend((outs > 0).then(|| counted(outs, "output")));
     format!("nothing changed: {}", parts.join(", "))
 }
 
@@ -189,7 +190,7 @@ pub struct Explainer {
 struct Told {
     /// What was decided and has no event yet, by the name of the stage in events.
     waiting: BTreeMap<String, Explanation>,
-    /// What is known to have been done, in order.
+    /// What is known to have been done.
     done: Vec<(Explanation, Option<Course>)>,
 }
 
@@ -200,18 +201,22 @@ impl Explainer {
         Self { ui, events, from, form, told: Mutex::default() }
     }
 
-    /// Prints the document, with `more` beside the stages, when that is the form.
+    /// Prints the document, when that is the form: the stages in the order of `selection`, whichever came first, with `more`
+    /// beside them.
     ///
     /// # Errors
     /// When stdout does not take it.
-    pub fn finish(&self, more: serde_json::Map<String, Value>) -> Result<(), Failure> {
+    pub fn finish(&self, selection: &Selection, more: Map<String, Value>) -> Result<(), Failure> {
         if self.form == Form::Text {
             return Ok(());
         }
-        let mut told = self.told();
-        let undone = std::mem::take(&mut told.waiting).into_values().map(|explanation| (explanation, None));
-        told.done.extend(undone);
-        self.ui.print(&document(&told.done, &self.from, more))
+        let told = std::mem::take(&mut *self.told());
+        let undone = told.waiting.into_values().map(|explanation| (explanation, None));
+        let mut steps: Vec<_> = told.done.into_iter().chain(undone).collect();
+        let order = selection.order.iter().map(|id| &selection.pipeline.stage(*id).address);
+        let order: HashMap<&StageAddress, usize> = order.zip(0..).collect();
+        steps.sort_by_key(|(explanation, _)| order.get(&explanation.stage).copied());
+        self.ui.print(&document(&steps, &self.from, more))
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {

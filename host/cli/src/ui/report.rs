@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dewar_core::event::{Event, EventSink, LogLevel, Unit};
 use dewar_core::path::RepoPath;
+use unicode_width::UnicodeWidthStr;
 
 use super::problem::{Place, Problem};
 use super::text::visible;
@@ -16,6 +17,10 @@ const WORTH_SHOWING: Duration = Duration::from_secs(1);
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often a file gets a line.
 const REPEAT: Duration = Duration::from_secs(10);
+/// How often a file is told which stages run: a training may take days.
+const REPEAT_RUNNING: Duration = Duration::from_mins(1);
+/// Names of stages longer than this are not waited for by the others.
+const WIDEST_NAME: usize = 24;
 
 /// Prints events as they come.
 pub struct Reporter {
@@ -30,6 +35,10 @@ struct State {
     /// Whether a stage ran since the last blank line.
     after_run: bool,
     progress: Option<Progress>,
+    /// How wide the names of stages are when several run at once; none when one does.
+    side_by_side: Option<usize>,
+    /// When a file was last told what runs.
+    told_running: Option<Instant>,
 }
 
 struct Progress {
@@ -55,10 +64,37 @@ impl Reporter {
     }
 
     fn stage(&self, state: &mut State, line: &str) {
-        if std::mem::take(&mut state.after_run) {
+        self.gap(state);
+        self.tell(line);
+    }
+
+    /// A blank line after the output of a stage.
+    fn gap(&self, state: &mut State) {
+        if std::mem::take(&mut state.after_run) && state.side_by_side.is_none() {
             self.tell("");
         }
-        self.tell(line);
+    }
+
+    /// What stands before each line of a stage that runs beside others.
+    fn prefix(state: &State, stage: &str) -> String {
+        let (name, dim, stage) = (style::NAME, style::DIM, visible(stage));
+        let padding = state.side_by_side.unwrap_or_default().saturating_sub(stage.width());
+        format!("{name}{stage}{name:#}{:padding$} {dim}|{dim:#} ", "")
+    }
+
+    fn running(&self, state: &mut State, line: &str) {
+        let now = Instant::now();
+        match self.ui.audience() {
+            _ if self.ui.verbosity() == Verbosity::Quiet => {}
+            Audience::Terminal => self.ui.progress(Some(line)),
+            Audience::File => {
+                let last = *state.told_running.get_or_insert(now);
+                if now.duration_since(last) >= REPEAT_RUNNING {
+                    state.told_running = Some(now);
+                    self.ui.note(line);
+                }
+            }
+        }
     }
 
     fn progress(&self, state: &mut State, what: &str, done: u64, total: Option<u64>, unit: Unit) {
@@ -94,16 +130,34 @@ impl EventSink for Reporter {
         let (name, dim) = (style::NAME, style::DIM);
         match event {
             Event::StageFresh { stage } => {
-                self.stage(&mut state, &format!("Stage '{name}{}{name:#}' didn't change, skipping", visible(&stage)));
+                self.gap(&mut state);
+                self.ui.tell_soon(&format!("Stage '{name}{}{name:#}' didn't change, skipping", visible(&stage)));
             }
             Event::StageStarted { stage } => {
                 self.stage(&mut state, &format!("Running stage '{name}{}{name:#}':", visible(&stage)));
                 state.after_run = true;
             }
-            Event::CommandStarted { command, .. } => {
+            Event::CommandStarted { stage, command } => {
+                let prefix = if state.side_by_side.is_some() { Self::prefix(&state, &stage) } else { String::new() };
                 for line in visible(&command).lines() {
-                    self.tell(&format!("{dim}>{dim:#} {line}"));
+                    self.tell(&format!("{prefix}{dim}>{dim:#} {line}"));
                 }
+            }
+            Event::SideBySide { stages } => {
+                let widths = stages.iter().map(|stage| visible(stage).width());
+                state.side_by_side = Some(widths.max().unwrap_or_default().min(WIDEST_NAME));
+            }
+            Event::StageOutput { stage, stream, line } => {
+                let _nobody_reads = self.ui.pass_on(&Self::prefix(&state, &stage), stream, &line);
+            }
+            Event::Running { done, of, running, longest, since } => {
+                let longest = format!("`{}` for {}", visible(&longest), duration(since.elapsed()));
+                let others = if running > 1 { format!("{running} run, longest {longest}") } else { longest };
+                self.running(&mut state, &format!("{done} of {of} stages done; {others}"));
+            }
+            Event::Stopping { stages } => {
+                let names = stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ");
+                self.ui.note(&format!("Starting nothing more; waiting for {names} to end"));
             }
             Event::StageRestored { stage } => {
                 let stage = visible(&stage);
@@ -156,6 +210,16 @@ impl EventSink for Reporter {
     }
 }
 
+/// `7 s`, `1 min 05 s`, `3 h 20 min`.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
 /// `3 of 10 files`, `1.5 GiB`.
 fn amount(done: u64, total: Option<u64>, unit: Unit) -> String {
     match (unit, total) {
@@ -183,6 +247,14 @@ fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_read_at_a_glance() {
+        assert_eq!(
+            [7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))),
+            ["7 s", "1 min 05 s", "3 h 20 min"]
+        );
+    }
 
     #[test]
     fn amounts_are_read_at_a_glance() {

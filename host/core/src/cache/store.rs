@@ -2,10 +2,13 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 use tempfile::NamedTempFile;
 
 use super::{CacheError, Tree, read, writing};
@@ -34,6 +37,8 @@ pub enum LinkKind {
 impl LinkKind {
     /// What is tried in turn when nothing is configured.
     pub const DEFAULT: [Self; 2] = [Self::Reflink, Self::Copy];
+    /// What is tried in turn where nobody works but stages, whose outputs are removed or made private before they write.
+    const DISPOSABLE: [Self; 3] = [Self::Reflink, Self::Hardlink, Self::Copy];
 
     /// Whether the file in the workspace is its owner's to write to.
     #[must_use]
@@ -56,6 +61,8 @@ pub enum Shared {
 #[derive(Debug)]
 pub struct ObjectStore {
     folder: PathBuf,
+    /// The folder, when it was there and something was looked for.
+    opened: OnceLock<OwnedFd>,
     shared: Shared,
     links: Vec<LinkKind>,
 }
@@ -66,7 +73,7 @@ impl ObjectStore {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, shared: Shared, links: &[LinkKind]) -> Self {
         let links = if links.is_empty() { &LinkKind::DEFAULT } else { links };
-        Self { folder: folder.into(), shared, links: links.to_vec() }
+        Self { folder: folder.into(), opened: OnceLock::new(), shared, links: links.to_vec() }
     }
 
     /// Where it is.
@@ -78,7 +85,15 @@ impl ObjectStore {
     /// The same store, which leaves what it takes in alone: for contents that git keeps.
     #[must_use]
     pub fn copying(&self) -> Self {
-        Self { folder: self.folder.clone(), shared: self.shared, links: LinkKind::DEFAULT.to_vec() }
+        Self::new(&self.folder, self.shared, &LinkKind::DEFAULT)
+    }
+
+    /// The same store for a workspace that is thrown away: with nothing configured, contents that cannot share blocks are
+    /// linked instead of copied, if their being read-only holds. It does not hold for the superuser.
+    #[must_use]
+    pub fn for_disposable(&self) -> Self {
+        let plain = self.links == LinkKind::DEFAULT && !rustix::process::geteuid().is_root();
+        Self::new(&self.folder, self.shared, if plain { &LinkKind::DISPOSABLE } else { &self.links })
     }
 
     pub(super) fn links(&self) -> &[LinkKind] {
@@ -94,7 +109,17 @@ impl ObjectStore {
     /// Whether the object is there; of a directory, its listing.
     #[must_use]
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.path(id).is_file()
+        // From the folder itself: the path to it need not be walked again for each of thousands.
+        let opened = self.opened.get().or_else(|| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(&self.folder, flags, Mode::empty()).ok()?;
+            Some(self.opened.get_or_init(|| folder))
+        });
+        let is_file = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+        match opened {
+            Some(folder) => statat(folder, key(id), AtFlags::empty()).is_ok_and(is_file),
+            None => self.path(id).is_file(),
+        }
     }
 
     /// How many bytes the object has; none when it is not there.

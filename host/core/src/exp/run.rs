@@ -1,4 +1,4 @@
-//! `exp run` in the workspace: overrides, the run, the record (walk, steps 3 to 9).
+//! `exp run`, in the user's workspace or in an isolated one: overrides, the run, the record (walk, steps 3 to 9).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub fn overridden(
 ) -> Result<Overlay, ExperimentError> {
     let mut by_file: BTreeMap<RepoPath, Vec<&Override>> = BTreeMap::new();
     for one in overrides {
-        by_file.entry(from.join(one.file.as_deref().unwrap_or(DEFAULT_PARAMS))?).or_default().push(one);
+        by_file.entry(file_of(from, one)?).or_default().push(one);
     }
     let mut overlay = Overlay::new();
     for (file, overrides) in by_file {
@@ -71,17 +71,30 @@ pub fn overridden(
     Ok(overlay)
 }
 
-/// Writes what [`overridden`] gave, where it differs from what is there.
+fn file_of(from: &RepoPath, one: &Override) -> Result<RepoPath, PathError> {
+    from.join(one.file.as_deref().unwrap_or(DEFAULT_PARAMS))
+}
+
+/// The parameter files that the overrides are for, each named as typed in the folder `from`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// When one is outside of the project.
+pub fn files_overridden(from: &RepoPath, overrides: &[Override]) -> Result<Vec<RepoPath>, ExperimentError> {
+    overrides.iter().map(|one| Ok(file_of(from, one)?)).collect()
+}
+
+/// Writes what [`overridden`] gave, where it differs from what is there: all of it or nothing.
+///
+/// # Errors
+/// When a file cannot be written; then every file is as it was.
 pub fn write_overrides(files: &dyn ProjectFiles, overlay: &Overlay) -> Result<(), ExperimentError> {
+    let mut changed = Vec::with_capacity(overlay.len());
     for (file, text) in overlay {
         if files.read(file)?.as_deref() != Some(text.as_ref()) {
-            fs::write_inside(files.root(), file, text)?;
+            changed.push((file, text.as_ref()));
         }
     }
-    Ok(())
+    Ok(fs::write_all_inside(files.root(), &changed)?)
 }
 
 /// What an experiment is called and where it belongs, settled before it runs.
@@ -129,7 +142,8 @@ pub struct Recording<'a> {
     pub time: CommitTime,
 }
 
-/// Records the workspace after a run as the experiment.
+/// Records the workspace `ran`, after a run there, as an experiment of the repository `git`: that of the same workspace, or
+/// the one that it was isolated from.
 ///
 /// Its tree is the user's index, every change of a tracked file, and of the stages that were considered: their pipeline and
 /// lock files, parameter files, dependencies that no stage writes, and outputs that git keeps (DVC's rule). What git ignores
@@ -139,13 +153,15 @@ pub struct Recording<'a> {
 /// When git cannot record it, or the name was taken meanwhile.
 pub fn record(
     git: &Git,
+    ran: &Git,
     identified: &Identified,
     selection: &Selection,
     report: &RunReport,
     recording: &Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
     let (own, other) = extra_paths(selection);
-    let snapshot = git.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
+    let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
+    git.adopt(ran, snapshot.tree)?;
     let message = match recording.message {
         Some(message) => message.to_owned(),
         None => record::default_message(&python::json_sorted(&what_ran(report))),

@@ -11,10 +11,12 @@
 //! * `commit`: commits that no hook and no signature touches.
 //! * `refs`: references moved by compare-and-swap.
 //! * `restore`: the files of a tree back into the work tree.
+//! * `isolated`: a second work tree beside the user's.
 
 mod commit;
 mod error;
 mod history;
+mod isolated;
 mod refs;
 mod restore;
 mod revision;

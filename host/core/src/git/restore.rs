@@ -139,8 +139,8 @@ impl Git {
         Ok(())
     }
 
-    /// Writes files of a tree into an empty folder, as git would check them out.
-    fn check_out(&self, tree: TreeId, paths: &[PathBuf], folder: &Path) -> Result<(), GitError> {
+    /// Writes files of a tree into a folder that has none of them, as git would check them out.
+    pub(super) fn check_out(&self, tree: TreeId, paths: &[PathBuf], folder: &Path) -> Result<(), GitError> {
         let error = || GitError::operation("check out files of the tree", tree);
         // `.gitattributes` is read from the index and the work tree, so in this handle both are the tree that is checked out.
         let git = self.reopen()?;

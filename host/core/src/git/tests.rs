@@ -1,5 +1,6 @@
 //! The module against real repositories; the git command line is the judge.
 
+mod isolated;
 mod refs;
 mod restore;
 mod snapshot;

@@ -69,7 +69,7 @@ impl StatRules {
 pub(super) struct UserIndex {
     pub(super) index: Index,
     /// When the file was written; a file stamped not earlier may have changed since without showing it.
-    written: Option<IndexTime>,
+    pub(super) written: Option<IndexTime>,
 }
 
 impl UserIndex {
@@ -106,10 +106,7 @@ pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<Changed>, GitEr
     let mut folders = Folders::new(&git.workdir);
     let mut changes = Vec::new();
     for entry in user.index.iter() {
-        // A submodule is the index's affair; the others are files that the user told git not to look at.
-        let kept =
-            entry.mode == SUBMODULE || entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0;
-        if kept {
+        if !is_looked_at(&entry) {
             continue;
         }
         if let Some(change) = change(rules, user.written, &mut folders, &entry)? {
@@ -120,7 +117,14 @@ pub(super) fn changes(git: &Git, user: &UserIndex) -> Result<Vec<Changed>, GitEr
     Ok(changes)
 }
 
-fn change(
+/// Whether git looks at the file. A submodule is the index's affair; the others that are not are files that the user told git
+/// not to look at.
+pub(super) const fn is_looked_at(entry: &IndexEntry) -> bool {
+    entry.mode != SUBMODULE && entry.flags & ASSUME_VALID == 0 && entry.flags_extended & SKIP_WORKTREE == 0
+}
+
+/// What became of one tracked file; none when it is what the index says.
+pub(super) fn change(
     rules: StatRules,
     index_written: Option<IndexTime>,
     folders: &mut Folders,
@@ -188,7 +192,7 @@ fn is_racy(modified: IndexTime, index_written: IndexTime, rules: StatRules) -> b
     }
 }
 
-fn time(seconds: i64, nanoseconds: i64) -> IndexTime {
+pub(super) fn time(seconds: i64, nanoseconds: i64) -> IndexTime {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the index keeps the low 32 bits")]
     IndexTime::new(seconds as i32, nanoseconds as u32)
 }

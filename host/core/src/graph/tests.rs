@@ -8,6 +8,8 @@ use crate::params::ParamFiles;
 use crate::pipeline::{FlagStyle, PipelineError, ProjectFiles, Templates};
 use crate::testing::YamlOnly;
 
+mod model;
+
 /// Files that exist in memory alone.
 struct Texts(BTreeMap<RepoPath, String>, PathBuf);
 
@@ -105,41 +107,4 @@ fn collisions_name_the_paths_and_the_stages() {
     assert_eq!(circle.to_string(), "the stages need each other in a circle: `a` needs `b` needs `a`");
     let own = error("stages:\n  a: {cmd: x, deps: [o], outs: [o]}\n");
     assert_eq!(own.to_string(), "the stages need each other in a circle: `a` needs `a`");
-}
-
-proptest! {
-    /// Any graph whose stages read only what stages with a smaller number write.
-    #[test]
-    fn any_order_is_valid_and_complete(needs in prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 0..4), 1..30)) {
-        let mut text = String::from("stages:\n");
-        let mut wanted: Vec<Vec<usize>> = Vec::new();
-        for (number, picks) in needs.iter().enumerate() {
-            let picked: Vec<usize> = if number == 0 { vec![] } else { picks.iter().map(|pick| pick.index(number)).collect() };
-            let deps: Vec<String> = picked.iter().map(|dep| format!("o{dep}")).collect();
-            text += &format!("  s{number}: {{cmd: x, deps: [{}], outs: [o{number}]}}\n", deps.join(", "));
-            wanted.push(picked);
-        }
-        let pipeline = pipeline(&text);
-        let graph = StageGraph::build(&pipeline).unwrap();
-        let all: Vec<StageId> = pipeline.stages().map(|(id, _)| id).collect();
-        for order in [graph.upstream_first(&pipeline, &all), graph.downstream(&all)] {
-            prop_assert_eq!(order.len(), all.len());
-            let place = |id: usize| order.iter().position(|at| at.0 as usize == id).unwrap();
-            for (number, deps) in wanted.iter().enumerate() {
-                prop_assert!(deps.iter().all(|dep| place(*dep) < place(number)));
-            }
-        }
-        let target = *all.last().unwrap();
-        let mut reached = vec![target.0 as usize];
-        let mut at = 0;
-        while let Some(number) = reached.get(at).copied() {
-            for dep in &wanted[number] {
-                if !reached.contains(dep) {
-                    reached.push(*dep);
-                }
-            }
-            at += 1;
-        }
-        prop_assert_eq!(graph.upstream_first(&pipeline, &[target]).len(), reached.len());
-    }
 }

@@ -1,10 +1,13 @@
 //! `stage add`: a stage written into `dvc.yaml` by edits that leave everything else as it is.
 
-use dewar_text::{Change, Edit, Map, Step, Value, yaml};
+use std::collections::BTreeSet;
+
+use dewar_text::{Change, Edit, Entry, Map, Node, NodeKind, Step, Value, yaml};
 
 use super::PipelineError;
 use super::schema;
 use super::stage::{Command, DEFAULT_PARAMS, OutputKind};
+use crate::path::RepoPath;
 use crate::source::Source;
 
 /// A stage to be written. Paths are as typed, relative to the stage's folder.
@@ -46,57 +49,81 @@ pub struct NewOutput {
 pub enum Existing {
     /// It stays, and adding is an error.
     Refuse,
-    /// It is replaced, but for its `meta` and what the new one says alike.
+    /// It is replaced, but for its `meta` and `desc`, flags of outputs that it still has, and what it says already.
     Replace,
 }
 
-/// The keys that `stage add` writes, in DVC's order.
-const KEYS: &[&str] =
-    &["desc", "cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "frozen", "always_changed"];
+/// Where outputs stand, by what they are for.
+const KINDS: [(&str, OutputKind); 3] =
+    [("outs", OutputKind::Plain), ("metrics", OutputKind::Metric), ("plots", OutputKind::Plot)];
+/// What a stage that is replaced keeps when the new one does not say otherwise (DVC's rule).
+const KEPT: &[&str] = &["desc", "meta"];
+/// What an output of either keeps (DVC's rule); one of the same kind keeps all but how it is cached.
+const KEPT_OF_OUTPUT: &[&str] = &["desc", "type", "labels", "meta", "remote", "push"];
 
 /// The text of a `dvc.yaml` with the stage in it; `source` is empty where there is no file yet.
 ///
 /// # Errors
-/// When the name cannot be a stage's, is taken, or the file cannot be edited safely.
+/// When the name cannot be a stage's, is taken, a path is given twice, or the file cannot be edited safely.
 pub fn with_stage(source: &Source, new: &NewStage, existing: Existing) -> Result<Vec<u8>, PipelineError> {
-    let bad = |c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-');
-    if new.name.is_empty() || new.name.contains(bad) {
-        return Err(PipelineError::BadStageName(new.name.clone()));
-    }
-    let stage = new.to_map();
+    new.check()?;
     let node = yaml::read(&source.text).map_err(|diagnostic| source.error(diagnostic))?;
     let top = schema::mapping(&node, "a pipeline").map_err(|diagnostic| source.error(diagnostic))?;
-    let stages = schema::get(top, "stages").filter(|stages| !stages.is_null());
+    let stages = match schema::get(top, "stages") {
+        Some(node) => schema::mapping(node, "`stages`").map_err(|diagnostic| source.error(diagnostic))?,
+        None => &[],
+    };
     let field = |key: &str| Step::Field(key.to_owned());
     let put = |path: Vec<Step>, value: Value| Edit { path, change: Change::Put(value) };
-    let edits = match stages.map(|stages| stages.get(&new.name)) {
-        None => {
-            let stages: Map = [(new.name.clone(), Value::Map(stage))].into_iter().collect();
+    let path = vec![field("stages"), field(&new.name)];
+    let edits = match schema::get(stages, &new.name) {
+        // Also in place of `stages: {}`, which would stay in its brackets.
+        None if stages.is_empty() => {
+            let stages: Map = [(new.name.clone(), Value::Map(new.to_map(None)))].into_iter().collect();
             vec![put(vec![field("stages")], Value::Map(stages))]
         }
-        Some(None) => vec![put(vec![field("stages"), field(&new.name)], Value::Map(stage))],
-        Some(Some(_)) if existing == Existing::Refuse => {
+        None => vec![put(path, Value::Map(new.to_map(None)))],
+        Some(_) if existing == Existing::Refuse => {
             return Err(PipelineError::StageExists { name: new.name.clone(), file: source.file.clone() });
         }
-        Some(Some(old)) => {
-            let path = |key: &str| vec![field("stages"), field(&new.name), field(key)];
-            let mut edits = Vec::new();
-            for key in KEYS {
-                match (old.get(key).map(dewar_text::Node::to_value), stage.get(*key)) {
-                    (Some(old), Some(new)) if old == *new => {}
-                    (_, Some(new)) => edits.push(put(path(key), new.clone())),
-                    (Some(_), None) => edits.push(Edit { path: path(key), change: Change::Remove }),
-                    (None, None) => {}
-                }
-            }
-            edits
-        }
+        Some(old) => match &old.kind {
+            NodeKind::Map(keys) => replacing(keys, &new.to_map(Some(old)), &path),
+            _ => vec![put(path, Value::Map(new.to_map(None)))],
+        },
     };
     Ok(yaml::edit(&source.text, &edits).map_err(|diagnostic| source.error(diagnostic))?)
 }
 
+/// The edits that make the stage at `path`, with the keys `old`, say what `new` says. What it says already stays untouched.
+fn replacing(old: &[Entry], new: &Map, path: &[Step]) -> Vec<Edit> {
+    let at = |key: &str| [path, &[Step::Field(key.to_owned())]].concat();
+    let differs = |key: &str, value: &Value| schema::get(old, key).is_none_or(|old| old.to_value() != *value);
+    let put = new.iter().filter(|(key, value)| differs(key, value));
+    let gone = old.iter().filter(|old| !new.contains_key(&old.key) && !KEPT.contains(&old.key.as_str()));
+    // A mapping is never without a key on the way.
+    put.map(|(key, value)| Edit { path: at(key), change: Change::Put(value.clone()) })
+        .chain(gone.map(|old| Edit { path: at(&old.key), change: Change::Remove }))
+        .collect()
+}
+
 impl NewStage {
-    fn to_map(&self) -> Map {
+    fn check(&self) -> Result<(), PipelineError> {
+        let bad = |c: char| c.is_control() || (c.is_ascii_punctuation() && !matches!(c, '_' | '-'));
+        if self.name.is_empty() || self.name.contains(bad) {
+            return Err(PipelineError::BadStageName(self.name.clone()));
+        }
+        let mut seen = BTreeSet::new();
+        let paths = self.deps.iter().chain(self.outs.iter().map(|out| &out.path));
+        // Two ways to write one path are found, too; what leaves the project is compared as it is written.
+        let twice = paths.into_iter().find(|text| {
+            let path = RepoPath::parse(text).map_or_else(|_| (*text).clone(), |path| path.as_str().to_owned());
+            !seen.insert(path)
+        });
+        twice.map_or(Ok(()), |path| Err(PipelineError::GivenTwice(path.clone())))
+    }
+
+    /// As `dvc.yaml` has it, in DVC's order of keys; `old` is the stage that it takes the place of.
+    fn to_map(&self, old: Option<&Node>) -> Map {
         let text = |text: &String| Value::Text(text.clone());
         let mut map = Map::new();
         if let Some(desc) = &self.desc {
@@ -106,20 +133,19 @@ impl NewStage {
         if let Some(wdir) = &self.wdir {
             map.insert("wdir".into(), text(wdir));
         }
-        let mut deps = self.deps.clone();
+        let mut deps: Vec<&String> = self.deps.iter().collect();
         deps.sort();
-        deps.dedup();
         if !deps.is_empty() {
-            map.insert("deps".into(), Value::List(deps.iter().map(text).collect()));
+            map.insert("deps".into(), Value::List(deps.into_iter().map(text).collect()));
         }
         if !self.params.is_empty() {
             map.insert("params".into(), self.params_value());
         }
-        for (key, kind) in [("outs", OutputKind::Plain), ("metrics", OutputKind::Metric), ("plots", OutputKind::Plot)] {
+        for (key, kind) in KINDS {
             let mut outs: Vec<&NewOutput> = self.outs.iter().filter(|out| out.kind == kind).collect();
             outs.sort_by(|a, b| a.path.cmp(&b.path));
             if !outs.is_empty() {
-                map.insert(key.into(), Value::List(outs.into_iter().map(NewOutput::to_value).collect()));
+                map.insert(key.into(), Value::List(outs.into_iter().map(|out| out.to_value(old)).collect()));
             }
         }
         if self.always_changed {
@@ -128,32 +154,54 @@ impl NewStage {
         map
     }
 
-    /// Keys of the default file as they are, then `file: [keys]`; a whole file has no keys.
+    /// Keys of the default file as they are, then `file: [keys]`; a whole file has no keys. Sorted (DVC's rule).
     fn params_value(&self) -> Value {
         let mut files: indexmap::IndexMap<&str, Vec<String>> = indexmap::IndexMap::new();
         for (file, keys) in &self.params {
             let known = files.entry(file.as_deref().unwrap_or(DEFAULT_PARAMS)).or_default();
             known.extend(keys.iter().filter(|key| !key.is_empty()).cloned());
         }
-        let texts = |keys: Vec<String>| keys.into_iter().map(Value::Text).collect::<Vec<_>>();
-        let mut items = match files.shift_remove(DEFAULT_PARAMS) {
-            Some(keys) if keys.is_empty() => {
-                vec![Value::Map([(DEFAULT_PARAMS.to_owned(), Value::Null)].into_iter().collect())]
-            }
-            Some(keys) => texts(keys),
-            None => Vec::new(),
+        files.sort_keys();
+        let keys_of = |mut keys: Vec<String>| {
+            keys.sort();
+            keys.dedup();
+            keys.into_iter().map(Value::Text).collect::<Vec<_>>()
         };
-        items.extend(files.into_iter().map(|(file, keys)| {
-            let keys = if keys.is_empty() { Value::Null } else { Value::List(texts(keys)) };
-            Value::Map([(file.to_owned(), keys)].into_iter().collect())
-        }));
+        let mut items = Vec::new();
+        for (file, keys) in files {
+            match keys_of(keys) {
+                keys if file == DEFAULT_PARAMS && !keys.is_empty() => {
+                    items.splice(0..0, keys);
+                }
+                keys => {
+                    let keys = if keys.is_empty() { Value::Null } else { Value::List(keys) };
+                    items.push(Value::Map([(file.to_owned(), keys)].into_iter().collect()));
+                }
+            }
+        }
         Value::List(items)
     }
 }
 
 impl NewOutput {
-    fn to_value(&self) -> Value {
+    /// Its path, with flags if it has any: its own and those that it keeps from the stage `old`.
+    fn to_value(&self, old: Option<&Node>) -> Value {
         let mut flags = Map::new();
+        for (key, kind) in KINDS {
+            let items = match old.and_then(|old| old.get(key)).map(|outs| &outs.kind) {
+                Some(NodeKind::List(items)) => items.as_slice(),
+                _ => &[],
+            };
+            let Some(NodeKind::Map(old)) = items.iter().find_map(|item| Some(&item.get(&self.path)?.kind)) else {
+                continue;
+            };
+            let is_kept = |key: &str| match kind == self.kind {
+                true => !matches!(key, "cache" | "persist" | "checkpoint"),
+                false => KEPT_OF_OUTPUT.contains(&key),
+            };
+            let kept = old.iter().filter(|flag| is_kept(&flag.key));
+            flags.extend(kept.map(|flag| (flag.key.clone(), flag.value.to_value())));
+        }
         if !self.cached {
             flags.insert("cache".into(), Value::Bool(false));
         }
@@ -168,58 +216,4 @@ impl NewOutput {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::path::RepoPath;
-
-    fn new(name: &str, cmd: &str) -> NewStage {
-        NewStage {
-            name: name.into(),
-            command: Command::Text(cmd.into()),
-            wdir: None,
-            deps: Vec::new(),
-            params: Vec::new(),
-            outs: Vec::new(),
-            always_changed: false,
-            desc: None,
-        }
-    }
-
-    fn add(text: &str, stage: &NewStage, existing: Existing) -> Result<String, PipelineError> {
-        let source = Source::new(RepoPath::parse("dvc.yaml").unwrap(), text.as_bytes());
-        with_stage(&source, stage, existing).map(|text| String::from_utf8(text).unwrap())
-    }
-
-    #[test]
-    fn a_first_stage_and_a_further_one() {
-        let first = add("", &new("t", "echo hi"), Existing::Refuse).unwrap();
-        assert_eq!(first, "stages:\n  t:\n    cmd: echo hi\n");
-        let mut second = new("u", "true");
-        second.deps = vec!["b".into(), "a".into()];
-        second.params = vec![(None, vec!["lr".into()]), (Some("m.toml".into()), vec![])];
-        second.outs = vec![NewOutput { path: "o".into(), kind: OutputKind::Plain, cached: false, persists: true }];
-        let both = add(&first.replace("hi", "hi  # why"), &second, Existing::Refuse).unwrap();
-        assert_eq!(
-            both,
-            "stages:\n  t:\n    cmd: echo hi  # why\n  u:\n    cmd: 'true'\n    deps:\n    - a\n    - b\n    params:\n    \
-             - lr\n    - m.toml: null\n    outs:\n    - o:\n        cache: false\n        persist: true\n"
-        );
-    }
-
-    #[test]
-    fn a_replaced_stage_keeps_what_stays() {
-        let text = "stages:\n  t:\n    cmd: old\n    deps:\n    # about a\n    - a\n    frozen: true\n    meta: {k: v}\n  u: {cmd: x} # u\n";
-        let mut stage = new("t", "new");
-        stage.deps = vec!["a".into()];
-        assert!(matches!(add(text, &stage, Existing::Refuse), Err(PipelineError::StageExists { .. })));
-        let replaced = add(text, &stage, Existing::Replace).unwrap();
-        assert_eq!(replaced, text.replace("old", "new").replace("    frozen: true\n", ""));
-    }
-
-    #[test]
-    fn names_are_words() {
-        for bad in ["", "a.b", "a/b", "a@b", "a:b"] {
-            assert!(matches!(add("", &new(bad, "x"), Existing::Refuse), Err(PipelineError::BadStageName(_))));
-        }
-    }
-}
+mod tests;

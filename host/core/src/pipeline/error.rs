@@ -36,6 +36,22 @@ pub enum PipelineError {
     /// A name that cannot be a stage's.
     #[error("`{0}` cannot be the name of a stage: no punctuation but `_` and `-`")]
     BadStageName(String),
+    /// A stage of a group was to be changed by itself.
+    #[error("the stage `{member}` is one of the group `{group}` and has no entry of its own in `{file}`")]
+    PartOfGroup {
+        /// The stage.
+        member: String,
+        /// Its group.
+        group: String,
+        /// The file.
+        file: RepoPath,
+    },
+    /// A stage was to be written with a path twice.
+    #[error("`{0}` is given more than once")]
+    GivenTwice(String),
+    /// A stage was to be written where git does not look, so that other clones would lack it.
+    #[error("`{0}` is ignored by git")]
+    Ignored(RepoPath),
     /// The folder to run in is not there.
     #[error("there is no folder `{0}` for the stage to run in")]
     NoFolder(RepoPath),

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use dewar_text::Diagnostic;
 
-use super::build;
 use super::data_file::DataFile;
-use super::definition::PipelineFile;
+use super::definition::{Declared, PipelineFile};
 use super::files::ProjectFiles;
 use super::lock::{LockEntry, LockFile};
+use super::memory;
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, ObjectId};
 use crate::path::RepoPath;
 use crate::source::Source;
 
@@ -25,7 +25,7 @@ pub struct StageId(pub u32);
 pub struct Pipeline {
     stages: Vec<Stage>,
     by_address: HashMap<StageAddress, StageId>,
-    files: BTreeMap<RepoPath, PipelineFile>,
+    files: BTreeMap<RepoPath, Declared>,
     /// By the path of their `dvc.yaml`.
     locks: BTreeMap<RepoPath, LockFile>,
     data_files: BTreeMap<RepoPath, DataFile>,
@@ -37,12 +37,41 @@ impl Pipeline {
     /// # Errors
     /// When one of them is invalid, or a file that its templates name.
     pub fn load(files: &dyn ProjectFiles, templates: Templates<'_>) -> Result<Self, PipelineError> {
+        let pipeline = Self::load_files(files, templates, |_, error| Err(error))?;
+        pipeline.refuse_outputs_around_files(files)?;
+        Ok(pipeline)
+    }
+
+    /// The same without the files that are invalid, which are answered beside it: enough to list what there is, not to run it.
+    ///
+    /// # Errors
+    /// When the project's files cannot be found.
+    pub fn load_usable(
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+    ) -> Result<(Self, BTreeMap<RepoPath, PipelineError>), PipelineError> {
+        let mut unusable = BTreeMap::new();
+        let pipeline = Self::load_files(files, templates, |file, error| {
+            unusable.insert(file, error);
+            Ok(())
+        })?;
+        Ok((pipeline, unusable))
+    }
+
+    fn load_files(
+        files: &dyn ProjectFiles,
+        templates: Templates<'_>,
+        mut failed: impl FnMut(RepoPath, PipelineError) -> Result<(), PipelineError>,
+    ) -> Result<Self, PipelineError> {
         let mut pipeline = Self::default();
         for file in files.pipeline_files()? {
-            let Some(text) = files.read(&file)? else { continue };
-            pipeline.add_file(files, templates, Source::new(file, text))?;
+            let added = match files.read(&file) {
+                Ok(Some(text)) => pipeline.add_file(files, templates, Source::new(file.clone(), text)),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            added.or_else(|error| failed(file, error))?;
         }
-        pipeline.refuse_outputs_around_files(files)?;
         Ok(pipeline)
     }
 
@@ -79,18 +108,15 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(&source, files, templates)?;
-        for definition in &parsed.stages {
-            let stage = build::stage(&file, files.root(), definition).map_err(|diagnostic| source.error(diagnostic))?;
-            self.add_stage(stage);
-        }
+        let PipelineFile { stages, declared } = memory::pipeline_file(&source, files, templates)?;
         let lock_path = LockFile::path_for(&file);
         let lock = match files.read(&lock_path)? {
-            Some(text) => LockFile::parse(&Source::new(lock_path, text))?,
+            Some(text) => memory::lock_file(lock_path, text, files)?,
             None => LockFile::new(lock_path),
         };
+        stages.into_iter().for_each(|stage| self.add_stage(stage));
         self.locks.insert(file.clone(), lock);
-        self.files.insert(file, parsed);
+        self.files.insert(file, declared);
         Ok(())
     }
 
@@ -121,9 +147,9 @@ impl Pipeline {
         self.by_address.get(address).copied()
     }
 
-    /// The `dvc.yaml` files.
+    /// The `dvc.yaml` files, and what they say beside their stages.
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<RepoPath, PipelineFile> {
+    pub const fn files(&self) -> &BTreeMap<RepoPath, Declared> {
         &self.files
     }
 
@@ -146,6 +172,14 @@ impl Pipeline {
             Some(name) => self.locks.get(&stage.address.file)?.get(name),
             None => self.data_files.get(&stage.address.file).map(|data| &data.entry),
         }
+    }
+
+    /// What the locks remember of each output.
+    #[must_use]
+    pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
+        let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
+        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?)))
+            .collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.

@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             (typed.matches("..").count(), typed.matches('/').count())
         });
         let others = files.into_iter().map(|file| file.relative_to(self.typed.from)).collect();
-        Err(TargetError::NoPipelineHere { folder: self.typed.from.clone(), others })
+        Err(TargetError::NoPipelineHere { file, others })
     }
 
     fn file(&self, text: &str) -> Result<Vec<StageId>, TargetError> {

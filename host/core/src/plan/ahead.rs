@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dewar_text::Value;
 
-use super::{Explanation, FileChange, Force, Reason, Recall, assess, inputs, is_as_locked};
+use super::{Explanation, FileChange, Force, Reason, Recall, Rules, assess, inputs, is_as_locked};
 use crate::cache::Tree;
 use crate::digest::{Algorithm, ObjectId};
 use crate::graph::StageGraph;
@@ -61,10 +61,10 @@ impl Plan {
         pipeline: &Pipeline,
         graph: Option<&StageGraph>,
         order: &[StageId],
-        force: Force,
+        rules: Rules<'_>,
         recall: &Recall<'_>,
     ) -> Result<Self, ObserveError> {
-        let mut ahead = Ahead { pipeline, graph, force, recall, running: BTreeSet::new(), restored: BTreeMap::new() };
+        let mut ahead = Ahead { pipeline, graph, rules, recall, running: BTreeSet::new(), restored: BTreeMap::new() };
         let steps = order.iter().map(|id| ahead.step(*id)).collect::<Result<_, _>>()?;
         Ok(Self { steps })
     }
@@ -74,7 +74,7 @@ impl Plan {
 struct Ahead<'a> {
     pipeline: &'a Pipeline,
     graph: Option<&'a StageGraph>,
-    force: Force,
+    rules: Rules<'a>,
     recall: &'a Recall<'a>,
     /// Stages whose commands would run.
     running: BTreeSet<StageId>,
@@ -87,7 +87,7 @@ impl Ahead<'_> {
         let stage = self.pipeline.stage(id);
         let locked = self.pipeline.locked(stage);
         let open = if stage.frozen { BTreeMap::new() } else { self.open_inputs(id, stage) };
-        let mut reasons = assess(stage, locked, self.force, self)?;
+        let mut reasons = assess(stage, locked, self.rules, self)?;
         // How an input that will be another differs now does not matter.
         reasons.retain(|reason| match reason {
             Reason::DependencyChanged { path, .. } | Reason::ParamChanged { file: path, .. } => {
@@ -145,7 +145,7 @@ impl Ahead<'_> {
 
     /// What came out of the stage's inputs before. Inputs that are missing are for the run to complain of.
     fn known_result(&self, stage: &Stage, reasons: &[Reason]) -> Result<Option<Vec<LockedPath>>, ObserveError> {
-        if reasons.is_empty() || self.force == Force::Yes || stage.runs_always() {
+        if reasons.is_empty() || self.rules.force == Force::Yes || stage.runs_always() {
             return Ok(None);
         }
         let inputs = match inputs(stage, self) {

@@ -1,13 +1,12 @@
 use std::collections::HashMap;
 
-use dewar_text::{Span, yaml};
+use dewar_text::{Entry, Span, yaml};
 
 use super::*;
 use crate::cache::Tree;
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::path::RepoPath;
 use crate::pipeline::build;
-use crate::pipeline::definition::Definition;
 
 /// Files that exist in memory alone; a lost object is in no cache, and of directories only these listings are.
 #[derive(Default, Clone)]
@@ -82,7 +81,7 @@ impl Observe for Seen {
 fn stage(text: &str) -> Stage {
     let file = RepoPath::parse("dvc.yaml").unwrap();
     let node = yaml::read(text.as_bytes()).unwrap();
-    let definition = Definition { name: "s".into(), span: Span::default(), node };
+    let definition = Entry { key: "s".into(), key_span: Span::default(), value: node };
     build::stage(&file, std::path::Path::new("/project"), &definition).unwrap()
 }
 
@@ -97,7 +96,7 @@ fn locked(stage: &Stage, seen: &Seen) -> LockEntry {
 }
 
 fn reasons(stage: &Stage, locked: &LockEntry, seen: &Seen) -> Vec<Reason> {
-    assess(stage, Some(locked), Force::No, seen).unwrap()
+    assess(stage, Some(locked), Rules::USUAL, seen).unwrap()
 }
 
 const STAGE: &str = "{cmd: run, deps: [a, b], params: [lr, m], outs: [o, {w: {cache: false}}]}";
@@ -156,6 +155,9 @@ fn a_whole_file_changes_with_any_of_its_keys() {
     assert_eq!(reasons(&whole, &lock, &files()), []);
     assert_eq!(reasons(&whole, &lock, &files().with("params.yaml", "lr: 1\nm: {x: 1, y: 2}\n")).len(), 1);
     assert_eq!(reasons(&whole, &lock, &files().without("params.yaml")).len(), 1);
+    // The lock's order, not that of the file.
+    let unsorted = locked(&whole, &files().with("params.yaml", "z: {b: 1, a: 2}\na: 3\n"));
+    assert_eq!(unsorted.params["params.yaml"].keys().collect::<Vec<_>>(), ["a", "z"]);
 }
 
 #[test]
@@ -171,15 +173,18 @@ fn a_whole_file_has_names_or_nothing() {
 
 #[test]
 fn stages_that_never_ran_or_always_run() {
-    assert!(assess(&stage(STAGE), None, Force::No, &files()).unwrap().contains(&Reason::NeverRun));
+    assert!(assess(&stage(STAGE), None, Rules::USUAL, &files()).unwrap().contains(&Reason::NeverRun));
     let lock = LockEntry { command: Some(Command::Text("run".into())), ..LockEntry::default() };
     assert_eq!(reasons(&stage("{cmd: run}"), &lock, &files()), [Reason::AlwaysChanged]);
     let frozen = stage("{cmd: run, deps: [a], frozen: true}");
-    assert_eq!(assess(&frozen, None, Force::No, &files()).unwrap(), []);
+    assert_eq!(assess(&frozen, None, Rules::USUAL, &files()).unwrap(), []);
     let known = locked(&stage("{cmd: run, deps: [a], outs: [o]}"), &files());
+    let taken = LockEntry { command: None, ..known.clone() };
+    assert_eq!(reasons(&stage("{cmd: run, deps: [a], outs: [o]}"), &taken, &files()), [Reason::NeverRun]);
+    assert_eq!(reasons(&stage("{cmd: run, deps: [a], outs: [o], frozen: true}"), &taken, &files()), []);
     let frozen = stage("{cmd: run, deps: [a], outs: [o], frozen: true}");
     assert_eq!(reasons(&frozen, &known, &files().with("a", "9")), []);
-    let forced = assess(&frozen, Some(&known), Force::Yes, &files()).unwrap();
+    let forced = assess(&frozen, Some(&known), Rules { force: Force::Yes, ..Rules::USUAL }, &files()).unwrap();
     assert_eq!(forced, [Reason::Forced]);
 }
 

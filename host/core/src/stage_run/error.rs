@@ -30,6 +30,12 @@ pub enum StageError {
         /// The stage.
         stage: StageAddress,
     },
+    /// The user was asked, and does not want it to run.
+    #[error("the stage `{stage}` was not to run: the run ends here")]
+    Declined {
+        /// The stage.
+        stage: StageAddress,
+    },
     /// It ran and did not write what it declares.
     #[error("the stage `{stage}` ran, but its output `{path}` does not exist")]
     OutputMissing {
@@ -97,6 +103,7 @@ impl StageError {
             ) => Some(stage),
             Self::Failed { .. }
             | Self::Cancelled { .. }
+            | Self::Declined { .. }
             | Self::DataMissing { .. }
             | Self::Observe(
                 ObserveError::Content(_) | ObserveError::Remote(_) | ObserveError::Params(_) | ObserveError::Files(_),

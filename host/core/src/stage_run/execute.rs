@@ -30,7 +30,7 @@ impl StageRunner<'_> {
                 events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
             }
         });
-        let outcome = self.executor.run(&self.job(stage, commands.clone()), Arc::clone(&self.processes), started);
+        let outcome = self.executor.run(&self.job(stage, commands.clone()), (self.processes)(stage), started);
         // A command may write anywhere, and it took its time.
         self.workspace.forget_all();
         match outcome? {

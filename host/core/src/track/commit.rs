@@ -11,10 +11,13 @@ use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
 use crate::pipeline::load::Pipeline;
 use crate::pipeline::{LockEntry, Output, Place, ProjectFiles, Stage};
-use crate::plan::{self, Force, Reason};
+use crate::plan::{self, Force, Missing, Reason, Rules};
 use crate::run_cache::RunCache;
 use crate::schedule::Locks;
 use crate::workspace::Workspace;
+
+/// Only what differs counts.
+const AS_RECORDED: Rules<'_> = Rules { force: Force::No, missing: Missing::Counts };
 
 /// What of a stage is not as it is recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub fn uncommitted(workspace: &Workspace<'_>, pipeline: &Pipeline, stage: &Stage
             list.push(name);
         }
     };
-    for reason in plan::assess(stage, pipeline.locked(stage), Force::No, workspace)? {
+    for reason in plan::assess(stage, pipeline.locked(stage), AS_RECORDED, workspace)? {
         match reason {
             Reason::DependencyChanged { path, .. } => add(&mut found.deps, path),
             Reason::ParamChanged { file, .. } => add(&mut found.deps, file),
@@ -73,9 +76,9 @@ pub fn commit(
     events: Arc<dyn EventSink>,
 ) -> Result<(), TrackError> {
     let mut locks = Locks::new(workspace.root().to_owned(), pipeline, events);
-    let committed = stages.iter().try_for_each(|(stage, within)| {
+    let committed = stages.iter().enumerate().try_for_each(|(place, (stage, within))| {
         let entry = commit_one(workspace, pipeline, stage, *within, git, keep)?;
-        Ok(locks.set(stage, &entry)?)
+        Ok(locks.set(place, stage, &entry)?)
     });
     let flushed = locks.flush();
     committed.and_then(|()| Ok(flushed?))

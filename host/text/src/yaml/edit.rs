@@ -4,6 +4,7 @@
 //! `|`, …). What comes out is read again and refused unless it says exactly the old values plus the change, so that a layout
 //! that was not thought of leads to a refusal, never to a damaged file.
 
+use super::comments;
 use super::layout::Layout;
 use super::place::{self, Lead};
 use super::scalar::{Context, Style, write_scalar, write_text};
@@ -302,7 +303,7 @@ impl<'source> Editor<'source> {
                 let column = self.column(parent.span.start);
                 let entry = self.layout.entry(key, value, column);
                 let text = format!("{}{}{entry}", self.layout.eol, " ".repeat(column));
-                Ok(vec![Splice::insert(line_end(self.source, parent.span.end), text)])
+                Ok(vec![Splice::insert(comments::end_below(self.source, parent.span.end, column), text)])
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod list;
 pub mod remove;
 pub mod run;
 pub mod show;
+pub mod temp;
 
 use std::process::ExitCode;
 use std::sync::Arc;

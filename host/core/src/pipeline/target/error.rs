@@ -12,10 +12,10 @@ pub enum TargetError {
     #[error(transparent)]
     Path(#[from] PathError),
     /// Nothing was named, and the folder has no pipeline of its own.
-    #[error("there is no `{PIPELINE_FILE}` in the folder `{folder}`")]
+    #[error("there is no `{file}`")]
     NoPipelineHere {
-        /// The folder.
-        folder: RepoPath,
+        /// The file that there would be.
+        file: RepoPath,
         /// Those that there are, the nearest first.
         others: Vec<String>,
     },

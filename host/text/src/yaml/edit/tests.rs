@@ -105,6 +105,11 @@ fn keys_are_added_at_the_end() {
         ("a:  # c\nb: 1\n", put("a/x", Int(1)), "a:  # c\n  x: 1\nb: 1\n"),
         ("a:\n  b: 1 # c\n\n# next\nd: 1\n", put("a/c", Int(2)), "a:\n  b: 1 # c\n  c: 2\n\n# next\nd: 1\n"),
         ("a: 1\n# tail\n", put("b", Int(2)), "a: 1\nb: 2\n# tail\n"),
+        (
+            "a:\n  b:\n    c: 1\n    # of c\n\n   # of b\n  # next\n",
+            put("a/d", Int(2)),
+            "a:\n  b:\n    c: 1\n    # of c\n\n   # of b\n  d: 2\n  # next\n",
+        ),
         ("a: 1", put("b", Int(2)), "a: 1\nb: 2"),
         ("a:\n", put("b", Int(2)), "a:\nb: 2\n"),
         ("- a: 1\n- 2\n", put("0/b", list([Int(1)])), "- a: 1\n  b:\n  - 1\n- 2\n"),

@@ -1,0 +1,261 @@
+//! [`IsolatedWorkspace`]: where an experiment runs beside the user's workspace (walk, step 3, with `--temp`).
+//!
+//! A folder under `.dvc/tmp/exps/isolated/` for each, with a repository of its own ([`Git::isolate`]) in `work` and a lock
+//! beside it. The kernel holds that lock as long as the owner, or a command that it started, lives; a folder whose lock is
+//! free was left by a killed process, and the next one removes it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::copies::{CopyError, CopyPath};
+use crate::cache::{CacheError, Wanted};
+use crate::config::{ConfigError, LOCAL_FILE};
+use crate::fs::{self, FsError};
+use crate::git::{Git, GitError, Head, TreeId};
+use crate::lock::{Lock, Taken};
+use crate::observe::{Observe, ObserveError};
+use crate::path::{PathError, RepoPath};
+use crate::pipeline::{Pipeline, Place, Stage};
+use crate::process::Cancellation;
+use crate::repo::{PROJECT_DIR, Repo};
+use crate::repro::Selection;
+use crate::track::{self, CheckOut, Links, TrackError, Unsaved};
+use crate::workspace::Workspace;
+
+/// Why there is no isolated workspace, or not all in it that should be.
+#[derive(Debug, thiserror::Error)]
+pub enum IsolationError {
+    /// A file or folder.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A path of the project.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// What was to be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The data of the stages.
+    #[error(transparent)]
+    Track(#[from] TrackError),
+    /// The data in the user's workspace.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The user wants it to end.
+    #[error("it was interrupted before the first stage began")]
+    Cancelled,
+}
+
+/// A workspace that one experiment has to itself. It is removed when this is dropped.
+#[derive(Debug)]
+pub struct IsolatedWorkspace {
+    folder: Option<PathBuf>,
+    _owner: Lock,
+}
+
+impl IsolatedWorkspace {
+    /// Makes one for the project `repo` with the files of `tree`; git says there that `head` is checked out. Returns it and
+    /// the project in it. What killed processes left is removed on the way.
+    ///
+    /// # Errors
+    /// When anything cannot be read or written; then nothing is left.
+    pub fn create(repo: &Repo, git: &Git, tree: TreeId, head: &Head) -> Result<(Self, Repo), IsolationError> {
+        let workspace = Self::claim(&all(repo))?;
+        let Some(folder) = &workspace.folder else { return Err(IsolationError::Cancelled) };
+        let work = folder.join("work");
+        fs::create_dir(&work)?;
+        let unseen = [LOCAL_FILE, ".dvc/tmp", ".dvc/cache"].map(RepoPath::parse);
+        let isolated = git.isolate(&work, tree, head, &unseen.into_iter().collect::<Result<Vec<_>, _>>()?)?;
+        let root = isolated.root().to_owned();
+        fs::create_dir(&root.join(PROJECT_DIR))?;
+        let local = repo.config.local_text_elsewhere(repo.root())?;
+        fs::write_inside(&root, &RepoPath::parse(LOCAL_FILE)?, local.as_bytes())?;
+        // It may hold passwords.
+        let (local, private) = (root.join(LOCAL_FILE), std::fs::Permissions::from_mode(0o600));
+        std::fs::set_permissions(&local, private).map_err(FsError::new("protect", local))?;
+        Ok((workspace, repo.relocated(isolated)))
+    }
+
+    /// Makes a folder and takes its lock, in one step for those who look for what was left.
+    fn claim(all: &Path) -> Result<Self, FsError> {
+        fs::create_dir(all)?;
+        let claiming = Lock::wait(&all.join(LOCK))?;
+        let left = abandoned(all)?;
+        let folder = tempfile::Builder::new().prefix("exp-").tempdir_in(all);
+        let folder = folder.map_err(FsError::new("create a folder in", all))?.keep();
+        let path = folder.join(LOCK);
+        let Taken::Yes(owner) = Lock::try_take(&path)? else {
+            return Err(FsError::new("lock", path)(std::io::ErrorKind::WouldBlock.into()));
+        };
+        drop(claiming);
+        let workspace = Self { folder: Some(folder), _owner: owner };
+        workspace._owner.share()?;
+        // Many gigabytes may take their time: nobody waits for it.
+        left.into_iter().try_for_each(|(folder, _owner)| remove(&folder))?;
+        Ok(workspace)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// When a command that a stage left behind still writes there, or the system refuses. The next one tries again.
+    pub fn remove(mut self) -> Result<(), FsError> {
+        self.folder.take().map_or(Ok(()), |folder| remove(&folder))
+    }
+}
+
+impl Drop for IsolatedWorkspace {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take() {
+            // Something else went wrong already, and is told.
+            drop(remove(&folder));
+        }
+    }
+}
+
+/// Removes the isolated workspaces that killed processes left.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn remove_abandoned(repo: &Repo) -> Result<(), FsError> {
+    let all = all(repo);
+    if !all.is_dir() {
+        return Ok(());
+    }
+    let claiming = Lock::wait(&all.join(LOCK))?;
+    let left = abandoned(&all)?;
+    drop(claiming);
+    left.into_iter().try_for_each(|(folder, _owner)| remove(&folder))
+}
+
+/// The lock of a workspace, and in the folder of all of them that of those who make or look for one.
+const LOCK: &str = "lock";
+
+fn all(repo: &Repo) -> PathBuf {
+    repo.tmp().join("exps/isolated")
+}
+
+/// The folders that nobody owns, each with its lock, so that nobody else removes it. To be asked under the lock of all.
+fn abandoned(all: &Path) -> Result<Vec<(PathBuf, Lock)>, FsError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(all).map_err(FsError::new("list", all))? {
+        let entry = entry.map_err(FsError::new("list", all))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Taken::Yes(owner) = Lock::try_take(&entry.path().join(LOCK))?
+        {
+            found.push((entry.path(), owner));
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the folder of a workspace, its lock last: until then it can be told from one that has just been made.
+fn remove(folder: &Path) -> Result<(), FsError> {
+    remove_tree(&folder.join("work"))?;
+    remove_tree(folder)
+}
+
+fn remove_tree(folder: &Path) -> Result<(), FsError> {
+    let gone = |result: std::io::Result<()>| match result {
+        Err(error) if fs::is_absent(&error) => Ok(()),
+        result => result,
+    };
+    match gone(std::fs::remove_dir_all(folder)) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            // A stage took its own right to write in a folder away.
+            unlock(folder);
+            gone(std::fs::remove_dir_all(folder)).map_err(FsError::new("remove", folder))
+        }
+        // Something that the last command started was writing there still.
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+            gone(std::fs::remove_dir_all(folder)).map_err(FsError::new("remove", folder))
+        }
+        result => result.map_err(FsError::new("remove", folder)),
+    }
+}
+
+/// Lets the owner write in a folder and those in it. Links are not followed, files stay: they may be names of objects.
+fn unlock(folder: &Path) {
+    if std::fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_dir()) {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).ok();
+        for child in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            unlock(&child.path());
+        }
+    }
+}
+
+/// Brings the data that the selected stages need into the isolated workspace: their outputs as the locks remember them, and
+/// those of stages that they read from. What the cache lacks is left to the run; what was `copied` stays as it is.
+///
+/// # Errors
+/// When something cannot be checked out, or the run is cancelled.
+pub fn check_out_data(
+    isolated: &Workspace<'_>,
+    user: &Workspace<'_>,
+    selection: &Selection,
+    copied: &[CopyPath],
+    cancellation: &Cancellation,
+) -> Result<(), IsolationError> {
+    let is_copied =
+        |stage: &Stage| stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)));
+    for stage in needed(selection).into_iter().filter(|stage| !is_copied(stage)) {
+        if cancellation.is_cancelled() {
+            return Err(IsolationError::Cancelled);
+        }
+        if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, stage)? {
+            let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
+            track::check_out(isolated, &selection.pipeline, [(stage, None)], how)?;
+        }
+    }
+    Ok(())
+}
+
+/// The selected stages and those whose outputs they read.
+fn needed(selection: &Selection) -> Vec<&Stage> {
+    let selected: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
+    let deps = selected.iter().flat_map(|stage| &stage.deps).filter_map(|dep| dep.place.inside());
+    let deps: Vec<&RepoPath> = deps.collect();
+    let is_read = |stage: &Stage| stage.outs.iter().any(|out| deps.iter().any(|dep| touches(dep, &out.path)));
+    let others = selection.pipeline.stages().filter(|(id, stage)| !selection.order.contains(id) && is_read(stage));
+    let others: Vec<&Stage> = others.map(|(_, stage)| stage).collect();
+    others.into_iter().chain(selected).collect()
+}
+
+fn touches(a: &RepoPath, b: &RepoPath) -> bool {
+    a.is_within(b) || b.is_within(a)
+}
+
+/// Data that the user changed and did not `add` again: the workspace as it is has it, so it is kept in the cache and checked
+/// out. The run then writes the `.dvc` file, as one in the user's workspace does. Whether all data of the stage is such.
+fn carry_changed(
+    isolated: &Workspace<'_>,
+    user: &Workspace<'_>,
+    pipeline: &Pipeline,
+    stage: &Stage,
+) -> Result<bool, IsolationError> {
+    let Some(locked) = pipeline.locked(stage) else { return Ok(false) };
+    let mut all = true;
+    for out in &stage.outs {
+        let known = locked.out(&out.lock_path).and_then(|known| known.id.as_ref());
+        let algorithm = known.map_or_else(|| user.algorithm(), |id| id.algorithm());
+        match user.content(&Place::Inside(out.path.clone()), algorithm)? {
+            Some(found) if out.cached && known.is_some_and(|known| *known != found.id) => {
+                let copying = user.store().copying();
+                let kept = user.tree().ingest(&copying, &out.path, user.algorithm())?;
+                let wanted = Wanted { id: kept.id(), executable: found.executable };
+                isolated.tree().check_out(isolated.store(), &wanted, &out.path)?;
+                isolated.forget(&out.path);
+            }
+            _ => all = false,
+        }
+    }
+    Ok(all)
+}

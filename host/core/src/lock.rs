@@ -1,0 +1,105 @@
+//! [`Lock`]: what one process at a time may do. The kernel takes a lock back when its holder ends, however it ends, so that
+//! no file's being there ever means "locked" (design.md, decision 11).
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use crate::fs::FsError;
+
+/// A lock that is held until this is dropped, or the process ends and all that [`Lock::share`] shared it with.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is held now.
+    Yes(Lock),
+    /// Another process has it, and wrote this into it.
+    No {
+        /// What [`Lock::write`] wrote; empty in the moment before it did.
+        text: String,
+    },
+}
+
+impl Lock {
+    /// Takes the lock that is the file `path`, which is made when missing, unless another process has it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn try_take(path: &Path) -> Result<Taken, FsError> {
+        let mut file = open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Taken::Yes(Self { file, path: path.to_owned() })),
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(FsError::new("read", path))?;
+                Ok(Taken::No { text })
+            }
+            Err(error) => Err(FsError::new("lock", path)(error.into())),
+        }
+    }
+
+    /// The same, waiting until no other process has it. For what takes moments.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn wait(path: &Path) -> Result<Self, FsError> {
+        let file = open(path)?;
+        loop {
+            match flock(&file, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Self { file, path: path.to_owned() }),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(FsError::new("lock", path)(error.into())),
+            }
+        }
+    }
+
+    /// Lets processes that are started from now on hold it, too: they may outlive one that is killed, and write on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn share(&self) -> Result<(), FsError> {
+        fcntl_setfd(&self.file, FdFlags::empty()).map_err(|error| FsError::new("lock", &self.path)(error.into()))
+    }
+
+    /// Says to those who ask in vain who has it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, text: &str) -> Result<(), FsError> {
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(FsError::new("write", &self.path))
+    }
+}
+
+fn open(path: &Path) -> Result<File, FsError> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    opened.map_err(FsError::new("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_who_says_who_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let Taken::Yes(mut held) = Lock::try_take(&path).unwrap() else { panic!("it is free") };
+        held.write("me").unwrap();
+        let Taken::No { text } = Lock::try_take(&path).unwrap() else { panic!("taken twice") };
+        assert_eq!(text, "me");
+        drop(held);
+        drop(Lock::wait(&path).unwrap());
+        assert!(matches!(Lock::try_take(&path).unwrap(), Taken::Yes(_)));
+    }
+}
