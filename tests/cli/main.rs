@@ -7,6 +7,7 @@ mod bad_params;
 mod dag;
 mod explain;
 mod full_disk;
+mod overrides;
 mod parallel;
 mod plugins;
 mod runs;

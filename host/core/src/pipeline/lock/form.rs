@@ -17,7 +17,7 @@ impl LockForm {
     pub(in crate::pipeline) fn of(lock: &LockFile, text: &[u8]) -> Option<Self> {
         let pieces = lock.stages.iter().map(|(name, (entry, piece))| (name.clone(), entry.clone(), piece.len()));
         let form = Self { head: lock.head.len(), stages: pieces.collect() };
-        (lock.to_text().as_bytes() == text).then_some(form)
+        (!form.stages.is_empty() && lock.to_text().as_bytes() == text).then_some(form)
     }
 
     /// The lock in `file` that was read from `text`, the one that this is the form of; none when it cannot be that one.

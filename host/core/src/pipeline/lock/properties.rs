@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::{Algorithm, ObjectId};
+use crate::pipeline::Command;
 
 /// A stage as some version of DVC, an editor or a formatter leaves it.
 fn piece(number: usize) -> impl Strategy<Value = String> {
