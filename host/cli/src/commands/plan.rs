@@ -11,8 +11,6 @@ use dewar_core::workspace::Workspace;
 use serde_json::Map;
 
 use super::project::Project;
-use super::repro::force;
-use crate::args::run::StageSelectionArgs;
 use crate::failure::Failure;
 use crate::ui::Ui;
 use crate::ui::explain::{self, Detail, Form, Telling};
