@@ -15,7 +15,7 @@ use dewar_core::params::ParamFiles;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::WorkFiles;
 use dewar_core::pipeline::{FlagStyle, LockEntry, LockFile, LockedPath, Pipeline, Templates};
-use dewar_core::plan::{Course, Plan, Recall, Rules, inputs};
+use dewar_core::plan::{Course, Downstream, Plan, Recall, Rules, inputs};
 use dewar_core::workspace::Workspace;
 use divan::Bencher;
 
@@ -145,8 +145,9 @@ fn plan_where_nothing_runs(bencher: Bencher<'_, '_>, stages: usize) {
     bencher.bench_local(|| {
         let setup = Setup::new(&dir);
         let workspace = setup.workspace(&dir);
-        let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: None };
-        let plan = Plan::make(&pipeline, Some(&graph), &order, Rules::USUAL, &recall).unwrap();
+        let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: None, fetcher: None };
+        let (rules, downstream) = (Rules::USUAL, Downstream::WhenStale);
+        let plan = Plan::make(&pipeline, Some(&graph), &order, rules, downstream, &recall).unwrap();
         assert!(plan.steps.iter().all(|step| step.course == Course::Skip));
     });
 }

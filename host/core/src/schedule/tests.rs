@@ -18,8 +18,8 @@ use crate::extension::{
 use crate::index::StatIndex;
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
-use crate::pipeline::{FlagStyle, Templates};
 use crate::pipeline::target::{Folders, Names, Targets, Typed};
+use crate::pipeline::{FlagStyle, Templates};
 use crate::plan::{Course, Plan, Recall};
 use crate::process::Cancellation;
 use crate::repro::{self, Reach};
