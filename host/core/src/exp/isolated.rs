@@ -204,9 +204,8 @@ pub fn check_out_data(
     copied: &[CopyPath],
     cancellation: &Cancellation,
 ) -> Result<(), IsolationError> {
-    let is_copied = |stage: &Stage| {
-        stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)))
-    };
+    let is_copied =
+        |stage: &Stage| stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)));
     for stage in needed(selection).into_iter().filter(|stage| !is_copied(stage)) {
         if cancellation.is_cancelled() {
             return Err(IsolationError::Cancelled);

@@ -72,7 +72,14 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
-    let request = Request { args, overrides: &overrides, copies: &copies, identified: &identified, how: &how, explainer: explainer.as_deref() };
+    let request = Request {
+        args,
+        overrides: &overrides,
+        copies: &copies,
+        identified: &identified,
+        how: &how,
+        explainer: explainer.as_deref(),
+    };
     if args.temp {
         return temp::run(&project, git, &request, ui);
     }
