@@ -49,8 +49,9 @@ pub(super) fn run(project: &Project<'_>, git: &Git, request: &Request<'_>, ui: &
 /// What the stages read that is in the user's workspace, but not in theirs, because git does not have it.
 fn lacking(project: &Project<'_>, inside: &Project<'_>, selection: &Selection) -> Vec<String> {
     let stages: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
-    let is_output =
-        |path: &RepoPath| selection.pipeline.stages().any(|(_, stage)| stage.outs.iter().any(|out| path.is_within(&out.path)));
+    let is_output = |path: &RepoPath| {
+        selection.pipeline.stages().any(|(_, stage)| stage.outs.iter().any(|out| path.is_within(&out.path)))
+    };
     let deps = stages.iter().flat_map(|stage| &stage.deps).filter_map(|dep| dep.place.inside());
     let params = stages.iter().flat_map(|stage| &stage.params).map(|param| &param.file);
     let is_there = |project: &Project<'_>, path: &RepoPath| path.under(project.repo.root()).exists();
