@@ -7,6 +7,79 @@ const VERSION: u8 = 1;
 /// As deep as the readers of text go.
 const MAX_DEPTH: usize = 512;
 
+/// Where something stands, for `#[serde(with)]`.
+pub(crate) mod span {
+    use dewar_text::Span;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(span: &Span, to: S) -> Result<S::Ok, S::Error> {
+        (span.start, span.end).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+        <(usize, usize)>::deserialize(from).map(|(start, end)| Span::new(start, end))
+    }
+}
+
+/// A value, for `#[serde(with)]`: in the form below, whose depth is bounded. Null, which nearly all are, takes no bytes.
+pub(crate) mod value {
+    use dewar_text::Value;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Value::Null => to.serialize_bytes(&[]),
+            value => to.serialize_bytes(&super::encode(value)),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        match <&[u8]>::deserialize(from)? {
+            [] => Ok(Value::Null),
+            bytes => super::decode(bytes).ok_or_else(|| de::Error::custom("not a value")),
+        }
+    }
+}
+
+/// A mapping, for `#[serde(with)]`. An empty one takes no bytes.
+pub(crate) mod map {
+    use dewar_text::{Map, Value};
+    use serde::{Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(map: &Map, to: S) -> Result<S::Ok, S::Error> {
+        let value = if map.is_empty() { Value::Null } else { Value::Map(map.clone()) };
+        super::value::serialize(&value, to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map, D::Error> {
+        match super::value::deserialize(from)? {
+            Value::Null => Ok(Map::new()),
+            Value::Map(map) => Ok(map),
+            _ => Err(de::Error::custom("not a mapping")),
+        }
+    }
+}
+
+/// Mappings by name, for `#[serde(with)]`.
+pub(crate) mod maps {
+    use dewar_text::{Map, Value};
+    use indexmap::IndexMap;
+    use serde::{Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(maps: &IndexMap<String, Map>, to: S) -> Result<S::Ok, S::Error> {
+        let maps = maps.iter().map(|(name, map)| (name.clone(), Value::Map(map.clone())));
+        super::map::serialize(&maps.collect(), to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<IndexMap<String, Map>, D::Error> {
+        let named = |(name, value)| match value {
+            Value::Map(map) => Ok((name, map)),
+            _ => Err(de::Error::custom("not a mapping")),
+        };
+        super::map::deserialize(from)?.into_iter().map(named).collect()
+    }
+}
+
 /// The binary form of `value`.
 pub(crate) fn encode(value: &Value) -> Vec<u8> {
     let mut out = vec![VERSION];

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io::{self, Read};
 
 use md5::Digest as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How contents are named. One algorithm a project, never both at once (design.md, decision 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// The default of new projects.
     Blake3,
@@ -24,6 +25,15 @@ impl Algorithm {
         match self {
             Self::Blake3 => "blake3",
             Self::Md5 | Self::Md5Dos2Unix => "md5",
+        }
+    }
+
+    /// How many bytes its digests have.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Blake3 => 32,
+            Self::Md5 | Self::Md5Dos2Unix => 16,
         }
     }
 }
@@ -51,11 +61,18 @@ impl ObjectId {
     /// When it is not the hexadecimal digest of `algorithm`; a hostile text cannot become a path.
     pub fn parse(algorithm: Algorithm, text: &str) -> Result<Self, BadObjectId> {
         let digest = text.strip_suffix(DIRECTORY_SUFFIX).unwrap_or(text);
-        let length = if algorithm == Algorithm::Blake3 { 64 } else { 32 };
-        if digest.len() == length && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if digest.len() == 2 * algorithm.length()
+            && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Ok(Self { algorithm, text: text.to_owned() });
         }
         Err(BadObjectId(text.to_owned()))
+    }
+
+    /// The name that these bytes of a digest make; none when they are not as many as `algorithm` gives.
+    #[must_use]
+    pub fn from_digest(algorithm: Algorithm, digest: &[u8]) -> Option<Self> {
+        (digest.len() == algorithm.length()).then(|| Self { algorithm, text: hex(digest) })
     }
 
     /// The same digest as that of a directory's listing.
@@ -83,6 +100,20 @@ impl ObjectId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (self.algorithm, &self.text).serialize(to)
+    }
+}
+
+/// Checked as [`ObjectId::parse`] does, since it becomes a path.
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (algorithm, text) = <(Algorithm, &str)>::deserialize(from)?;
+        Self::parse(algorithm, text).map_err(de::Error::custom)
     }
 }
 
@@ -177,11 +208,11 @@ impl Hasher {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.push(char::from(digit + if digit < 10 { b'0' } else { b'a' - 10 }));
+    }
+    text
 }
 
 /// DVC 2's MD5: of a file that looks like text, CRLF is read as LF.

@@ -9,7 +9,8 @@ use crate::fs::{self, FsError};
 use crate::ignore::as_git_reads;
 use crate::path::RepoPath;
 
-const GITIGNORE: &str = ".gitignore";
+/// The name of the files with the rules.
+pub const GITIGNORE: &str = ".gitignore";
 
 /// The line that names `name`, an entry of the same folder, and nothing else.
 #[must_use]

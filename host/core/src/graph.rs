@@ -1,11 +1,10 @@
 //! [`StageGraph`]: which stage needs which, from the paths they read and write (walk, step 5).
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{DfsPostOrder, Reversed, Walker};
+use petgraph::visit::{DfsPostOrder, EdgeFiltered, EdgeRef, Reversed};
 
 use crate::path::RepoPath;
 use crate::pipeline::StageAddress;
@@ -83,9 +82,10 @@ impl StageGraph {
             graph.add_node(id);
         }
         for (id, stage) in pipeline.stages() {
-            for input in stage.inputs() {
-                for (output, writer) in writers.touching(input) {
-                    graph.update_edge(node(id), node(writer), output.clone());
+            let mut known = HashSet::new();
+            for (output, writer) in stage.inputs().flat_map(|input| writers.touching(input)) {
+                if known.insert(writer) {
+                    graph.add_edge(node(id), node(writer), output.clone());
                 }
             }
         }
@@ -119,14 +119,17 @@ impl StageGraph {
     /// The targets and all they need, each after what it needs. The needs of a frozen stage are not followed.
     #[must_use]
     pub fn upstream_first(&self, pipeline: &Pipeline, targets: &[StageId]) -> Vec<StageId> {
-        let followed = self.graph.filter_map(
-            |_, id| Some(*id),
-            |edge, path| {
-                let (from, _) = self.graph.edge_endpoints(edge)?;
-                (!pipeline.stage(*self.graph.node_weight(from)?).frozen).then(|| path.clone())
-            },
-        );
-        post_order(&followed, targets)
+        let is_followed = |from| self.graph.node_weight(from).is_some_and(|id| !pipeline.stage(*id).frozen);
+        let followed = EdgeFiltered::from_fn(&self.graph, |edge| is_followed(edge.source()));
+        let mut order = Vec::new();
+        let mut dfs = DfsPostOrder::empty(&followed);
+        for target in targets {
+            dfs.move_to(node(*target));
+            while let Some(at) = dfs.next(&followed) {
+                order.extend(self.graph.node_weight(at).copied());
+            }
+        }
+        order
     }
 
     /// The targets and all that needs them, each after what it needs.
@@ -213,32 +216,28 @@ fn node(stage: StageId) -> NodeIndex {
     NodeIndex::new(stage.0 as usize)
 }
 
-fn post_order(graph: &DiGraph<StageId, RepoPath>, targets: &[StageId]) -> Vec<StageId> {
-    let mut order = Vec::new();
-    let mut dfs = DfsPostOrder::empty(graph);
-    for target in targets {
-        dfs.move_to(node(*target));
-        order.extend((&mut dfs).iter(graph).filter_map(|at| graph.node_weight(at).copied()));
-    }
-    order
+/// Which stage writes which path, by the text of the path.
+struct Writers<'a> {
+    by_path: HashMap<&'a str, (&'a RepoPath, StageId)>,
+    sorted: Vec<(&'a RepoPath, StageId)>,
 }
-
-/// Which stage writes which path.
-struct Writers<'a>(BTreeMap<&'a RepoPath, StageId>);
 
 impl<'a> Writers<'a> {
     fn of(pipeline: &'a Pipeline) -> Result<Self, GraphError> {
         let address = |id: StageId| pipeline.stage(id).address.clone();
-        let mut writers = Self(BTreeMap::new());
+        let mut by_path = HashMap::with_capacity(pipeline.stages().len());
         for (id, stage) in pipeline.stages() {
             for out in &stage.outs {
-                if let Some(first) = writers.0.insert(&out.path, id) {
+                if let Some((_, first)) = by_path.insert(out.path.as_str(), (&out.path, id)) {
                     let path = out.path.clone();
                     return Err(GraphError::DuplicateOutput { path, first: address(first), second: address(id) });
                 }
             }
         }
-        for (path, id) in &writers.0 {
+        let mut sorted: Vec<(&RepoPath, StageId)> = by_path.values().copied().collect();
+        sorted.sort_unstable();
+        let writers = Self { by_path, sorted };
+        for (path, id) in &writers.sorted {
             if let Some((outer, writer)) = writers.around(path) {
                 return Err(GraphError::Overlap {
                     outer: outer.clone(),
@@ -252,24 +251,27 @@ impl<'a> Writers<'a> {
     }
 
     /// The output that `path` lies inside of, if there is one.
-    fn around(&self, path: &RepoPath) -> Option<(&RepoPath, StageId)> {
-        let parents = std::iter::successors(path.parent(), RepoPath::parent);
-        parents.take_while(|parent| !parent.is_root()).find_map(|parent| self.get(&parent))
+    fn around(&self, path: &RepoPath) -> Option<(&'a RepoPath, StageId)> {
+        path.folders().find_map(|folder| self.by_path.get(folder).copied())
     }
 
-    fn get(&self, path: &RepoPath) -> Option<(&RepoPath, StageId)> {
-        self.0.get_key_value(path).map(|(path, id)| (*path, *id))
+    /// The outputs that lie inside of `path`.
+    fn inside(&self, path: &'a RepoPath) -> impl Iterator<Item = (&'a RepoPath, StageId)> {
+        // Those that begin with the path and a slash stand in a row.
+        let is_before = |out: &RepoPath| match out.as_str().strip_prefix(path.as_str()) {
+            _ if path.is_root() => false,
+            Some(rest) => rest.as_bytes().first().is_none_or(|next| *next < b'/'),
+            None => out < path,
+        };
+        let first = self.sorted.partition_point(|(out, _)| is_before(out));
+        let rest = self.sorted.get(first..).unwrap_or_default().iter().copied();
+        rest.take_while(|(out, _)| out.is_within(path))
     }
 
     /// The outputs that reading `input` needs: itself, the one it lies in, those that lie in it.
-    fn touching(&self, input: &'a RepoPath) -> impl Iterator<Item = (&RepoPath, StageId)> {
-        let inside = self
-            .0
-            .range::<&RepoPath, _>((Bound::Excluded(input), Bound::Unbounded))
-            .take_while(move |(path, _)| path.as_str().starts_with(input.as_str()))
-            .filter(move |(path, _)| path.is_within(input))
-            .map(|(path, id)| (*path, *id));
-        self.get(input).into_iter().chain(self.around(input)).chain(inside)
+    fn touching(&self, input: &'a RepoPath) -> impl Iterator<Item = (&'a RepoPath, StageId)> {
+        let itself = self.by_path.get(input.as_str()).copied();
+        itself.into_iter().chain(self.around(input)).chain(self.inside(input))
     }
 }
 

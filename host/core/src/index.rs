@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::digest::{Algorithm, ObjectId, hex};
+use crate::digest::{Algorithm, ObjectId};
 use crate::fs::{self, FsError};
 
 /// Hashing this much takes about as long as the clock's granularity.
@@ -32,6 +32,8 @@ const MAGIC: &[u8; 16] = b"dewar-index-1\n\0\0";
 const RECORD: usize = 16 + 16 + 32 + 8 + 8 + 4 + 4;
 /// How many records one read takes.
 const BLOCK: usize = 42;
+/// How far from its expected place a record is looked for first.
+const NEAR: usize = 256;
 /// After so many searches on disk the whole file is read.
 const SEARCHES: usize = 32;
 
@@ -225,9 +227,7 @@ impl StatIndex {
         if record.fingerprint != fingerprint.digest {
             return None;
         }
-        let length = if algorithm == Algorithm::Blake3 { 32 } else { 16 };
-        let text = hex(record.digest.get(..length)?);
-        let id = ObjectId::parse(algorithm, &text).ok()?;
+        let id = ObjectId::from_digest(algorithm, record.digest.get(..algorithm.length())?)?;
         let is_directory = record.made & DIRECTORY != 0;
         let id = if is_directory { id.into_directory() } else { id };
         Some(Remembered { id, size: record.size, files: record.files })
@@ -375,8 +375,15 @@ fn position(key: &[u8; 16], count: u64) -> u64 {
 /// The record with this key in sorted records.
 fn search(bytes: &[u8], key: &[u8; 16]) -> Option<Record> {
     let (records, _) = bytes.as_chunks::<RECORD>();
-    let at = records.binary_search_by(|record| record.first_chunk::<16>().cmp(&Some(key))).ok()?;
-    Record::from_bytes(records.get(at)?)
+    let compare = |record: &[u8; RECORD]| record.first_chunk::<16>().cmp(&Some(key));
+    // Near where it is expected, memory is touched in few places.
+    let expected = usize::try_from(position(key, records.len() as u64)).ok()?;
+    let near = records.get(expected.saturating_sub(NEAR)..records.len().min(expected + NEAR)).unwrap_or_default();
+    let found = match near.binary_search_by(compare) {
+        Ok(at) => near.get(at),
+        Err(_) => records.get(records.binary_search_by(compare).ok()?),
+    };
+    Record::from_bytes(found?)
 }
 
 /// All whole records of a file; none when it is no index.

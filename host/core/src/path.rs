@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Deserializer, Serialize, de};
+
 /// A path inside the project: relative to its root, UTF-8, `/`-separated, without `.`, `..` or empty parts.
 ///
 /// The root itself is the empty path. Ordering is that of the text, as DVC sorts its lock entries.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 pub struct RepoPath(String);
 
 /// Why a text is no path inside the project.
@@ -112,6 +114,11 @@ impl RepoPath {
         Some(self.0.rsplit_once('/').map_or_else(Self::root, |(parent, _)| Self(parent.to_owned())))
     }
 
+    /// The texts of the folders that it is in, the nearest first, without the root.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.0.rmatch_indices('/').filter_map(|(at, _)| self.0.get(..at))
+    }
+
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
@@ -134,6 +141,16 @@ impl RepoPath {
     #[must_use]
     pub fn under(&self, root: &Path) -> PathBuf {
         if self.is_root() { root.to_owned() } else { root.join(&self.0) }
+    }
+}
+
+/// Refuses a text that is no such path.
+impl<'de> Deserialize<'de> for RepoPath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let is_part = |part: &str| !matches!(part, "" | "." | "..");
+        let is_path = text.is_empty() || (!text.contains('\0') && text.split('/').all(is_part));
+        is_path.then_some(Self(text)).ok_or_else(|| de::Error::custom("not a path inside the project"))
     }
 }
 

@@ -105,6 +105,15 @@ pub enum Missing<'a> {
     Allowed(&'a (dyn Fn(&RepoPath) -> Option<ObjectId> + Sync)),
 }
 
+/// What becomes of the stages that need one that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downstream {
+    /// They run when they are stale.
+    WhenStale,
+    /// They run, and so do those that need them (`--force-downstream`).
+    Forced,
+}
+
 /// By what a stage is judged, beside its files.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
@@ -176,7 +185,10 @@ pub fn assess(
                 continue;
             }
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
-        } else if is_missed && out.cached && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id)) {
+        } else if is_missed
+            && out.cached
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+        {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }
     }
@@ -276,6 +288,26 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
         let missing = || ObserveError::MissingDependency { stage: stage.address.clone(), path: param.path.clone() };
         let values = observe.params(&param.file)?.ok_or_else(missing)?;
         entry.params.insert(param.path.clone(), values_of(stage, param, &values)?);
+    }
+    Ok(entry)
+}
+
+/// What the inputs of a stage are now, as [`inputs`]; of what is not on this machine the lock's word is kept.
+///
+/// # Errors
+/// As there.
+pub fn inputs_or_locked(
+    stage: &Stage,
+    locked: Option<&LockEntry>,
+    observe: &dyn Observe,
+) -> Result<LockEntry, ObserveError> {
+    let mut entry = inputs(stage, observe)?;
+    for (dep, read) in stage.deps.iter().zip(&mut entry.deps) {
+        if matches!(dep.place, Place::Elsewhere(_))
+            && let Some(known) = locked.and_then(|locked| locked.dep(&dep.path))
+        {
+            *read = known.clone();
+        }
     }
     Ok(entry)
 }

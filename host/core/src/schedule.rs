@@ -21,10 +21,10 @@ use crate::graph::StageGraph;
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
 use crate::pipeline::{LockEntry, PipelineError, Place, ProjectFiles, Stage, StageAddress};
-use crate::plan::{Force, Missing, Rules};
+use crate::plan::{Downstream, Force, Missing, Rules};
 use crate::stage_run::{StageEnd, StageError, StageRunner};
 use ignored::Ignored;
-use locks::Locks;
+pub(crate) use locks::Locks;
 use queue::Queue;
 
 /// How often the sink hears what runs.
@@ -62,15 +62,6 @@ pub enum OnFailure {
     KeepGoing,
     /// All run, and the run does not fail (`--ignore-errors`).
     Ignore,
-}
-
-/// What becomes of the stages that need one that changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Downstream {
-    /// They run when they are stale.
-    WhenStale,
-    /// They run, and so do those that need them (`--force-downstream`).
-    Forced,
 }
 
 /// Whether missing data makes a stage stale: [`Missing`], as it is asked for.
@@ -274,7 +265,9 @@ impl<'a> Scheduler<'a> {
 
     fn tell_progress(&self, running: &BTreeMap<usize, Instant>) {
         let longest = running.iter().min_by_key(|(_, since)| **since);
-        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else { return };
+        let Some((stage, since)) = longest.and_then(|(place, since)| Some((self.name(*place)?, *since))) else {
+            return;
+        };
         self.runner.events.event(Event::Running {
             done: self.ended.done,
             of: self.order.len(),
@@ -299,7 +292,8 @@ impl<'a> Scheduler<'a> {
 
     /// What the stages that `stage` needs remember of what it reads.
     fn written_for(&self, id: StageId, stage: &Stage) -> HashMap<RepoPath, ObjectId> {
-        let reads = |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
+        let reads =
+            |path: &RepoPath| stage.deps.iter().any(|dep| matches!(&dep.place, Place::Inside(dep) if dep == path));
         let needs = self.graph.map(|graph| graph.needs(id)).unwrap_or_default();
         let writers = needs.into_iter().map(|needed| self.pipeline.stage(needed));
         let outs = writers.flat_map(|writer| writer.outs.iter().map(move |out| (writer, out)));

@@ -114,6 +114,13 @@ pub struct StageSelectionArgs {
     #[arg(short, long)]
     pub force: bool,
 
+    /// Fetch what is missing from the default remote (`core.remote`): data, outputs and remembered runs
+    ///
+    /// Only what turns out to be needed is fetched, and believed only when its content is what its name says. A remote is
+    /// a folder (`url = /mnt/store`); other kinds are not there yet.
+    #[arg(long)]
+    pub pull: bool,
+
     /// Once a stage ran, run those that need it, even when nothing changed for them
     #[arg(long)]
     pub force_downstream: bool,

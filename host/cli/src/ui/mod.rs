@@ -13,6 +13,7 @@ pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 use dewar_core::event::Stream;
@@ -21,6 +22,10 @@ use dewar_text::Severity;
 use crate::args::ColorWhen;
 use crate::failure::Failure;
 use problem::Problem;
+
+/// So many bytes of lines wait at most to be written together, and so long.
+const WAITING: usize = 8 << 10;
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -66,6 +71,9 @@ struct Streams {
     progress: bool,
     /// Whether stdout is for a document alone.
     document: bool,
+    /// Lines that are not written yet, and since when.
+    waiting: String,
+    since: Instant,
 }
 
 impl Ui {
@@ -83,6 +91,8 @@ impl Ui {
             err: AutoStream::new(io::stderr(), choice),
             progress: false,
             document: false,
+            waiting: String::new(),
+            since: Instant::now(),
         };
         Self { verbosity, audience, streams: Mutex::new(streams) }
     }
@@ -113,7 +123,7 @@ impl Ui {
     /// When stdout does not take it.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()).map_err(Failure::stdout)
     }
 
@@ -144,16 +154,35 @@ impl Ui {
         if self.streams().document { StdoutUse::Document } else { StdoutUse::Anything }
     }
 
+    /// Prints a line about what happens, as [`Self::tell`], but together with those that follow at once: each line of
+    /// thousands would cost a system call. At the latest it stands before anything else that is printed.
+    pub fn tell_soon(&self, line: &str) {
+        if self.verbosity < Verbosity::Normal {
+            return;
+        }
+        let mut streams = self.streams();
+        if streams.waiting.is_empty() {
+            streams.since = Instant::now();
+        }
+        streams.waiting.push_str(line);
+        streams.waiting.push('\n');
+        if streams.waiting.len() >= WAITING || streams.since.elapsed() >= LONGEST_WAIT {
+            streams.begin();
+        }
+    }
+
     /// Prints a line that a stage wrote, behind the name of the stage. Not even a quiet run takes a stage's words away.
     ///
     /// # Errors
     /// When the stream does not take it.
     pub fn pass_on(&self, prefix: &str, stream: Stream, line: &str) -> Result<(), Failure> {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         let text = format!("{prefix}{line}\n");
         let written = match stream {
-            Stream::Out if !streams.document => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out if !streams.document => {
+                streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush())
+            }
             Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
         };
         written.map_err(Failure::stdout)
@@ -199,7 +228,7 @@ impl Ui {
     /// Shows `line` in place of the progress shown before; none wipes it. Only for a terminal.
     pub fn progress(&self, line: Option<&str>) {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         if let Some(line) = line {
             let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
             // A line that wraps could not be wiped.
@@ -225,7 +254,7 @@ impl Ui {
     /// Nobody is left to tell when stderr does not take it.
     fn complain(&self, text: &str) {
         let mut streams = self.streams();
-        streams.wipe();
+        streams.begin();
         let _nobody_left = streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush());
     }
 
@@ -235,10 +264,25 @@ impl Ui {
     }
 }
 
+impl Drop for Ui {
+    fn drop(&mut self) {
+        self.streams().begin();
+    }
+}
+
 impl Streams {
-    fn wipe(&mut self) {
+    /// What comes before anything else: progress is wiped, and lines that wait are written. Where stdout does not take them,
+    /// what is printed next finds that out, too.
+    fn begin(&mut self) {
         if std::mem::take(&mut self.progress) {
             let _nobody_left = write!(self.err, "\r\x1b[K");
+        }
+        if !self.waiting.is_empty() {
+            let waiting = std::mem::take(&mut self.waiting);
+            let _nobody_left = match self.document {
+                true => self.err.write_all(waiting.as_bytes()).and_then(|()| self.err.flush()),
+                false => self.out.write_all(waiting.as_bytes()).and_then(|()| self.out.flush()),
+            };
         }
     }
 }

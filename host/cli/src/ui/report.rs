@@ -64,10 +64,15 @@ impl Reporter {
     }
 
     fn stage(&self, state: &mut State, line: &str) {
+        self.gap(state);
+        self.tell(line);
+    }
+
+    /// A blank line after the output of a stage.
+    fn gap(&self, state: &mut State) {
         if std::mem::take(&mut state.after_run) && state.side_by_side.is_none() {
             self.tell("");
         }
-        self.tell(line);
     }
 
     /// What stands before each line of a stage that runs beside others.
@@ -125,7 +130,8 @@ impl EventSink for Reporter {
         let (name, dim) = (style::NAME, style::DIM);
         match event {
             Event::StageFresh { stage } => {
-                self.stage(&mut state, &format!("Stage '{name}{}{name:#}' didn't change, skipping", visible(&stage)));
+                self.gap(&mut state);
+                self.ui.tell_soon(&format!("Stage '{name}{}{name:#}' didn't change, skipping", visible(&stage)));
             }
             Event::StageStarted { stage } => {
                 self.stage(&mut state, &format!("Running stage '{name}{}{name:#}':", visible(&stage)));
@@ -151,7 +157,7 @@ impl EventSink for Reporter {
             }
             Event::Stopping { stages } => {
                 let names = stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ");
-                self.ui.note(&format!("Starting nothing more; waiting for {names} to end"));
+                self.ui.note(&format!("Starting nothing more; waiting for {names} to end; Ctrl-C ends them at once"));
             }
             Event::StageRestored { stage } => {
                 let stage = visible(&stage);
@@ -244,7 +250,10 @@ mod tests {
 
     #[test]
     fn durations_are_read_at_a_glance() {
-        assert_eq!([7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))), ["7 s", "1 min 05 s", "3 h 20 min"]);
+        assert_eq!(
+            [7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))),
+            ["7 s", "1 min 05 s", "3 h 20 min"]
+        );
     }
 
     #[test]

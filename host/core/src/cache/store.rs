@@ -2,10 +2,13 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 use tempfile::NamedTempFile;
 
 use super::{CacheError, Tree, read, writing};
@@ -13,6 +16,8 @@ use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::fs::{self, FsError, is_absent};
 use crate::index::{Fingerprint, Remembered, Stat, StatIndex};
 
+/// The folder of files on their way into the cache.
+pub(super) const TEMPORARY: &str = "tmp";
 /// The permissions of an object; one that has them was verified when it was written.
 const PROTECTED: u32 = 0o444;
 
@@ -56,6 +61,8 @@ pub enum Shared {
 #[derive(Debug)]
 pub struct ObjectStore {
     folder: PathBuf,
+    /// The folder, when it was there and something was looked for.
+    opened: OnceLock<OwnedFd>,
     shared: Shared,
     links: Vec<LinkKind>,
 }
@@ -66,7 +73,7 @@ impl ObjectStore {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, shared: Shared, links: &[LinkKind]) -> Self {
         let links = if links.is_empty() { &LinkKind::DEFAULT } else { links };
-        Self { folder: folder.into(), shared, links: links.to_vec() }
+        Self { folder: folder.into(), opened: OnceLock::new(), shared, links: links.to_vec() }
     }
 
     /// Where it is.
@@ -78,7 +85,7 @@ impl ObjectStore {
     /// The same store, which leaves what it takes in alone: for contents that git keeps.
     #[must_use]
     pub fn copying(&self) -> Self {
-        Self { folder: self.folder.clone(), shared: self.shared, links: LinkKind::DEFAULT.to_vec() }
+        Self::new(&self.folder, self.shared, &LinkKind::DEFAULT)
     }
 
     /// The same store for a workspace that is thrown away: with nothing configured, contents that cannot share blocks are
@@ -86,8 +93,7 @@ impl ObjectStore {
     #[must_use]
     pub fn for_disposable(&self) -> Self {
         let plain = self.links == LinkKind::DEFAULT && !rustix::process::geteuid().is_root();
-        let links = if plain { LinkKind::DISPOSABLE.to_vec() } else { self.links.clone() };
-        Self { folder: self.folder.clone(), shared: self.shared, links }
+        Self::new(&self.folder, self.shared, if plain { &LinkKind::DISPOSABLE } else { &self.links })
     }
 
     pub(super) fn links(&self) -> &[LinkKind] {
@@ -97,21 +103,29 @@ impl ObjectStore {
     /// Where the object is, or would be.
     #[must_use]
     pub fn path(&self, id: &ObjectId) -> PathBuf {
-        let mut path = self.folder.clone();
-        if id.algorithm() != Algorithm::Md5Dos2Unix {
-            path.push("files");
-            path.push(id.algorithm().key());
-        }
-        let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
-        path.push(start);
-        path.push(rest);
-        path
+        self.folder.join(key(id))
     }
 
     /// Whether the object is there; of a directory, its listing.
     #[must_use]
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.path(id).is_file()
+        // From the folder itself: the path to it need not be walked again for each of thousands.
+        let opened = self.opened.get().or_else(|| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(&self.folder, flags, Mode::empty()).ok()?;
+            Some(self.opened.get_or_init(|| folder))
+        });
+        let is_file = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+        match opened {
+            Some(folder) => statat(folder, key(id), AtFlags::empty()).is_ok_and(is_file),
+            None => self.path(id).is_file(),
+        }
+    }
+
+    /// How many bytes the object has; none when it is not there.
+    #[must_use]
+    pub fn size(&self, id: &ObjectId) -> Option<u64> {
+        self.path(id).metadata().ok().map(|metadata| metadata.len())
     }
 
     /// Whether all that is needed to check `id` out is there: of a directory, the listing and every file.
@@ -231,9 +245,32 @@ impl ObjectStore {
         Ok((id, size))
     }
 
+    /// Keeps what `fill` writes into a file, if that is what `id` names; false when `fill` says that there is nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::Wrong`] when it is something else, which is not kept; what `fill` says; or when it cannot be written.
+    pub fn receive<E: From<CacheError>>(
+        &self,
+        id: &ObjectId,
+        fill: impl FnOnce(&mut File) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let mut file = self.temporary()?;
+        if !fill(file.as_file_mut())? {
+            return Ok(false);
+        }
+        let size = file.as_file().metadata().map_err(|error| FsError::new("look at", file.path())(error).into());
+        let found = read::digest(file.path(), size.map_err(|error: CacheError| E::from(error))?.len(), id.algorithm())?;
+        let found = if id.is_directory() { found.into_directory() } else { found };
+        if &found != id {
+            return Err(CacheError::Wrong { id: id.clone(), found }.into());
+        }
+        self.keep(file, id)?;
+        Ok(true)
+    }
+
     /// A new file in the cache that is gone when it is dropped.
     fn temporary(&self) -> Result<NamedTempFile, CacheError> {
-        let folder = self.folder.join("tmp");
+        let folder = self.folder.join(TEMPORARY);
         let new = || tempfile::Builder::new().prefix("dewar-").tempfile_in(&folder);
         let file = match new() {
             Err(error) if is_absent(&error) => {
@@ -272,6 +309,16 @@ impl ObjectStore {
             }
         }
         Ok(())
+    }
+}
+
+/// The place of an object in a store, be it the cache or a remote.
+#[must_use]
+pub fn key(id: &ObjectId) -> String {
+    let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
+    match id.algorithm() {
+        Algorithm::Md5Dos2Unix => format!("{start}/{rest}"),
+        algorithm => format!("files/{}/{start}/{rest}", algorithm.key()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::pipeline::{Pipeline, Place, Stage};
 use crate::process::Cancellation;
 use crate::repo::{PROJECT_DIR, Repo};
 use crate::repro::Selection;
-use crate::track::{self, Missing, TrackError, Unsaved};
+use crate::track::{self, CheckOut, Links, TrackError, Unsaved};
 use crate::workspace::Workspace;
 
 /// Why there is no isolated workspace, or not all in it that should be.
@@ -211,7 +211,8 @@ pub fn check_out_data(
             return Err(IsolationError::Cancelled);
         }
         if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, stage)? {
-            track::check_out(isolated, &selection.pipeline, [stage], Unsaved::Replace, Missing::Allow)?;
+            let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
+            track::check_out(isolated, &selection.pipeline, [(stage, None)], how)?;
         }
     }
     Ok(())

@@ -4,7 +4,6 @@ use std::path::{Component, Path, PathBuf};
 
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
-use super::definition::Definition;
 use super::files::is_pipeline_file;
 use super::schema;
 use super::stage::{
@@ -36,13 +35,13 @@ const OUTPUT: &[&str] = &["cache", "persist", "remote", "push", "desc", "type", 
 /// What may stand behind a plot, beside that.
 const PLOT: &[&str] = &["template", "x", "y", "x_label", "y_label", "title", "header"];
 
-/// Makes a stage of a definition whose templates are resolved.
+/// Makes a stage of its name and what stands behind it, with templates resolved.
 ///
 /// # Errors
 /// At the place in the file that does not fit.
-pub fn stage(file: &RepoPath, root: &Path, definition: &Definition) -> Result<Stage, Diagnostic> {
-    let name = &definition.name;
-    let entries = schema::mapping(&definition.node, &format!("the stage `{name}`"))?;
+pub fn stage(file: &RepoPath, root: &Path, definition: &Entry) -> Result<Stage, Diagnostic> {
+    let name = &definition.key;
+    let entries = schema::mapping(&definition.value, &format!("the stage `{name}`"))?;
     schema::only(entries, STAGE, &format!("the stage `{name}`"))?;
     let folder = folder(file, entries)?;
     let paths = Paths { root, folder: &folder };
@@ -55,8 +54,8 @@ pub fn stage(file: &RepoPath, root: &Path, definition: &Definition) -> Result<St
     let boolean = |key: &str| schema::get(entries, key).map_or(Ok(false), |node| schema::boolean(node, &quoted(key)));
     Ok(Stage {
         address: StageAddress { file: file.clone(), name: Some(name.clone()) },
-        span: definition.span,
-        command: Some(command(name, definition.span, entries)?),
+        span: definition.key_span,
+        command: Some(command(name, definition.key_span, entries)?),
         deps: match schema::get(entries, "deps") {
             Some(node) => dependencies(node, &paths)?,
             None => Vec::new(),

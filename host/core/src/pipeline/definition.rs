@@ -1,19 +1,27 @@
-//! [`PipelineFile`]: a `dvc.yaml` with its templates resolved, checked against its schema at the top level.
+//! [`PipelineFile`]: what a `dvc.yaml` says, with its templates resolved, checked against its schema at the top level.
 
-use dewar_text::{Diagnostic, Node, Span, yaml};
+use std::path::Path;
+
+use dewar_text::{Diagnostic, Node, yaml};
+use serde::{Deserialize, Serialize};
 
 use super::template::{self, TemplateParams, Templates};
-use super::{PipelineError, ProjectFiles, schema};
+use super::{PipelineError, ProjectFiles, Stage, build, schema};
 use crate::path::RepoPath;
 use crate::source::Source;
 
-/// A `dvc.yaml` with its templates resolved.
-#[derive(Debug, Clone)]
+/// What a `dvc.yaml` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineFile {
-    /// Its text.
-    pub source: Source,
     /// Its stages, in order.
-    pub stages: Vec<Definition>,
+    pub stages: Vec<Stage>,
+    /// And the rest.
+    pub declared: Declared,
+}
+
+/// What a `dvc.yaml` says beside its stages.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Declared {
     /// Extra parameter files.
     pub params: Vec<RepoPath>,
     /// Extra metrics files.
@@ -22,17 +30,6 @@ pub struct PipelineFile {
     pub plots: Vec<RepoPath>,
     /// What its templates took of parameter files.
     pub taken: TemplateParams,
-}
-
-/// A stage whose templates are resolved.
-#[derive(Debug, Clone)]
-pub struct Definition {
-    /// Its name.
-    pub name: String,
-    /// Where the name stands, or that of the group it is generated from.
-    pub span: Span,
-    /// The mapping behind the name.
-    pub node: Node,
 }
 
 /// What may stand at the top of a `dvc.yaml` (DVC 3.67's schema).
@@ -48,31 +45,25 @@ impl PipelineFile {
         let node = yaml::read(&source.text).map_err(error)?;
         schema::only(schema::mapping(&node, "a pipeline").map_err(error)?, TOP, "a pipeline").map_err(error)?;
         let (node, taken) = template::resolve(source, node, files, templates)?;
-        let folder = source.file.parent().unwrap_or_default();
-        Ok(Self { taken, ..Self::from_node(source, &node, &folder).map_err(error)? })
+        Ok(Self::from_node(&source.file, files.root(), &node, taken).map_err(error)?)
     }
 
-    fn from_node(source: &Source, node: &Node, folder: &RepoPath) -> Result<Self, Diagnostic> {
+    fn from_node(file: &RepoPath, root: &Path, node: &Node, taken: TemplateParams) -> Result<Self, Diagnostic> {
         let top = schema::mapping(node, "a pipeline")?;
+        let folder = &file.parent().unwrap_or_default();
         let mut stages = Vec::new();
         if let Some(node) = schema::get(top, "stages") {
             for entry in schema::mapping(node, "`stages`")? {
-                schema::mapping(&entry.value, &format!("the stage `{}`", entry.key))?;
-                stages.push(Definition { name: entry.key.clone(), span: entry.key_span, node: entry.value.clone() });
+                stages.push(build::stage(file, root, entry)?);
             }
         }
         let files = |key: &str| match schema::get(top, key) {
             Some(node) => files(node, key, folder),
             None => Ok(Vec::new()),
         };
-        Ok(Self {
-            source: source.clone(),
-            stages,
-            params: files("params")?,
-            metrics: files("metrics")?,
-            plots: plots(top, folder)?,
-            taken: TemplateParams::new(),
-        })
+        let declared =
+            Declared { params: files("params")?, metrics: files("metrics")?, plots: plots(top, folder)?, taken };
+        Ok(Self { stages, declared })
     }
 }
 

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ignore::WalkBuilder;
-
-use super::PipelineError;
 use super::stage::{DATA_SUFFIX, PIPELINE_FILE};
+use super::{PipelineError, discover};
 use crate::fs;
 use crate::path::RepoPath;
 
@@ -15,6 +13,11 @@ use crate::path::RepoPath;
 pub trait ProjectFiles {
     /// The folder on this machine that absolute paths in pipelines are compared with.
     fn root(&self) -> &Path;
+
+    /// The folder where what large files say is remembered between commands; none where it is not. Disposable.
+    fn memory(&self) -> Option<&Path> {
+        None
+    }
 
     /// The content of a file; none when it is not there.
     ///
@@ -56,6 +59,10 @@ impl<F: ProjectFiles> ProjectFiles for Overlaid<F> {
         self.files.root()
     }
 
+    fn memory(&self) -> Option<&Path> {
+        self.files.memory()
+    }
+
     fn read(&self, file: &RepoPath) -> Result<Option<Vec<u8>>, PipelineError> {
         match self.overlay.get(file) {
             Some(text) => Ok(Some(text.to_vec())),
@@ -83,13 +90,20 @@ pub fn is_pipeline_file(name: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct WorkFiles {
     root: PathBuf,
+    memory: Option<PathBuf>,
 }
 
 impl WorkFiles {
     /// The files below `root`, an absolute path.
     #[must_use]
     pub const fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, memory: None }
+    }
+
+    /// The same; what large ones say is remembered in the folder `memory`.
+    #[must_use]
+    pub fn remembered_in(self, memory: PathBuf) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 }
 
@@ -98,41 +112,15 @@ impl ProjectFiles for WorkFiles {
         &self.root
     }
 
+    fn memory(&self) -> Option<&Path> {
+        self.memory.as_deref()
+    }
+
     fn read(&self, file: &RepoPath) -> Result<Option<Vec<u8>>, PipelineError> {
         Ok(fs::read_optional(&file.under(&self.root))?)
     }
 
-    /// Does not go into ignored folders (`.gitignore`, `.dvcignore`), other DVC projects or through links, as DVC does not.
     fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError> {
-        let root = self.root.clone();
-        let walk = WalkBuilder::new(&self.root)
-            .standard_filters(false)
-            .git_ignore(true)
-            .require_git(false)
-            .parents(true)
-            .add_custom_ignore_filename(".dvcignore")
-            .filter_entry(move |entry| {
-                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                !is_folder
-                    || entry.path() == root
-                    || (!matches!(entry.file_name().to_str(), Some(".git" | ".hg" | ".dvc"))
-                        && !entry.path().join(".dvc").is_dir())
-            })
-            .build();
-        let mut found = Vec::new();
-        for entry in walk {
-            // A folder that cannot be listed hides nothing that could be run from it.
-            let Ok(entry) = entry else { continue };
-            let Some(name) = entry.file_name().to_str() else { continue };
-            // The file itself may be a link.
-            if is_pipeline_file(name)
-                && entry.path().is_file()
-                && let Ok(path) = RepoPath::from_absolute(&self.root, entry.path())
-            {
-                found.push(path);
-            }
-        }
-        found.sort();
-        Ok(found)
+        Ok(discover::pipeline_files(&self.root))
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use dewar_text::Diagnostic;
 
-use super::build;
 use super::data_file::DataFile;
-use super::definition::PipelineFile;
+use super::definition::{Declared, PipelineFile};
 use super::files::ProjectFiles;
 use super::lock::{LockEntry, LockFile};
+use super::memory;
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
@@ -25,7 +25,7 @@ pub struct StageId(pub u32);
 pub struct Pipeline {
     stages: Vec<Stage>,
     by_address: HashMap<StageAddress, StageId>,
-    files: BTreeMap<RepoPath, PipelineFile>,
+    files: BTreeMap<RepoPath, Declared>,
     /// By the path of their `dvc.yaml`.
     locks: BTreeMap<RepoPath, LockFile>,
     data_files: BTreeMap<RepoPath, DataFile>,
@@ -108,17 +108,15 @@ impl Pipeline {
             self.data_files.insert(file, data);
             return Ok(());
         }
-        let parsed = PipelineFile::parse(&source, files, templates)?;
-        let stages = parsed.stages.iter().map(|definition| build::stage(&file, files.root(), definition));
-        let stages: Vec<Stage> = stages.collect::<Result<_, _>>().map_err(|diagnostic| source.error(diagnostic))?;
+        let PipelineFile { stages, declared } = memory::pipeline_file(&source, files, templates)?;
         let lock_path = LockFile::path_for(&file);
         let lock = match files.read(&lock_path)? {
-            Some(text) => LockFile::parse(&Source::new(lock_path, text))?,
+            Some(text) => memory::lock_file(lock_path, text, files)?,
             None => LockFile::new(lock_path),
         };
         stages.into_iter().for_each(|stage| self.add_stage(stage));
         self.locks.insert(file.clone(), lock);
-        self.files.insert(file, parsed);
+        self.files.insert(file, declared);
         Ok(())
     }
 
@@ -149,9 +147,9 @@ impl Pipeline {
         self.by_address.get(address).copied()
     }
 
-    /// The `dvc.yaml` files.
+    /// The `dvc.yaml` files, and what they say beside their stages.
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<RepoPath, PipelineFile> {
+    pub const fn files(&self) -> &BTreeMap<RepoPath, Declared> {
         &self.files
     }
 
@@ -180,7 +178,8 @@ impl Pipeline {
     #[must_use]
     pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
         let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
-        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?))).collect()
+        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?)))
+            .collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.

@@ -1,20 +1,23 @@
 //! Pipelines: what stands in `dvc.yaml`, `dvc.lock` and `.dvc` files (walk, step 5).
 //!
 //! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`template`]
-//! (`${...}`, `foreach`, `matrix`), [`definition`] (a `dvc.yaml`), [`build`] (a definition becomes a stage), [`data_file`] (`.dvc` files), [`lock`], [`load`] (the
-//! whole project), [`target`] (what the user names), [`add`] (`stage add`), [`entry`] (what stands in a file for a stage), [`freeze`],
-//! [`remove`].
+//! (`${...}`, `foreach`, `matrix`), [`build`] (a stage), [`definition`] (a `dvc.yaml`), [`data_file`] (`.dvc` files), [`lock`],
+//! `memory` (what large files said is remembered), [`load`] (the whole project), [`target`] (what the user names), [`add`]
+//! (`stage add`), [`entry`] (what stands in a file for a stage), [`freeze`], [`remove`].
 
 pub mod add;
 pub mod build;
 pub mod data_file;
 pub mod definition;
+mod discover;
 pub mod entry;
 mod error;
 pub mod files;
 pub mod freeze;
 pub mod load;
 pub mod lock;
+mod memory;
+pub mod recorded;
 pub mod remove;
 mod schema;
 pub mod stage;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dewar_text::{Span, Value};
+use serde::{Deserialize, Serialize};
 
+use crate::codec;
 use crate::path::RepoPath;
 
 /// The name of the file that holds a pipeline.
@@ -17,7 +19,7 @@ pub const DATA_SUFFIX: &str = ".dvc";
 pub const DEFAULT_PARAMS: &str = "params.yaml";
 
 /// How a stage is named over the whole project.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StageAddress {
     /// The `dvc.yaml` or `.dvc` file.
     pub file: RepoPath,
@@ -46,7 +48,7 @@ impl fmt::Display for StageAddress {
 }
 
 /// Where a dependency is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Place {
     /// Inside the project.
     Inside(RepoPath),
@@ -75,7 +77,7 @@ impl Place {
 }
 
 /// A file or directory that a stage reads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dependency {
     /// Where it is.
     pub place: Place,
@@ -84,7 +86,7 @@ pub struct Dependency {
 }
 
 /// A parameter file that a stage reads, and what of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParamDependency {
     /// The file.
     pub file: RepoPath,
@@ -95,7 +97,7 @@ pub struct ParamDependency {
 }
 
 /// What of a parameter file a stage reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParamKeys {
     /// All of it.
     All,
@@ -104,7 +106,7 @@ pub enum ParamKeys {
 }
 
 /// What an output is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OutputKind {
     /// Data, a model, anything.
     Plain,
@@ -115,7 +117,7 @@ pub enum OutputKind {
 }
 
 /// A file or directory that a stage writes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     /// Where it is, always inside the project.
     pub path: RepoPath,
@@ -134,7 +136,7 @@ pub struct Output {
 }
 
 /// The command of a stage, as the lock holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// One text; each of its lines is a command in a shell of its own (DVC's rule).
     Text(String),
@@ -175,11 +177,12 @@ impl Command {
 }
 
 /// One node of a pipeline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// How it is named.
     pub address: StageAddress,
     /// Where it stands in its file.
+    #[serde(with = "codec::span")]
     pub span: Span,
     /// What it runs; none for a `.dvc` file, which only tracks its output.
     pub command: Option<Command>,
@@ -198,6 +201,7 @@ pub struct Stage {
     /// What the user says of it.
     pub desc: Option<String>,
     /// Settings of other programs; dewar's stand under `dewar`.
+    #[serde(with = "codec::value")]
     pub meta: Value,
 }
 

@@ -1,13 +1,12 @@
 use std::collections::HashMap;
 
-use dewar_text::{Span, yaml};
+use dewar_text::{Entry, Span, yaml};
 
 use super::*;
 use crate::cache::Tree;
 use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::path::RepoPath;
 use crate::pipeline::build;
-use crate::pipeline::definition::Definition;
 
 /// Files that exist in memory alone; a lost object is in no cache, and of directories only these listings are.
 #[derive(Default, Clone)]
@@ -82,7 +81,7 @@ impl Observe for Seen {
 fn stage(text: &str) -> Stage {
     let file = RepoPath::parse("dvc.yaml").unwrap();
     let node = yaml::read(text.as_bytes()).unwrap();
-    let definition = Definition { name: "s".into(), span: Span::default(), node };
+    let definition = Entry { key: "s".into(), key_span: Span::default(), value: node };
     build::stage(&file, std::path::Path::new("/project"), &definition).unwrap()
 }
 

@@ -33,8 +33,7 @@ impl Queue {
     /// The queue of `order`, in which each stage comes after those it needs; without a graph, each waits for the one before.
     pub(super) fn new(order: &[StageId], graph: Option<&StageGraph>) -> Self {
         let places: HashMap<StageId, usize> = order.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-        let mut queue =
-            Self { states: Vec::new(), needed_by: vec![Vec::new(); order.len()], ready: BTreeSet::new() };
+        let mut queue = Self { states: Vec::new(), needed_by: vec![Vec::new(); order.len()], ready: BTreeSet::new() };
         for (place, id) in order.iter().enumerate() {
             let needs: Vec<usize> = match graph {
                 // The needs of a frozen stage are not followed: those that come later in the order do not hold it up.

@@ -20,7 +20,7 @@ use super::temp;
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::plan;
 use crate::commands::project::{Project, Results, StageRuns, files};
-use crate::commands::repro::{explained, how, printing, reach, rules, targets};
+use crate::commands::repro::{explained, how, options, printing, reach, targets};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::explain::Explainer;
@@ -52,6 +52,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
+    let results = Results { pull: stages.pull, ..Results::default() };
     let explainer = explained(stages).filter(|_| !stages.dry).map(|form| project.explain(form));
     let git = project.repo.git()?;
     let copies: Vec<CopyPath> = if args.temp {
@@ -63,12 +64,15 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        let run_cache = project.run_cache(Results::default());
-        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
+        let run_cache = project.run_cache(results);
+        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let how = how(stages, Results::default(), &project, ui)?;
-    let _held = if args.temp { None } else { Some(project.repo.take_workspace("exp run")?) };
+    let how = how(stages, results, &project, ui)?;
+    let _held = match args.temp {
+        true => (None, Some(project.repo.hold_cache("exp run --temp")?)),
+        false => (Some(project.repo.take_workspace("exp run")?), None),
+    };
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;

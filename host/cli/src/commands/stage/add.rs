@@ -16,6 +16,7 @@ use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
 use dewar_core::repro::{self, Reach};
+use dewar_core::schedule::RunOptions;
 use dewar_core::source::Source;
 use dewar_core::track::TrackError;
 
@@ -84,7 +85,9 @@ fn checked(
 /// A `dvc.yaml` that git ignores would be found by nobody else, and not by dewar either.
 fn refuse_ignored(project: &Project<'_>, file: &RepoPath) -> Result<(), Failure> {
     match &project.repo.git {
-        Some(git) if git.is_ignored(file)? && !git.is_tracked(file)? => Err(PipelineError::Ignored(file.clone()).into()),
+        Some(git) if git.is_ignored(file)? && !git.is_tracked(file)? => {
+            Err(PipelineError::Ignored(file.clone()).into())
+        }
         _ => Ok(()),
     }
 }
@@ -128,7 +131,9 @@ fn new_stage(args: &StageAddArgs, project: &Project<'_>) -> NewStage {
     NewStage {
         name: args.name.clone(),
         command: Command::Text(joined(&args.command)),
-        wdir: wdir.map(|wdir| from.join(&wdir).map_or(wdir, |folder| folder.relative_to(from))).filter(|wdir| wdir != "."),
+        wdir: wdir
+            .map(|wdir| from.join(&wdir).map_or(wdir, |folder| folder.relative_to(from)))
+            .filter(|wdir| wdir != "."),
         deps: args.deps.iter().map(path).collect(),
         params: args.params.iter().map(|text| param(text)).collect(),
         outs,

@@ -3,8 +3,7 @@
 use super::*;
 
 /// Paths that lie in each other, and some that only sort as if they did.
-const PATHS: [&str; 14] =
-    ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b.c", "a/d", "a0", "b", "b/a", "c", "c/d/e", "d", "e"];
+const PATHS: [&str; 14] = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b.c", "a/d", "a0", "b", "b/a", "c", "c/d/e", "d", "e"];
 
 #[derive(Debug, Clone)]
 struct Seed {
@@ -21,8 +20,12 @@ fn seeds() -> impl Strategy<Value = Vec<Seed>> {
         1 => prop::sample::subsequence(PATHS.to_vec(), 2),
         9 => prop::sample::subsequence(PATHS.to_vec(), 0..2),
     ];
-    let seed = (deps, params, outs, prop::bool::weighted(0.2))
-        .prop_map(|(deps, params, outs, frozen)| Seed { deps, params, outs, frozen });
+    let seed = (deps, params, outs, prop::bool::weighted(0.2)).prop_map(|(deps, params, outs, frozen)| Seed {
+        deps,
+        params,
+        outs,
+        frozen,
+    });
     prop::collection::vec(seed, 1..8)
 }
 
@@ -31,9 +34,8 @@ fn text(seeds: &[Seed]) -> String {
     for (number, Seed { deps, params, outs, frozen }) in seeds.iter().enumerate() {
         let params = params.map(|file| format!("{{{file}: }}")).unwrap_or_default();
         let (deps, outs) = (deps.join(", "), outs.join(", "));
-        text += &format!(
-            "  s{number}: {{cmd: x, deps: [{deps}], params: [{params}], outs: [{outs}], frozen: {frozen}}}\n"
-        );
+        text +=
+            &format!("  s{number}: {{cmd: x, deps: [{deps}], params: [{params}], outs: [{outs}], frozen: {frozen}}}\n");
     }
     text
 }

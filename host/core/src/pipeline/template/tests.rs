@@ -203,8 +203,8 @@ fn foreach_over_mappings_has_keys() {
     let stage = |at: u32| pipeline.stage(crate::pipeline::load::StageId(at));
     assert_eq!(stage(4).folder, path("m1"));
     // An error of a generated stage is one of its group.
-    let text = &pipeline.files()[&path("dvc.yaml")].source.text;
-    assert_eq!(&text[stage(1).span.start..stage(1).span.end], b"m");
+    let text = &texts.files[&path("dvc.yaml")];
+    assert_eq!(&text[stage(1).span.start..stage(1).span.end], "m");
 }
 
 #[test]

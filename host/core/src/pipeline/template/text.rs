@@ -1,12 +1,13 @@
 //! Values as text within text, as DVC writes them, and mappings as the flags of a command.
 
 use dewar_text::{Map, Value};
+use serde::Serialize;
 
 use crate::params::value::flatten;
 use crate::python;
 
 /// How a mapping in a command becomes flags (`parsing` in `.dvc/config`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct FlagStyle {
     /// What becomes of booleans (`parsing.bool`).
     pub booleans: BooleanFlags,
@@ -15,7 +16,7 @@ pub struct FlagStyle {
 }
 
 /// What becomes of booleans, in the words of Python's `argparse`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum BooleanFlags {
     /// `--flag` when it is true, nothing when it is false.
     #[default]
@@ -25,7 +26,7 @@ pub enum BooleanFlags {
 }
 
 /// What becomes of lists, in the words of Python's `argparse`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum ListFlags {
     /// `--flag a b`.
     #[default]

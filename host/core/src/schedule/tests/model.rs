@@ -52,8 +52,7 @@ impl Model {
             }
             return Some(());
         }
-        let deps: Option<BTreeMap<_, _>> =
-            stage.deps.iter().map(|dep| Some((dep.clone(), at(files, dep)?))).collect();
+        let deps: Option<BTreeMap<_, _>> = stage.deps.iter().map(|dep| Some((dep.clone(), at(files, dep)?))).collect();
         let params = stage.params.iter().map(|key| ((*key).to_owned(), world.params[*key])).collect();
         let now = |deps| Known { command: Some(world.command(number)), deps, params, outs: BTreeMap::new() };
         let same = |a: &Known, b: &Known| a.command == b.command && a.deps == b.deps && a.params == b.params;
@@ -63,15 +62,15 @@ impl Model {
             return Some(());
         }
         let kinds: Vec<Kept> = stage.outs.iter().map(|out| out.kind).collect();
-        let is_remembered = !(stage.deps.is_empty() && stage.params.is_empty())
-            && !stage.always
-            && !kinds.contains(&Kept::Persisted);
+        let is_remembered =
+            !(stage.deps.is_empty() && stage.params.is_empty()) && !stage.always && !kinds.contains(&Kept::Persisted);
         if !is_forced && is_remembered {
             let past = self.past.iter().filter(|(of, _)| *of == number).map(|(_, known)| known);
             let obtainable = |known: &&Known| {
-                known.outs.iter().all(|(path, content)| {
-                    self.kept.contains(content) || at(files, path).as_ref() == Some(content)
-                })
+                known
+                    .outs
+                    .iter()
+                    .all(|(path, content)| self.kept.contains(content) || at(files, path).as_ref() == Some(content))
             };
             let known = last.iter().chain(past).find(|known| same(known, &now) && obtainable(known)).cloned();
             if let Some(known) = known {
@@ -237,7 +236,7 @@ fn design() -> impl Strategy<Value = Design> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn what_must_run_runs_and_nothing_else(

@@ -210,10 +210,10 @@ impl World {
         let run_cache = RunCache::new(self.store.folder());
         let planned = {
             let workspace = workspace();
-            let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache) };
+            let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache), fetcher: None };
             let graph = selection.graph.as_ref();
             let rules = Rules { force: asked.force, ..Rules::USUAL };
-            let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, &recall).unwrap();
+            let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, Downstream::WhenStale, &recall).unwrap();
             plan.steps.iter().map(|step| (number(&step.stage), step.course)).collect()
         };
         let executor = Arc::new(Executor {
@@ -231,6 +231,7 @@ impl World {
             processes: Box::new(|_| Arc::new(NoProcesses)),
             env: Vec::new(),
             run_cache: Some(run_cache),
+            pull: None,
             cancellation: Cancellation::default(),
             git: None,
             events: Arc::clone(&seen) as Arc<dyn EventSink>,
