@@ -424,7 +424,7 @@ fn the_wrong_place() {
     repo.write("dvc.yaml", STAGE);
     insta::assert_snapshot!(refusal(&repo, &["exp", "run"], 4), @"error: the branch `main` has no commit yet; make a first one: git add -A && git commit");
     insta::assert_snapshot!(refusal(&repo, &["repro", "b"], 2), @r#"
-    error: there is no stage `b` in `dvc.yaml`
+    error: `b` is neither a stage of `dvc.yaml` nor an output of any stage
     help: did you mean `a`?
     "#);
 }

@@ -204,6 +204,26 @@ fn a_plan_is_what_a_run_does() {
 }
 
 #[test]
+fn what_follows_is_forced_when_asked() {
+    let repo = project();
+    repo.write("dvc.yaml", PIPELINE.replace("wc -l < model", "wc -c < model").replace("cat prepared/*", "cat  prepared/*"));
+    insta::assert_snapshot!(looks(&repo, &["repro", "--dry", "--force-downstream", "--no-run-cache"]), @r"
+    Stage 'prepare' didn't change, skipping
+    Running stage 'train':
+      its command changed
+    > cat  prepared/* params.yaml > model
+    Running stage 'report':
+      it is forced
+      its command changed
+      it needs `train`, which is not up to date
+    > wc -c < model > report
+    ");
+    let ran = repo.dewar(&["repro", "--force-downstream", "--json", "--no-run-cache"]).success();
+    let document: serde_json::Value = serde_json::from_str(&ran).unwrap();
+    assert_eq!(document["stages"][2]["reasons"][0]["kind"], "forced");
+}
+
+#[test]
 fn json_is_one_document_alone_on_stdout() {
     let repo = project();
     repo.write("params.yaml", "lr: 2\n").write("raw/c", "new\n");

@@ -15,7 +15,7 @@ use dewar_core::params::ParamFiles;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::WorkFiles;
 use dewar_core::pipeline::{FlagStyle, LockEntry, LockFile, LockedPath, Pipeline, Templates};
-use dewar_core::plan::{Course, Plan, Recall, Rules, inputs};
+use dewar_core::plan::{Course, Downstream, Plan, Recall, Rules, inputs};
 use dewar_core::workspace::Workspace;
 use divan::Bencher;
 
@@ -88,9 +88,19 @@ impl Setup {
         }
     }
 
+    /// By parsing.
     fn load(&self, dir: &tempfile::TempDir) -> Pipeline {
-        let templates = Templates { values: &self.params, flags: FlagStyle::default() };
-        Pipeline::load(&WorkFiles::new(dir.path().to_owned()), templates).unwrap()
+        self.load_from(&WorkFiles::new(dir.path().to_owned()))
+    }
+
+    /// As commands do it: what was parsed before is remembered.
+    fn recall(&self, dir: &tempfile::TempDir) -> Pipeline {
+        let memory = dir.path().join(".dvc/tmp/dewar/pipeline");
+        self.load_from(&WorkFiles::new(dir.path().to_owned()).remembered_in(memory))
+    }
+
+    fn load_from(&self, files: &WorkFiles) -> Pipeline {
+        Pipeline::load(files, Templates { values: &self.params, flags: FlagStyle::default() }).unwrap()
     }
 
     fn workspace<'a>(&'a self, dir: &'a tempfile::TempDir) -> Workspace<'a> {
@@ -99,13 +109,21 @@ impl Setup {
     }
 }
 
-const SIZES: [usize; 3] = [10, 100, 1000];
+const SIZES: [usize; 3] = [10, 1000, 10_000];
 
 #[divan::bench(args = SIZES, sample_count = 20)]
-fn load(bencher: Bencher<'_, '_>, stages: usize) {
+fn parse(bencher: Bencher<'_, '_>, stages: usize) {
     let dir = project(stages);
     let setup = Setup::new(&dir);
     bencher.bench_local(|| setup.load(&dir));
+}
+
+#[divan::bench(args = SIZES, sample_count = 20)]
+fn recall(bencher: Bencher<'_, '_>, stages: usize) {
+    let dir = project(stages);
+    let setup = Setup::new(&dir);
+    setup.recall(&dir);
+    bencher.bench_local(|| setup.recall(&dir));
 }
 
 #[divan::bench(args = SIZES, sample_count = 20)]
@@ -128,7 +146,8 @@ fn plan_where_nothing_runs(bencher: Bencher<'_, '_>, stages: usize) {
         let setup = Setup::new(&dir);
         let workspace = setup.workspace(&dir);
         let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: None };
-        let plan = Plan::make(&pipeline, Some(&graph), &order, Rules::USUAL, &recall).unwrap();
+        let (rules, downstream) = (Rules::USUAL, Downstream::WhenStale);
+        let plan = Plan::make(&pipeline, Some(&graph), &order, rules, downstream, &recall).unwrap();
         assert!(plan.steps.iter().all(|step| step.course == Course::Skip));
     });
 }

@@ -207,7 +207,7 @@ stages:
 
     fn project() -> Pipeline {
         let sub = "stages:\n  s: {cmd: x, deps: [../z.out], outs: [s.out]}\n";
-        load_texts(&[("dvc.yaml", PIPELINE), ("raw.dvc", "outs:\n- path: raw\n"), ("sub/dvc.yaml", sub)]).unwrap()
+        load_texts(&[("dvc.yaml", PIPELINE), ("raw.dvc", "outs:\n- path: raw\n"), ("sub/dvc.yaml", sub)]).unwrap().1
     }
 
     fn stages(pipeline: &Pipeline, from: &str) -> Dag {

@@ -105,6 +105,15 @@ pub enum Missing<'a> {
     Allowed(&'a (dyn Fn(&RepoPath) -> Option<ObjectId> + Sync)),
 }
 
+/// What becomes of the stages that need one that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downstream {
+    /// They run when they are stale.
+    WhenStale,
+    /// They run, and so do those that need them (`--force-downstream`).
+    Forced,
+}
+
 /// By what a stage is judged, beside its files.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {

@@ -21,7 +21,7 @@ use crate::graph::StageGraph;
 use crate::path::RepoPath;
 use crate::pipeline::load::{Pipeline, StageId};
 use crate::pipeline::{LockEntry, PipelineError, Place, ProjectFiles, Stage, StageAddress};
-use crate::plan::{Force, Missing, Rules};
+use crate::plan::{Downstream, Force, Missing, Rules};
 use crate::stage_run::{StageEnd, StageError, StageRunner};
 use ignored::Ignored;
 use locks::Locks;
@@ -62,15 +62,6 @@ pub enum OnFailure {
     KeepGoing,
     /// All run, and the run does not fail (`--ignore-errors`).
     Ignore,
-}
-
-/// What becomes of the stages that need one that changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Downstream {
-    /// They run when they are stale.
-    WhenStale,
-    /// They run, and so do those that need them (`--force-downstream`).
-    Forced,
 }
 
 /// Whether missing data makes a stage stale: [`Missing`], as it is asked for.

@@ -20,12 +20,13 @@ pub(crate) fn path(text: &str) -> RepoPath {
 }
 
 /// A pipeline of these files alone; templates may name values of YAML files.
-pub(crate) fn load_texts(files: &[(&str, &str)]) -> Result<Pipeline, PipelineError> {
+pub(crate) fn load_texts(files: &[(&str, &str)]) -> Result<(Overlaid<WorkFiles>, Pipeline), PipelineError> {
     let values = ParamFiles::new(YamlOnly::version("1"), None);
     let folder = tempfile::tempdir().unwrap();
     let texts = files.iter().map(|(file, text)| (path(file), text.as_bytes().into())).collect();
     let files = Overlaid::new(WorkFiles::new(folder.path().to_owned()), texts);
-    Pipeline::load(&files, Templates { values: &values, flags: FlagStyle::default() })
+    let pipeline = Pipeline::load(&files, Templates { values: &values, flags: FlagStyle::default() })?;
+    Ok((files, pipeline))
 }
 
 /// The stages that these targets name in the root of the project.

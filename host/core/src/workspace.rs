@@ -26,6 +26,10 @@ pub struct Workspace<'a> {
     seen: Mutex<Seen>,
 }
 
+/// When more was seen than this, all of it is forgotten instead of what touches one path: searching it after each of
+/// thousands of stages would cost more than looking again.
+const WORTH_SEARCHING: usize = 512;
+
 /// What was looked at.
 #[derive(Default)]
 struct Seen {
@@ -86,6 +90,9 @@ impl<'a> Workspace<'a> {
         let elsewhere = |place: &Place| !place.inside().is_some_and(touches);
         let mut seen = self.seen();
         seen.forgotten += 1;
+        if seen.contents.len() > WORTH_SEARCHING {
+            seen.contents.clear();
+        }
         seen.contents.retain(|(place, _), _| elsewhere(place));
         seen.values.retain(|path, _| !touches(path));
     }

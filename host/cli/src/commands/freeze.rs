@@ -7,7 +7,7 @@ use dewar_core::fs::write_inside;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::freeze::{self, Frozen};
 use dewar_core::pipeline::target::{self, Targets};
-use dewar_core::pipeline::{Pipeline, StageAddress};
+use dewar_core::pipeline::Pipeline;
 
 use super::project::{Project, files};
 use crate::failure::Failure;
@@ -22,17 +22,17 @@ pub fn run(targets: &[String], frozen: Frozen, session: &Session, ui: &Arc<Ui>) 
     let project = Project::open(session, ui)?;
     let from = project.repo.from();
     let _held = project.repo.take_workspace(if frozen == Frozen::Yes { "freeze" } else { "unfreeze" })?;
-    let pipeline = Pipeline::load(&files(&project), project.templates())?;
+    let files = files(&project);
+    let pipeline = Pipeline::load(&files, project.templates())?;
     let stages = target::stages(&pipeline, &Targets::Typed(project.typed(targets)))?;
-    let entries = Entry::of(&pipeline, &stages)?;
-    let texts = freeze::with_frozen(&pipeline, &entries, frozen)?;
+    let entries = Entry::of(&files, &pipeline, &stages)?;
+    let texts = freeze::with_frozen(&entries, frozen)?;
     for (file, text) in &texts {
         write_inside(project.repo.root(), file, text)?;
     }
     let word = if frozen == Frozen::Yes { "frozen" } else { "not frozen" };
     for entry in entries {
-        let address = StageAddress { file: entry.file, name: entry.name };
-        ui.tell(&format!("Stage '{}' is {word}", text::visible(&address.display_from(from))))?;
+        ui.tell(&format!("Stage '{}' is {word}", text::visible(&entry.address().display_from(from))))?;
     }
     project.suggest_git_add(ui, texts.keys())?;
     Ok(ExitCode::SUCCESS)

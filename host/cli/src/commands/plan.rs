@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use dewar_core::path::RepoPath;
-use dewar_core::plan::{Course, Force, Missing, Plan, Recall, Rules};
-use dewar_core::schedule::MissingData;
+use dewar_core::plan::{Course, Missing, Plan, Recall, Rules};
 use dewar_core::repro::Selection;
 use dewar_core::run_cache::RunCache;
+use dewar_core::schedule::{MissingData, RunOptions};
 use dewar_core::workspace::Workspace;
 use serde_json::Map;
 
 use super::project::Project;
-use super::repro::force;
-use crate::args::run::StageSelectionArgs;
 use crate::failure::Failure;
 use crate::ui::Ui;
 use crate::ui::explain::{self, Detail, Form, Telling};
@@ -45,7 +43,7 @@ pub fn print(
     project: &Project<'_>,
     selection: &Selection,
     workspace: &Workspace<'_>,
-    (force, missing): (Force, MissingData),
+    options: RunOptions,
     run_cache: Option<&RunCache>,
     printing: Printing,
     ui: &Arc<Ui>,
@@ -53,12 +51,13 @@ pub fn print(
     let recall = Recall { observe: workspace, store: workspace.store(), run_cache };
     let written = selection.pipeline.written();
     let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
-    let missing = match missing {
+    let missing = match options.missing {
         MissingData::Counts => Missing::Counts,
         MissingData::Allowed => Missing::Allowed(&remembered),
     };
-    let rules = Rules { force, missing };
-    let plan = Plan::make(&selection.pipeline, selection.graph.as_ref(), &selection.order, rules, &recall)?;
+    let rules = Rules { force: options.force, missing };
+    let Selection { pipeline, graph, order } = selection;
+    let plan = Plan::make(pipeline, graph.as_ref(), order, rules, options.downstream, &recall)?;
     project.save_index();
     let changed = if plan.steps.iter().all(|step| step.course == Course::Skip) { Changed::No } else { Changed::Yes };
     let from = project.repo.from();

@@ -31,7 +31,7 @@ use crate::session::Session;
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
 use crate::ui::report::Reporter;
-use crate::ui::{Ui, text};
+use crate::ui::{StdoutUse, Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
@@ -213,6 +213,7 @@ impl<'a> Project<'a> {
         let cancellation = self.session.cancellation()?;
         let git = self.repo.git.as_ref().map(dewar_core::git::Git::reopen).transpose()?;
         let Selection { pipeline, graph, order } = selection;
+        let from = self.repo.from();
         let runner = StageRunner {
             workspace: &workspace,
             executor: self.extensions.executor(EXECUTOR)?,
@@ -227,7 +228,7 @@ impl<'a> Project<'a> {
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
-                    let name = stage.display_from(self.repo.from());
+                    let name = stage.display_from(from);
                     let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
@@ -252,12 +253,13 @@ impl<'a> Project<'a> {
             cancellation: cancellation.clone(),
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
+        let (from, events, stdout) = (self.repo.from(), &self.events, self.ui.stdout());
         Box::new(move |stage| {
             let lines = || {
-                let name = stage.address.display_from(self.repo.from());
-                StageOutput::Lines(Lines { stage: name, events: Arc::clone(&self.events) })
+                let name = stage.address.display_from(from);
+                StageOutput::Lines(Lines { stage: name, events: Arc::clone(events) })
             };
-            let output = match (company, self.ui.stdout()) {
+            let output = match (company, stdout) {
                 (Company::SideBySide, _) => lines(),
                 (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
                 (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,

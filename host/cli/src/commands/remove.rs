@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::load::StageId;
 use dewar_core::pipeline::target::{self, Targets};
-use dewar_core::pipeline::{Pipeline, StageAddress};
+use dewar_core::pipeline::Pipeline;
 use dewar_core::removal::{Outputs, Removal};
 
 use super::project::{Project, files};
@@ -23,16 +23,16 @@ pub fn run(args: &RemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let project = Project::open(session, ui)?;
     let from = project.repo.from();
     let _held = project.repo.take_workspace("remove")?;
-    let pipeline = Pipeline::load(&files(&project), project.templates())?;
+    let files = files(&project);
+    let pipeline = Pipeline::load(&files, project.templates())?;
     let stages = resolve(&project, &pipeline, &args.targets)?;
-    let entries = Entry::of(&pipeline, &stages)?;
+    let entries = Entry::of(&files, &pipeline, &stages)?;
     let removal = Removal::of(&pipeline, &entries)?;
     let outputs = if args.outs { Outputs::Remove } else { Outputs::Keep };
     let touched = removal.carry_out(&project.workspace(&pipeline)?, outputs)?;
     project.save_index();
     for entry in entries {
-        let address = StageAddress { file: entry.file, name: entry.name };
-        ui.tell(&format!("Removed '{}'", text::visible(&address.display_from(from))))?;
+        ui.tell(&format!("Removed '{}'", text::visible(&entry.address().display_from(from))))?;
     }
     project.suggest_git_add(ui, &touched)?;
     Ok(ExitCode::SUCCESS)

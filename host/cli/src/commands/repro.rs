@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
-use dewar_core::plan::Force;
+use dewar_core::plan::{Downstream, Force};
 use dewar_core::repro::{self, Reach, SelectError, Selection};
-use dewar_core::schedule::{Downstream, MissingData, OnFailure, RunOptions};
+use dewar_core::schedule::{MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
 
 use serde_json::Map;
@@ -33,7 +33,7 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
         let run_cache = project.run_cache(results);
-        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, results, &project, ui)?;
@@ -65,16 +65,6 @@ pub fn targets<'a>(project: &'a Project<'_>, stages: &'a StageSelectionArgs) -> 
     Targets::Typed(Typed { folders, names, ..project.typed(&stages.targets) })
 }
 
-/// Whether fresh stages run.
-pub fn force(stages: &StageSelectionArgs) -> Force {
-    if stages.force { Force::Yes } else { Force::No }
-}
-
-/// By what stages are judged, beside their files.
-pub fn rules(stages: &StageSelectionArgs) -> (Force, MissingData) {
-    (force(stages), if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts })
-}
-
 /// How the stages are run.
 ///
 /// # Errors
@@ -89,20 +79,24 @@ pub fn how(
         return Err(Failure::new(Kind::Usage, "`--interactive` asks before each stage, and there is no terminal to ask on")
             .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
     }
-    let (force, missing) = rules(stages);
+    let ask = stages.interactive.then(|| Arc::clone(ui));
+    Ok(StageRuns { options: options(stages, project), results, ask })
+}
+
+/// How a run goes, or would go.
+pub fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
     let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
-    let options = RunOptions {
+    RunOptions {
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
-        force,
+        force: if stages.force { Force::Yes } else { Force::No },
         downstream: if stages.force_downstream { Downstream::Forced } else { Downstream::WhenStale },
         on_failure: match (stages.keep_going, stages.ignore_errors) {
             (_, true) => OnFailure::Ignore,
             (true, false) => OnFailure::KeepGoing,
             (false, false) => OnFailure::Stop,
         },
-        missing,
-    };
-    Ok(StageRuns { options, results, ask: stages.interactive.then(|| Arc::clone(ui)) })
+        missing: if stages.allow_missing { MissingData::Allowed } else { MissingData::Counts },
+    }
 }
 
 /// How a plan is printed.

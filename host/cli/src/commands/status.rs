@@ -7,9 +7,9 @@ use dewar_core::observe::Observe;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::{Folders, Targets, Typed};
 use dewar_core::pipeline::{LockEntry, Place, Stage};
-use dewar_core::plan::{FileChange, Force, Reason, Rules, assess, place};
+use dewar_core::plan::{FileChange, Reason, Rules, assess, place};
 use dewar_core::repro::{self, Reach, Selection};
-use dewar_core::schedule::MissingData;
+use dewar_core::schedule::RunOptions;
 use dewar_core::workspace::Workspace;
 use serde_json::{Map, Value, json};
 
@@ -33,10 +33,9 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let workspace = project.workspace(&selection.pipeline)?;
     if args.explain {
         let form = if args.json { Form::Json } else { Form::Text };
-        const USUAL: (Force, MissingData) = (Force::No, MissingData::Counts);
         let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
         let run_cache = project.run_cache(Results::default());
-        let changed = plan::print(&project, &selection, &workspace, USUAL, run_cache.as_ref(), printing, ui)?;
+        let changed = plan::print(&project, &selection, &workspace, RunOptions::default(), run_cache.as_ref(), printing, ui)?;
         return Ok(exit_code(changed, args, ui));
     }
     let changed = changed(&project, &selection, &workspace, ui)?;

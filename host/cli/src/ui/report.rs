@@ -157,7 +157,7 @@ impl EventSink for Reporter {
             }
             Event::Stopping { stages } => {
                 let names = stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ");
-                self.ui.note(&format!("Starting nothing more; waiting for {names} to end"));
+                self.ui.note(&format!("Starting nothing more; waiting for {names} to end; Ctrl-C ends them at once"));
             }
             Event::StageRestored { stage } => {
                 let stage = visible(&stage);

@@ -101,7 +101,7 @@ impl ObjectStore {
     pub fn for_disposable(&self) -> Self {
         let plain = self.links == LinkKind::DEFAULT && !rustix::process::geteuid().is_root();
         let links = if plain { LinkKind::DISPOSABLE.to_vec() } else { self.links.clone() };
-        Self { folder: self.folder.clone(), shared: self.shared, links }
+        Self::new(&self.folder, self.shared, &links)
     }
 
     pub(super) fn links(&self) -> &[LinkKind] {

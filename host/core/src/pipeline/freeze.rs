@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dewar_text::{Change, Edit, Step, Value, splice, yaml};
+use dewar_text::{Change, Edit, Node, Step, Value, splice, yaml};
 
 use super::PipelineError;
 use super::entry::{self, Entry};
-use super::load::Pipeline;
 use crate::path::RepoPath;
-use crate::source::Source;
 
 /// Whether a stage is left as it is, whatever changes before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,38 +21,30 @@ pub enum Frozen {
 ///
 /// # Errors
 /// When a file cannot be edited safely.
-pub fn with_frozen(
-    pipeline: &Pipeline,
-    entries: &[Entry],
-    frozen: Frozen,
-) -> Result<BTreeMap<RepoPath, Vec<u8>>, PipelineError> {
-    let mut texts: BTreeMap<RepoPath, Vec<u8>> = BTreeMap::new();
-    for entry in entries {
-        let Some(loaded) = entry::text_of(pipeline, &entry.file) else { continue };
-        let source = match texts.get(&entry.file) {
-            Some(text) => Source::new(entry.file.clone(), text.as_slice()),
-            None => loaded.clone(),
-        };
-        if let Some(text) = edited(&source, entry, frozen)? {
-            texts.insert(entry.file.clone(), text);
+pub fn with_frozen(entries: &[Entry], frozen: Frozen) -> Result<BTreeMap<RepoPath, Vec<u8>>, PipelineError> {
+    let mut texts = BTreeMap::new();
+    for (file, (source, entries)) in entry::by_file(entries) {
+        let tree = entry::read(source)?;
+        let edits: Vec<Edit> = entries.into_iter().filter_map(|entry| change(&tree, entry, frozen)).collect();
+        if !edits.is_empty() {
+            let text = yaml::edit(&source.text, &edits).map_err(|diagnostic| source.error(diagnostic))?;
+            texts.insert(file.clone(), text);
         }
     }
     Ok(texts)
 }
 
-/// None when it says so already.
-fn edited(source: &Source, entry: &Entry, frozen: Frozen) -> Result<Option<Vec<u8>>, PipelineError> {
-    let mut path = entry.keys_in(source)?;
-    let node = entry::read(source)?;
-    let old = splice::find(&node, &path).and_then(|keys| keys.get("frozen")).map(dewar_text::Node::to_value);
+/// None when the entry says so already.
+fn change(tree: &Node, entry: &Entry, frozen: Frozen) -> Option<Edit> {
+    let mut path = entry.keys_in(tree);
+    let old = splice::find(tree, &path).and_then(|keys| keys.get("frozen")).map(Node::to_value);
     let change = match (frozen, old) {
-        (Frozen::Yes, Some(Value::Bool(true))) | (Frozen::No, None | Some(Value::Bool(false))) => return Ok(None),
+        (Frozen::Yes, Some(Value::Bool(true))) | (Frozen::No, None | Some(Value::Bool(false))) => return None,
         (Frozen::Yes, _) => Change::Put(Value::Bool(true)),
         (Frozen::No, Some(_)) => Change::Remove,
     };
     path.push(Step::Field("frozen".into()));
-    let text = yaml::edit(&source.text, &[Edit { path, change }]).map_err(|diagnostic| source.error(diagnostic))?;
-    Ok(Some(text))
+    Some(Edit { path, change })
 }
 
 #[cfg(test)]
@@ -63,8 +53,8 @@ mod tests {
     use crate::testing::{load_texts, named, path};
 
     fn set(files: &[(&str, &str)], target: &str, frozen: Frozen) -> Result<BTreeMap<RepoPath, String>, PipelineError> {
-        let pipeline = load_texts(files)?;
-        let texts = with_frozen(&pipeline, &Entry::of(&pipeline, &named(&pipeline, &[target]))?, frozen)?;
+        let (files, pipeline) = load_texts(files)?;
+        let texts = with_frozen(&Entry::of(&files, &pipeline, &named(&pipeline, &[target]))?, frozen)?;
         Ok(texts.into_iter().map(|(file, text)| (file, String::from_utf8(text).unwrap())).collect())
     }
 

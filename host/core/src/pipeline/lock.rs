@@ -215,7 +215,8 @@ impl LockFile {
 
     /// Without stages there is no `stages:`, which would be no mapping.
     fn head(&self) -> &str {
-        if self.stages.is_empty() { self.head.strip_suffix(STAGES).unwrap_or(&self.head) } else { &self.head }
+        let above = self.head.trim_end().strip_suffix(STAGES.trim_end());
+        above.filter(|_| self.stages.is_empty()).unwrap_or(&self.head)
     }
 
     /// Whether the text is longer than `limit` bytes. No more of it is looked at than tells.

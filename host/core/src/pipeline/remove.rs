@@ -1,14 +1,17 @@
 //! `remove`: a stage taken out of `dvc.yaml` and `dvc.lock`, with the comments that are about it; everything else stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use dewar_text::{Change, Edit, Node, Step, splice, yaml};
+use dewar_text::{Change, Edit, Node, Step, Value, splice, yaml};
 
-use super::PipelineError;
 use super::entry::{self, Entry};
-use super::load::Pipeline;
+use super::load::{Pipeline, StageId};
+use super::{LockFile, PipelineError};
 use crate::path::RepoPath;
 use crate::source::Source;
+
+/// The key that stages stand below.
+const STAGES: &str = "stages";
 
 /// What a file becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,83 +29,81 @@ pub enum FileChange {
 /// When a file cannot be edited safely.
 pub fn without(pipeline: &Pipeline, entries: &[Entry]) -> Result<BTreeMap<RepoPath, FileChange>, PipelineError> {
     let mut changes = BTreeMap::new();
-    for entry in entries {
-        let Some(loaded) = entry::text_of(pipeline, &entry.file) else { continue };
-        let (Some(path), Some(name)) = (entry.path(), &entry.name) else {
-            changes.insert(entry.file.clone(), FileChange::Gone);
-            continue;
-        };
-        let source = match changes.get(&entry.file) {
-            Some(FileChange::Text(text)) => Source::new(entry.file.clone(), text.as_slice()),
-            Some(FileChange::Gone) => continue,
-            None => loaded.clone(),
-        };
-        changes.insert(entry.file.clone(), without_stage(&source, &path)?);
-        let Some(lock) = pipeline.locks().get(&entry.file) else { continue };
-        let group = format!("{name}@");
-        let is_group = entry.stages.iter().any(|id| pipeline.stage(*id).address.name.as_ref() != Some(name));
-        let of_entry = |locked: &str| locked == name || (is_group && locked.starts_with(&group));
-        let mut lock = match changes.get(lock.file()) {
-            Some(FileChange::Text(text)) => super::LockFile::parse(&Source::new(lock.file().clone(), text.as_slice()))?,
-            Some(FileChange::Gone) => continue,
-            None => lock.clone(),
-        };
-        if lock.existed() && lock.remove(of_entry) {
-            let change =
-                if lock.is_empty() { FileChange::Gone } else { FileChange::Text(lock.to_text().into_bytes()) };
-            changes.insert(lock.file().clone(), change);
+    for (file, (source, entries)) in entry::by_file(entries) {
+        let paths: Vec<Vec<Step>> = entries.iter().filter_map(|entry| entry.path()).collect();
+        let change = if paths.is_empty() { FileChange::Gone } else { without_stages(source, &paths)? };
+        changes.insert(file.clone(), change);
+        if let Some(lock) = pipeline.locks().get(file).filter(|lock| lock.existed()) {
+            changes.extend(without_locked(lock, pipeline, &entries).map(|change| (lock.file().clone(), change)));
         }
     }
     Ok(changes)
 }
 
-/// A `dvc.yaml` without one entry.
-fn without_stage(source: &Source, path: &[Step]) -> Result<FileChange, PipelineError> {
-    let node = entry::read(source)?;
-    let is_only = path.first().and_then(|stages| splice::find(&node, std::slice::from_ref(stages))).is_some_and(is_single);
+/// A `dvc.lock` without what it remembers of stages, also of those that a group made once. None when that is nothing.
+fn without_locked(lock: &LockFile, pipeline: &Pipeline, entries: &[&Entry]) -> Option<FileChange> {
+    let mut names: HashSet<&str> = HashSet::new();
+    let mut groups: HashSet<&str> = HashSet::new();
+    for entry in entries {
+        let Some(name) = entry.name.as_deref() else { continue };
+        let own = |id: &StageId| pipeline.stage(*id).address.name.as_deref() == Some(name);
+        if entry.stages.iter().any(own) { names.insert(name) } else { groups.insert(name) };
+    }
+    let mut lock = lock.clone();
+    let is_gone = |name: &str| {
+        names.contains(name) || name.match_indices('@').any(|(at, _)| name.get(..at).is_some_and(|name| groups.contains(name)))
+    };
+    if !lock.remove(is_gone) {
+        return None;
+    }
+    Some(if lock.is_empty() { FileChange::Gone } else { FileChange::Text(lock.to_text().into_bytes()) })
+}
+
+/// A `dvc.yaml` without the entries at `paths`.
+fn without_stages(source: &Source, paths: &[Vec<Step>]) -> Result<FileChange, PipelineError> {
+    let tree = entry::read(source)?;
+    let count = tree.get(STAGES).map_or(0, |stages| splice::members(stages).len());
     let refused = |diagnostic| PipelineError::from(source.error(diagnostic));
-    let text = yaml::remove_with_comments(&source.text, path).map_err(refused)?;
-    if !is_only {
+    if paths.len() < count {
+        let mut text = source.text.to_vec();
+        for path in paths {
+            text = yaml::remove_with_comments(&text, path).map_err(refused)?;
+        }
         return Ok(FileChange::Text(text));
     }
-    // No stage is left: `stages: {}` goes, too.
-    if !is_single(&node) {
-        let stages = Edit { path: path.iter().take(1).cloned().collect(), change: Change::Remove };
-        let text = yaml::edit(&text, &[stages]).map_err(refused)?;
-        return Ok(FileChange::Text(if is_last(&node, path) { without_blank_end(text) } else { text }));
+    // No stage is left: `stages:` itself goes.
+    let removal = Edit { path: vec![Step::Field(STAGES.into())], change: Change::Remove };
+    let text = match cut(source, &tree) {
+        Some(text) => text,
+        None => yaml::edit(&source.text, &[removal]).map_err(refused)?,
+    };
+    let is_blank = |line: &str| matches!(line.trim_start_matches('\u{feff}').trim(), "" | "---" | "{}");
+    let is_gone = String::from_utf8_lossy(&text).lines().all(is_blank);
+    Ok(if is_gone { FileChange::Gone } else { FileChange::Text(text) })
+}
+
+/// The text without the lines of `stages` and the comments in and indented below it; none when that is not all there is to it.
+fn cut(source: &Source, tree: &Node) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(&source.text).ok()?;
+    let entry = tree.entry(STAGES)?;
+    let begin = splice::line_start(text, entry.key_span.start);
+    let end = splice::after_line(text, yaml::end_with_comments(text, entry.value.span.end, 0));
+    let rest = splice::slice(text, end, text.len());
+    let mut above = splice::slice(text, 0, begin);
+    if rest.trim().is_empty() {
+        // The blank lines before the stages are not to end the file.
+        let kept = above.trim_end().len();
+        above = splice::slice(above, 0, if kept == 0 { 0 } else { splice::after_line(above, kept) });
     }
-    let rest = outside_root(&Source::new(source.file.clone(), text.as_slice()))?;
-    let is_blank = |text: &str| text.trim_start_matches('\u{feff}').lines().all(|line| matches!(line.trim(), "" | "---"));
-    if is_blank(&rest) { Ok(FileChange::Gone) } else { Ok(FileChange::Text(rest.into_bytes())) }
-}
-
-fn is_single(node: &Node) -> bool {
-    matches!(&node.kind, dewar_text::NodeKind::Map(entries) if entries.len() == 1)
-}
-
-/// Whether `stages` is the last key.
-fn is_last(node: &Node, path: &[Step]) -> bool {
-    let dewar_text::NodeKind::Map(entries) = &node.kind else { return false };
-    let last = entries.iter().max_by_key(|entry| entry.key_span.start);
-    last.is_some_and(|last| path.first() == Some(&Step::Field(last.key.clone())))
-}
-
-/// The blank lines that stood before the stages are not to end the file, unless they are a part of a value.
-fn without_blank_end(text: Vec<u8>) -> Vec<u8> {
-    let end = text.trim_ascii_end().len();
-    let line = text.iter().skip(end).take_while(|byte| **byte != b'\n').count() + 1;
-    let short: Vec<u8> = text.iter().copied().take(end + line).collect();
-    let read = |text: &[u8]| yaml::read(text).ok().map(|node| node.to_value());
-    if read(&short) == read(&text) { short } else { text }
-}
-
-/// The text around the lines of the only value in it: comments.
-fn outside_root(source: &Source) -> Result<String, PipelineError> {
-    let root = entry::read(source)?;
-    let text = String::from_utf8_lossy(&source.text);
-    let start = splice::line_start(&text, root.span.start);
-    let end = splice::after_line(&text, root.span.end);
-    Ok(format!("{}{}", splice::slice(&text, 0, start), splice::slice(&text, end, text.len())))
+    let cut = format!("{above}{rest}").into_bytes();
+    let mut wanted = tree.to_value();
+    if let Value::Map(map) = &mut wanted {
+        map.shift_remove(STAGES);
+        if map.is_empty() {
+            wanted = Value::Null;
+        }
+    }
+    yaml::read(&cut).is_ok_and(|read| read.to_value().same(&wanted)).then_some(cut)
 }
 
 #[cfg(test)]
@@ -115,8 +116,8 @@ mod tests {
         files: &[(&str, &str)],
         targets: &[&str],
     ) -> Result<BTreeMap<RepoPath, Option<String>>, PipelineError> {
-        let pipeline = load_texts(files)?;
-        let changes = without(&pipeline, &Entry::of(&pipeline, &named(&pipeline, targets))?)?;
+        let (files, pipeline) = load_texts(files)?;
+        let changes = without(&pipeline, &Entry::of(&files, &pipeline, &named(&pipeline, targets))?)?;
         let text = |change| match change {
             FileChange::Text(text) => Some(String::from_utf8(text).unwrap()),
             FileChange::Gone => None,
@@ -180,7 +181,10 @@ stages:
         let only = |text: &str| remove(&[("dvc.yaml", text)], &["a"]).unwrap()[&path("dvc.yaml")].clone();
         assert_eq!(only("# mine\nstages:\n  # about a\n  a:\n    cmd: x\n").as_deref(), Some("# mine\n"));
         assert_eq!(only("\u{feff}---\nstages:\r\n  # about a\r\n  a:\r\n    cmd: x\r\n\r\n"), None);
+        assert_eq!(only("stages:\n  a:\n    cmd: x\n    # of a\n\n  # of the stages\n"), None);
         assert_eq!(only("{stages: {a: {cmd: x}}}"), None);
+        assert_eq!(only("{stages: {a: {cmd: x}}, plots: []} # p\n").as_deref(), Some("{plots: []} # p\n"));
+        assert_eq!(only("vars:\n- k: |+\n    v\n\nstages:\n  a: {cmd: x}\n").as_deref(), Some("vars:\n- k: |+\n    v\n\n"));
         assert_eq!(only("stages: {a: {cmd: x}}\nplots: []\n").as_deref(), Some("plots: []\n"));
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dewar_text::Value;
 
-use super::{Explanation, FileChange, Force, Reason, Recall, Rules, assess, inputs, is_as_locked};
+use super::{Downstream, Explanation, FileChange, Force, Reason, Recall, Rules, assess, inputs, is_as_locked};
 use crate::cache::Tree;
 use crate::digest::{Algorithm, ObjectId};
 use crate::graph::StageGraph;
@@ -62,9 +62,11 @@ impl Plan {
         graph: Option<&StageGraph>,
         order: &[StageId],
         rules: Rules<'_>,
+        downstream: Downstream,
         recall: &Recall<'_>,
     ) -> Result<Self, ObserveError> {
-        let mut ahead = Ahead { pipeline, graph, rules, recall, running: BTreeSet::new(), restored: BTreeMap::new() };
+        let (running, restored, forced) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let mut ahead = Ahead { pipeline, graph, rules, downstream, recall, running, restored, forced };
         let steps = order.iter().map(|id| ahead.step(*id)).collect::<Result<_, _>>()?;
         Ok(Self { steps })
     }
@@ -75,11 +77,14 @@ struct Ahead<'a> {
     pipeline: &'a Pipeline,
     graph: Option<&'a StageGraph>,
     rules: Rules<'a>,
+    downstream: Downstream,
     recall: &'a Recall<'a>,
     /// Stages whose commands would run.
     running: BTreeSet<StageId>,
     /// What would be checked out, by its path: the stage, and the content.
     restored: BTreeMap<RepoPath, (StageId, LockedPath)>,
+    /// Stages that run because one that they need changed.
+    forced: BTreeSet<StageId>,
 }
 
 impl Ahead<'_> {
@@ -87,7 +92,8 @@ impl Ahead<'_> {
         let stage = self.pipeline.stage(id);
         let locked = self.pipeline.locked(stage);
         let open = if stage.frozen { BTreeMap::new() } else { self.open_inputs(id, stage) };
-        let mut reasons = assess(stage, locked, self.rules, self)?;
+        let force = if self.forced.contains(&id) { Force::Yes } else { self.rules.force };
+        let mut reasons = assess(stage, locked, Rules { force, ..self.rules }, self)?;
         // How an input that will be another differs now does not matter.
         reasons.retain(|reason| match reason {
             Reason::DependencyChanged { path, .. } | Reason::ParamChanged { file: path, .. } => {
@@ -98,7 +104,7 @@ impl Ahead<'_> {
         let upstream: BTreeSet<StageId> = open.values().copied().collect();
         let address = |id: &StageId| self.pipeline.stage(*id).address.clone();
         reasons.extend(upstream.iter().map(|id| Reason::UpstreamStale { stage: address(id) }));
-        let known = if upstream.is_empty() { self.known_result(stage, &reasons)? } else { None };
+        let known = if upstream.is_empty() { self.known_result(stage, &reasons, force)? } else { None };
         let course = Course::of(stage, &reasons, known.is_some());
         let why = Explanation::of(stage, locked, &reasons, self);
         match course {
@@ -110,6 +116,10 @@ impl Ahead<'_> {
                 self.check_out(id, stage, remembered.map_or(&[], Vec::as_slice))?;
             }
             Course::Skip | Course::Leave | Course::Track | Course::Keep => {}
+        }
+        let has_changed = !matches!(course, Course::Skip | Course::Leave) || force == Force::Yes;
+        if self.downstream == Downstream::Forced && has_changed {
+            self.forced.extend(self.graph.iter().flat_map(|graph| graph.needed_by(id)));
         }
         Ok(Step { stage: id, course, why })
     }
@@ -144,8 +154,13 @@ impl Ahead<'_> {
     }
 
     /// What came out of the stage's inputs before. Inputs that are missing are for the run to complain of.
-    fn known_result(&self, stage: &Stage, reasons: &[Reason]) -> Result<Option<Vec<LockedPath>>, ObserveError> {
-        if reasons.is_empty() || self.rules.force == Force::Yes || stage.runs_always() {
+    fn known_result(
+        &self,
+        stage: &Stage,
+        reasons: &[Reason],
+        force: Force,
+    ) -> Result<Option<Vec<LockedPath>>, ObserveError> {
+        if reasons.is_empty() || force == Force::Yes || stage.runs_always() {
             return Ok(None);
         }
         let inputs = match inputs(stage, self) {

@@ -224,7 +224,7 @@ fn a_directory_is_explained_by_its_files() {
 
 #[test]
 fn a_stage_that_never_ran_is_explained_by_that() {
-    let never = assess(&stage(STAGE), None, Force::Yes, &files()).unwrap();
+    let never = assess(&stage(STAGE), None, Rules { force: Force::Yes, ..Rules::USUAL }, &files()).unwrap();
     assert!(never.len() > 2);
     let found = Explanation::of(&stage(STAGE), None, &never, &files());
     let told: Vec<&Reason> = found.causes.iter().map(|cause| &cause.reason).collect();

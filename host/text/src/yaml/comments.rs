@@ -43,7 +43,7 @@ fn around(source: &str, tree: &Node, path: &[Step]) -> Option<Vec<Span>> {
     let is_comment = |line: &str| line.trim_start().starts_with('#') && column_of(line) == column;
     let above = back_over(source, key_line, is_comment);
     let value_end = after_line(source, entry.value.span.end);
-    let below = after_line(source, end_below(source, entry.value.span.end, column));
+    let below = after_line(source, end_with_comments(source, entry.value.span.end, column));
     let blanks_end = forth_over_blanks(source, below);
     let is_first = entries.iter().map(|entry| entry.key_span.start).min() == Some(start);
     let is_last = slice(source, blanks_end, line_end(source, blanks_end)).is_empty()
@@ -60,7 +60,8 @@ fn around(source: &str, tree: &Node, path: &[Step]) -> Option<Vec<Span>> {
 
 /// The end of a member of a block mapping whose keys stand at `column` and whose value ends at `end`, behind the comment lines
 /// below that are about it. Before the line ending.
-pub(super) fn end_below(source: &str, end: usize, column: usize) -> usize {
+#[must_use]
+pub fn end_with_comments(source: &str, end: usize, column: usize) -> usize {
     let mut found = line_end(source, end);
     let mut at = found;
     loop {

@@ -303,7 +303,7 @@ impl<'source> Editor<'source> {
                 let column = self.column(parent.span.start);
                 let entry = self.layout.entry(key, value, column);
                 let text = format!("{}{}{entry}", self.layout.eol, " ".repeat(column));
-                Ok(vec![Splice::insert(comments::end_below(self.source, parent.span.end, column), text)])
+                Ok(vec![Splice::insert(comments::end_with_comments(self.source, parent.span.end, column), text)])
             }
         }
     }

@@ -13,7 +13,7 @@ mod resolve;
 mod scalar;
 pub mod write;
 
-pub use comments::remove_with_comments;
+pub use comments::{end_with_comments, remove_with_comments};
 pub use edit::edit;
 pub use read::read;
 pub use scalar::{Context, write_scalar};

@@ -20,7 +20,7 @@ use super::temp;
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::plan;
 use crate::commands::project::{Project, Results, StageRuns, files};
-use crate::commands::repro::{explained, how, printing, reach, rules, targets};
+use crate::commands::repro::{explained, how, options, printing, reach, targets};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::explain::Explainer;
@@ -64,7 +64,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         let run_cache = project.run_cache(Results::default());
-        plan::print(&project, &selection, &workspace, rules(stages), run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, Results::default(), &project, ui)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::load::StageId;
 use dewar_core::pipeline::target::{self, Folders, TargetError, Targets, Typed};
-use dewar_core::pipeline::{OutputKind, PIPELINE_FILE, ParamKeys, Pipeline, Stage};
+use dewar_core::pipeline::{OutputKind, ParamKeys, Pipeline, Stage};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -97,8 +97,8 @@ fn selected(
 /// The file that would have had what a target names.
 fn looked_in(error: &TargetError) -> Option<RepoPath> {
     match error {
-        TargetError::NoPipelineHere { folder, .. } => folder.join(PIPELINE_FILE).ok(),
-        TargetError::NoFile { file, .. }
+        TargetError::NoPipelineHere { file, .. }
+        | TargetError::NoFile { file, .. }
         | TargetError::NoStage { file, .. }
         | TargetError::NoMatch { file, .. }
         | TargetError::Unknown { file, .. } => Some(file.clone()),

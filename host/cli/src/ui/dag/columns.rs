@@ -6,7 +6,7 @@ use super::layers::{Kind, Layers};
 /// Columns between two things in a row.
 const GAP: usize = 2;
 /// How often the boxes are moved towards their neighbours.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 9;
 /// A wire is pulled straight rather than a box to the middle.
 const WEIGHT_OF_WIRE: f64 = 4.0;
 
@@ -27,7 +27,7 @@ pub(super) fn columns(layers: &Layers, widths: &[usize]) -> Vec<usize> {
             place(layers, row, widths, near, &mut centers);
         }
     }
-    let left = |vertex: usize| (centers[vertex] - widths[vertex] as f64 / 2.0).round();
+    let left = |vertex: usize| (centers[vertex] - widths[vertex] as f64 / 2.0 + 0.5).floor();
     let first = (0..widths.len()).map(left).fold(f64::INFINITY, f64::min);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the first is at zero")]
     (0..widths.len()).map(|vertex| (left(vertex) - first) as usize).collect()

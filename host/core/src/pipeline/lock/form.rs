@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LockEntry, LockFile};
+use super::{line_end, LockEntry, LockFile};
 use crate::path::RepoPath;
 
 /// What a lock said, and how long the pieces of its text are.
@@ -22,14 +22,15 @@ impl LockForm {
 
     /// The lock in `file` that was read from `text`, the one that this is the form of; none when it cannot be that one.
     pub(in crate::pipeline) fn lock(self, file: RepoPath, text: &[u8]) -> Option<LockFile> {
-        let (head, mut rest) = std::str::from_utf8(text).ok()?.split_at_checked(self.head)?;
+        let text = std::str::from_utf8(text).ok()?;
+        let line_end = line_end(text)?;
+        let (head, mut rest) = text.split_at_checked(self.head)?;
         let mut stages = indexmap::IndexMap::with_capacity(self.stages.len());
         for (name, entry, length) in self.stages {
             let (piece, behind) = rest.split_at_checked(length)?;
             stages.insert(name, (entry, piece.to_owned()));
             rest = behind;
         }
-        let line_end = if head.ends_with("\r\n") { "\r\n" } else { "\n" };
         Some(LockFile { file, existed: true, head: head.to_owned(), stages, tail: rest.to_owned(), line_end })
     }
 }

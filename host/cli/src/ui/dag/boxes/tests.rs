@@ -9,18 +9,75 @@ fn text(labels: &[&str], edges: &[(usize, usize)]) -> String {
 
 #[test]
 fn a_chain_falls_straight() {
-    insta::assert_snapshot!(text(&["prepare", "train", "evaluate"], &[(0, 1), (1, 2)]), @"");
+    insta::assert_snapshot!(text(&["prepare", "train", "evaluate"], &[(0, 1), (1, 2)]), @r"
+    +---------+
+    | prepare |
+    +---------+
+         |
+     +-------+
+     | train |
+     +-------+
+         |
+    +----------+
+    | evaluate |
+    +----------+
+    ");
 }
 
 #[test]
 fn a_diamond_and_a_wide_name() {
-    insta::assert_snapshot!(text(&["a", "left", "漢字", "join"], &[(0, 1), (0, 2), (1, 3), (2, 3)]), @"");
+    insta::assert_snapshot!(text(&["a", "left", "漢字", "join"], &[(0, 1), (0, 2), (1, 3), (2, 3)]), @r"
+          +---+
+          | a |
+          +---+
+            |
+       +----+----+
+       |         |
+    +------+  +------+
+    | left |  | 漢字 |
+    +------+  +------+
+        |         |
+        +-+    +--+
+          |    |
+         +------+
+         | join |
+         +------+
+    ");
 }
 
 #[test]
 fn a_line_passes_boxes_and_lines_cross() {
     let labels = ["raw.csv.dvc", "split", "m@1", "m@2", "z", "report"];
-    insta::assert_snapshot!(text(&labels, &[(0, 1), (1, 2), (1, 3), (2, 4), (3, 4), (0, 4), (1, 5), (4, 5)]), @"");
+    insta::assert_snapshot!(text(&labels, &[(0, 1), (1, 2), (1, 3), (2, 4), (3, 4), (0, 4), (1, 5), (4, 5)]), @r"
+                   +-------------+
+                   | raw.csv.dvc |
+                   +-------------+
+                          |
+                    +-----+-+
+                    |       |
+                +-------+   |
+                | split |   |
+                +-------+   |
+                    |       |
+       +--------+---+-------|+
+       |        |      +----+|
+       |        |      |     |
+    +-----+  +-----+   |     |
+    | m@1 |  | m@2 |   |    ++
+    +-----+  +-----+   |    |
+       |        |      |    |
+       +-----+  |  +---+    |
+             |  |  |        |
+            +-------+       |
+            |   z   |       |
+            +-------+       |
+                |           |
+                +-+      +--+
+                  |      |
+                 +--------+
+                 | report |
+                 +--------+
+    ");
 }
 
 /// What a reader sees who follows the lines with a finger, from the bottom of each box down and never up.
@@ -94,6 +151,7 @@ proptest! {
             edges.iter().map(|(from, to)| (labels[*from].clone(), labels[*to].clone())).collect();
         prop_assert_eq!(read(&canvas), wanted, "\n{}", canvas.to_text());
         let text = canvas.to_text();
-        prop_assert!(labels.iter().all(|label| text.matches(&format!(" {label} ")).count() == 1));
+        let all_once = labels.iter().all(|label| text.matches(&format!(" {label} ")).count() == 1);
+        prop_assert!(all_once, "\n{}", text);
     }
 }
