@@ -65,7 +65,10 @@ fn outputs_in_place_of_stages() {
 fn parts_of_the_graph() {
     let nodes = |args: &[&str]| {
         let text = dag(&[args, &["--dot"]].concat());
-        text.lines().filter(|line| line.ends_with("\";") && !line.contains("->")).map(|line| line[1..line.len() - 2].to_owned()).collect::<Vec<_>>()
+        text.lines()
+            .filter(|line| line.ends_with("\";") && !line.contains("->"))
+            .map(|line| line[1..line.len() - 2].to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(nodes(&["m@1"]), ["a", "g@one", "m@1"]);
     assert_eq!(nodes(&["g"]), ["a", "g@one", "g@two"]);
@@ -82,7 +85,10 @@ fn what_cannot_be_drawn() {
     let repo = project();
     assert!(refusal(&repo, &["dag", "nosuch"], 2).contains("nosuch"));
     repo.dewar(&["dag", "--outs", "--collapse-foreach-matrix"]).failure(2);
-    repo.write("sub/dvc.yaml", "stages:\n  s: {cmd: x, outs: [z.out], deps: [s.out]}\n  t: {cmd: x, outs: [s.out], deps: [z.out]}\n");
+    repo.write(
+        "sub/dvc.yaml",
+        "stages:\n  s: {cmd: x, outs: [z.out], deps: [s.out]}\n  t: {cmd: x, outs: [s.out], deps: [z.out]}\n",
+    );
     assert!(refusal(&repo, &["dag"], 3).contains("circle"));
 }
 

@@ -5,10 +5,14 @@
 mod bad_input;
 mod bad_params;
 mod dag;
+mod data;
 mod explain;
 mod full_disk;
+mod gc;
+mod overrides;
 mod parallel;
 mod plugins;
+mod pull;
 mod runs;
 mod show;
 mod stages;

@@ -34,7 +34,12 @@ fn independent_stages_run_at_once_and_their_lines_say_whose_they_are() {
     let output = repo.dewar(&["repro", "-j", "2"]);
     let (out, err) = (output.stdout.clone(), output.stderr.clone());
     output.success();
-    for line in ["left       | hello\n", "right-side | no newline\n", "left       | > touch ../left-is-here;", "Running stage 'left':\n"] {
+    for line in [
+        "left       | hello\n",
+        "right-side | no newline\n",
+        "left       | > touch ../left-is-here;",
+        "Running stage 'left':\n",
+    ] {
         assert!(out.contains(line), "{line:?} in {out}");
     }
     assert!(err.contains("left       | oh\n"), "{err}");
@@ -57,7 +62,9 @@ fn how_many_run_at_once_is_a_setting() {
 
 #[test]
 fn stages_that_need_each_other_keep_the_terminal_to_themselves() {
-    let repo = project("stages:\n  a:\n    cmd: echo one; touch a\n    outs: [a]\n  b:\n    cmd: echo two; touch b\n    deps: [a]\n    outs: [b]\n");
+    let repo = project(
+        "stages:\n  a:\n    cmd: echo one; touch a\n    outs: [a]\n  b:\n    cmd: echo two; touch b\n    deps: [a]\n    outs: [b]\n",
+    );
     let out = repo.dewar(&["repro", "-j", "4"]).success();
     assert!(out.contains("\none\n"), "{out}");
 }
@@ -155,7 +162,9 @@ fn what_follows_a_change_can_be_forced() {
 
 #[test]
 fn data_that_is_elsewhere_can_be_left_there() {
-    let repo = project("stages:\n  a:\n    cmd: cp src a\n    deps: [src]\n    outs: [a]\n  b:\n    cmd: cp a b\n    deps: [a]\n    outs: [b]\n");
+    let repo = project(
+        "stages:\n  a:\n    cmd: cp src a\n    deps: [src]\n    outs: [a]\n  b:\n    cmd: cp a b\n    deps: [a]\n    outs: [b]\n",
+    );
     repo.dewar(&["repro"]).success();
     let lock = repo.read("dvc.lock");
     fs::remove_dir_all(repo.root().join(".dvc/cache")).unwrap();

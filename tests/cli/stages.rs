@@ -53,7 +53,8 @@ fn names(repo: &TestRepo, args: &[&str]) -> Vec<String> {
 #[test]
 fn a_stage_is_added_and_nothing_else_changes() {
     let repo = project();
-    let said = repo.dewar(&["stage", "add", "-n", "report", "-d", "joined", "-M", "r.json", "-o", "plot", "make", "it all"]);
+    let said =
+        repo.dewar(&["stage", "add", "-n", "report", "-d", "joined", "-M", "r.json", "-o", "plot", "make", "it all"]);
     insta::assert_snapshot!(said, @"
     Added stage 'report' in 'dvc.yaml'
     To track the changes with git, run:
@@ -72,9 +73,11 @@ fn a_stage_in_a_folder_is_written_there() {
     repo.write("sub/w/src", "1\n");
     let root = repo.root().display().to_string();
     let own = format!("{root}/sub/w/own");
-    let args = ["--cd", "sub", "stage", "add", "-n", "s", "-w", "./w/", "-d", &own, "-d", "../../joined", "-o", "out", "x"];
+    let args =
+        ["--cd", "sub", "stage", "add", "-n", "s", "-w", "./w/", "-d", &own, "-d", "../../joined", "-o", "out", "x"];
     repo.dewar(&args).success();
-    let stage = "stages:\n  s:\n    cmd: x\n    wdir: w\n    deps:\n    - ../../joined\n    - own\n    outs:\n    - out\n";
+    let stage =
+        "stages:\n  s:\n    cmd: x\n    wdir: w\n    deps:\n    - ../../joined\n    - own\n    outs:\n    - out\n";
     assert_eq!(repo.read("sub/dvc.yaml"), stage);
     assert_eq!(repo.read("sub/w/.gitignore"), "/out\n");
     assert_eq!(repo.read("dvc.yaml"), PIPELINE);
@@ -98,7 +101,8 @@ fn a_replaced_stage_leaves_its_surroundings() {
     let repo = project();
     repo.dewar(&["stage", "add", "-f", "-n", "prepare", "-d", "src", "-o", "prepared", "cp -v src prepared"]).success();
     assert_eq!(repo.read("dvc.yaml"), PIPELINE.replace("cp src", "cp -v src"));
-    repo.dewar(&["stage", "add", "-f", "-n", "train", "-d", "prepared", "-o", "model.1", "-o", "model.2", "train"]).success();
+    repo.dewar(&["stage", "add", "-f", "-n", "train", "-d", "prepared", "-o", "model.1", "-o", "model.2", "train"])
+        .success();
     assert_eq!(names(&repo, &[]), ["prepare", "train", "join"]);
 }
 
@@ -134,7 +138,9 @@ fn no_link_leads_out_of_the_project() {
     std::fs::write(repo.outside("victim"), "stages: {}\n").unwrap();
     repo.write("sub/keep", "");
     symlink(repo.outside("victim"), repo.root().join("sub/dvc.yaml")).unwrap();
-    for args in [&["--cd", "sub", "stage", "add", "-n", "n", "x"][..], &["remove", "sub/dvc.yaml"], &["freeze", "sub/dvc.yaml"]] {
+    for args in
+        [&["--cd", "sub", "stage", "add", "-n", "n", "x"][..], &["remove", "sub/dvc.yaml"], &["freeze", "sub/dvc.yaml"]]
+    {
         let _refused_or_nothing_to_do = repo.dewar(args);
         assert_eq!(std::fs::read_to_string(repo.outside("victim")).unwrap(), "stages: {}\n", "{args:?}");
     }
@@ -144,13 +150,19 @@ fn no_link_leads_out_of_the_project() {
 fn stages_are_listed_in_dvcs_words() {
     let repo = project();
     let long = "o".repeat(90);
-    repo.write("sub/dvc.yaml", format!("stages:\n  s: {{cmd: x, desc: \"\\n first \\nsecond\"}}\n  l: {{cmd: x, outs: [{long}]}}\n"));
+    repo.write(
+        "sub/dvc.yaml",
+        format!("stages:\n  s: {{cmd: x, desc: \"\\n first \\nsecond\"}}\n  l: {{cmd: x, outs: [{long}]}}\n"),
+    );
     repo.write("raw.dvc", "outs:\n- path: raw\n");
     repo.write("more/dvc.yaml", "stages:\n  漢字: {cmd: x, deps: [a], params: [lr, f.json: ]}\n  n: {cmd: x}\n  m: {cmd: x, outs: [b, a], metrics: [m], plots: [p]}\n");
     insta::assert_snapshot!(repo.dewar(&["stage", "list", "--all"]), @"");
     assert_eq!(names(&repo, &[]), ["prepare", "train@1", "train@2", "join"]);
     assert_eq!(names(&repo, &["train", "raw.dvc", "train@1"]), ["train@1", "train@2", "raw.dvc"]);
-    assert_eq!(names(&repo, &["-R", "sub", "more"]), ["more/dvc.yaml:漢字", "more/dvc.yaml:n", "more/dvc.yaml:m", "sub/dvc.yaml:s", "sub/dvc.yaml:l"]);
+    assert_eq!(
+        names(&repo, &["-R", "sub", "more"]),
+        ["more/dvc.yaml:漢字", "more/dvc.yaml:n", "more/dvc.yaml:m", "sub/dvc.yaml:s", "sub/dvc.yaml:l"]
+    );
     assert_eq!(names(&repo, &["--cd", "sub"]), ["s", "l"]);
     repo.dewar(&["stage", "list", "nosuch"]).failure(2);
 }

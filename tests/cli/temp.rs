@@ -114,15 +114,31 @@ fn it_runs_elsewhere_with_what_git_tracks_and_leaves_the_workspace_alone() {
     assert!(place.starts_with(repo.root().join(".dvc/tmp/exps")), "{place:?}");
     let there: Vec<&str> = lines.collect();
     let wanted = [
-        ".dvc", ".dvcignore", ".git", ".gitignore", "code.py", "data.csv", "data.csv.dvc", "dvc.lock", "dvc.yaml",
-        "params.yaml", "prepared", "staged",
+        ".dvc",
+        ".dvcignore",
+        ".git",
+        ".gitignore",
+        "code.py",
+        "data.csv",
+        "data.csv.dvc",
+        "dvc.lock",
+        "dvc.yaml",
+        "params.yaml",
+        "prepared",
+        "staged",
     ];
     assert_eq!(there, wanted);
     assert_eq!(recorded(&repo, "one", "params.yaml"), "lr: 2 # slow\n");
     assert_eq!(recorded(&repo, "one", "metrics.yaml"), "lr: 2 # slow\n");
-    assert_eq!((recorded(&repo, "one", "code.py"), recorded(&repo, "one", "staged")), ("changed\n".into(), "mine\n".into()));
+    assert_eq!(
+        (recorded(&repo, "one", "code.py"), recorded(&repo, "one", "staged")),
+        ("changed\n".into(), "mine\n".into())
+    );
     let files = repo.git(&["ls-tree", "-r", "--name-only", &reference(&repo, "one")]).success();
-    assert!(!files.contains("untracked") && !files.contains("prepared") && !files.contains(".dvc/config.local"), "{files}");
+    assert!(
+        !files.contains("untracked") && !files.contains("prepared") && !files.contains(".dvc/config.local"),
+        "{files}"
+    );
     assert!(isolated(&repo).is_empty(), "{:?}", isolated(&repo));
     assert_eq!(repo.git(&["fsck", "--strict", "--no-dangling"]).to_string(), "");
     // What the run made is in the one cache.
@@ -176,7 +192,9 @@ fn settings_and_the_folder_stay_what_they_are() {
     let root = repo.root().display().to_string();
     assert_eq!(lines[0], root);
     assert!(lines[1].contains("/.dvc/tmp/exps/") && lines[1].ends_with("/sub"), "{seen}");
-    for setting in [format!("dir = {root}/.dvc/../../shared"), format!("url = {root}/.dvc/../../store"), "remote = r".into()] {
+    for setting in
+        [format!("dir = {root}/.dvc/../../shared"), format!("url = {root}/.dvc/../../store"), "remote = r".into()]
+    {
         assert!(seen.contains(&setting), "{seen}");
     }
     assert!(repo.outside("shared/files").is_dir() && !repo.exists(".dvc/cache/files"));
@@ -349,7 +367,10 @@ fn a_project_below_the_root_of_git_and_odd_names() {
     repo.write("top", "1").write("ünï dir/fi le", "2").write("run.sh", "#!/bin/sh\necho run > out\n");
     fs::set_permissions(repo.root().join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     symlink("../run.sh", inside.join("link")).unwrap();
-    repo.write("pro ject/dvc.yaml", "stages:\n  a:\n    cmd: ./link && cat '../ünï dir/fi le' ../top >> out\n    outs: [out]\n");
+    repo.write(
+        "pro ject/dvc.yaml",
+        "stages:\n  a:\n    cmd: ./link && cat '../ünï dir/fi le' ../top >> out\n    outs: [out]\n",
+    );
     repo.commit("begin");
     repo.write("top", "changed");
     repo.run(program(&repo).current_dir(&inside).args(["exp", "run", "--temp", "-n", "one"])).success();

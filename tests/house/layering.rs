@@ -25,13 +25,14 @@ const OWNED: [(&str, &str); 6] = [
 ];
 
 /// The layers of core from the ground up. A module may import from its own layer and from those below it.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["path", "fs", "digest", "event", "words", "codec", "python", "source", "lock"],
     &["config", "index", "params", "git", "pipeline", "cache", "extension", "repo", "ignore", "gitignore", "process"],
-    &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache"],
+    &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache", "remote"],
     &["stage_run", "schedule", "track", "removal"],
     &["metrics", "repro", "dag"],
-    &["exp", "remote"],
+    &["exp"],
+    &["gc"],
     // What tests of several modules need.
     &["testing"],
 ];

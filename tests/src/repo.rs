@@ -90,8 +90,8 @@ impl TestRepo {
         self.root.join(path).symlink_metadata().is_ok()
     }
 
-    /// Everything in the folder by name: the bytes of files, the targets of links. Without `.git`, and without `.dvc/tmp`,
-    /// which holds only what may be thrown away.
+    /// Everything in the folder by name: the bytes of files, the targets of links. Without `.git`, and without `.dvc/tmp` and
+    /// `.dvc/cache/tmp`, which hold only what may be thrown away.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -110,7 +110,7 @@ impl TestRepo {
                 } else if kind.is_file() {
                     fs::read(&path).unwrap()
                 } else {
-                    if kind.is_dir() && name != ".git" && name != ".dvc/tmp" {
+                    if kind.is_dir() && ![".git", ".dvc/tmp", ".dvc/cache/tmp"].contains(&name.as_str()) {
                         waiting.push(path);
                     }
                     Vec::new()
@@ -119,6 +119,10 @@ impl TestRepo {
             }
         }
         found.remove(".dvc/tmp");
+        found.remove(".dvc/cache/tmp");
+        if !found.keys().any(|name| name.starts_with(".dvc/cache/")) && self.root.join(".dvc/cache").is_dir() {
+            found.remove(".dvc/cache");
+        }
         found
     }
 

@@ -145,7 +145,7 @@ fn plan_where_nothing_runs(bencher: Bencher<'_, '_>, stages: usize) {
     bencher.bench_local(|| {
         let setup = Setup::new(&dir);
         let workspace = setup.workspace(&dir);
-        let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: None };
+        let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: None, fetcher: None };
         let (rules, downstream) = (Rules::USUAL, Downstream::WhenStale);
         let plan = Plan::make(&pipeline, Some(&graph), &order, rules, downstream, &recall).unwrap();
         assert!(plan.steps.iter().all(|step| step.course == Course::Skip));

@@ -3,11 +3,12 @@
 //!
 //! 1. `tree`: the listing that names a directory.
 //! 2. `read`: hashing and copying one file; `walk`: the files of a directory.
-//! 3. `store`: objects on disk.
+//! 3. `store`: objects on disk; `hold`: who uses them; `unused`: those that nobody does.
 //! 4. `place`: folders that no symlink leads out of, and links from objects to files in them.
 //! 5. `scan`, `ingest`, `check_out`, `outputs`: what a [`WorkTree`] does.
 
 mod check_out;
+pub mod hold;
 mod ingest;
 mod outputs;
 mod place;
@@ -15,6 +16,7 @@ mod read;
 mod scan;
 mod store;
 mod tree;
+mod unused;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -24,10 +26,11 @@ use crate::fs::FsError;
 use crate::ignore::IgnoreError;
 use crate::index::StatIndex;
 
-pub use check_out::{Changes, Wanted};
+pub use check_out::{Changes, Goal, Wanted};
 pub use scan::Scanned;
-pub use store::{LinkKind, ObjectStore, Shared};
-pub use tree::{Tree, TreeError};
+pub use store::{LinkKind, ObjectStore, Shared, key};
+pub use tree::{Part, Tree, TreeError};
+pub use unused::Unused;
 
 /// What goes wrong between the workspace and the cache.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,14 @@ pub enum CacheError {
         /// Where it was.
         path: PathBuf,
     },
+    /// What came from elsewhere is not what its name says. It was not kept.
+    #[error("what should be the object {id} is damaged: it is {found}")]
+    Wrong {
+        /// What was asked for.
+        id: ObjectId,
+        /// What came.
+        found: ObjectId,
+    },
     /// The listing of a directory is none.
     #[error("the directory listing {id} is invalid: {reason}")]
     BadTree {
@@ -109,6 +120,12 @@ impl<'a> WorkTree<'a> {
     pub fn open(root: &'a Path, index: &'a StatIndex) -> Result<Self, FsError> {
         let folder = cap_std::fs::Dir::open_ambient_dir(root, cap_std::ambient_authority());
         Ok(Self { root, folder: folder.map_err(FsError::new("open the folder", root))?, index })
+    }
+
+    /// What is known of its files.
+    #[must_use]
+    pub const fn index(&self) -> &'a StatIndex {
+        self.index
     }
 
     /// The root of the project.

@@ -132,7 +132,10 @@ impl Config {
                 text.push_str(&format!("{line}\n"));
                 unquoted(name).clone_into(&mut section);
                 text.push_str(&options_text(absolute.remove(&section).unwrap_or_default()));
-            } else if !line.split_once('=').is_some_and(|(option, _)| self.is_made_absolute(root, &section, option.trim())) {
+            } else if !line
+                .split_once('=')
+                .is_some_and(|(option, _)| self.is_made_absolute(root, &section, option.trim()))
+            {
                 text.push_str(&format!("{line}\n"));
             }
         }
@@ -279,7 +282,8 @@ mod tests {
             )
             .unwrap();
         }
-        let local = "# mine\n['remote \"s\"']\n    keyfile = key\n    user = ada\n[cache]\n    dir = ../c\n    type = copy\n";
+        let local =
+            "# mine\n['remote \"s\"']\n    keyfile = key\n    user = ada\n[cache]\n    dir = ../c\n    type = copy\n";
         std::fs::write(here.join(LOCAL_FILE), local).unwrap();
         let config = Config::load(&here).unwrap();
         let text = config.local_text_elsewhere(&here).unwrap();

@@ -64,7 +64,8 @@ impl Dag {
     pub fn of_outputs(pipeline: &Pipeline, from: &RepoPath) -> Result<Self, GraphError> {
         let mut dag = Self::default();
         let mut nodes: HashMap<&RepoPath, NodeIndex> = HashMap::new();
-        for (stage, out) in pipeline.stages().flat_map(|(id, stage)| stage.outs.iter().map(move |out| (id, &out.path))) {
+        for (stage, out) in pipeline.stages().flat_map(|(id, stage)| stage.outs.iter().map(move |out| (id, &out.path)))
+        {
             let node = DagNode { label: out.relative_to(from), stage, output: Some(out.clone()) };
             nodes.insert(out, dag.graph.add_node(node));
         }
@@ -217,7 +218,8 @@ stages:
     /// The edges, and the nodes that have none, sorted.
     fn shown(dag: &Dag) -> Vec<String> {
         let labels: Vec<&str> = dag.nodes().map(|node| node.label.as_str()).collect();
-        let mut shown: Vec<String> = dag.edges().map(|(from, to)| format!("{} > {}", labels[from], labels[to])).collect();
+        let mut shown: Vec<String> =
+            dag.edges().map(|(from, to)| format!("{} > {}", labels[from], labels[to])).collect();
         let bare = (0..labels.len()).filter(|at| dag.edges().all(|(from, to)| from != *at && to != *at));
         shown.extend(bare.map(|at| labels[at].to_owned()));
         shown.sort();

@@ -87,6 +87,17 @@ pub fn create_dir(path: &Path) -> Result<(), FsError> {
     std::fs::create_dir_all(path).map_err(FsError::new("create the folder", path))
 }
 
+/// Removes a file; one that is gone already is no error.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    match std::fs::remove_file(path) {
+        Err(error) if !is_absent(&error) => Err(FsError::new("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Replaces the content of `path` by rename, keeping the permissions of a file that stood there. A symlink is followed, so
 /// that a parameter file which is a link stays one. Makes the folder when it is missing.
 ///

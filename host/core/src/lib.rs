@@ -13,6 +13,7 @@
 //!    what is stale and why.
 //! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
 //! 8. [`track`]: data that is added and checked out. [`removal`]: stages that go. [`metrics`]: what a revision holds. [`exp`]: experiments.
+//!    [`gc`]: what of the cache nobody needs any more. [`remote`]: where it is kept beside.
 
 pub mod cache;
 mod codec;
@@ -23,6 +24,7 @@ pub mod event;
 pub mod exp;
 pub mod extension;
 pub mod fs;
+pub mod gc;
 pub mod git;
 pub mod gitignore;
 pub mod graph;
@@ -37,6 +39,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod process;
 pub mod python;
+pub mod remote;
 pub mod removal;
 pub mod repo;
 pub mod repro;

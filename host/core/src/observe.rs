@@ -9,6 +9,7 @@ use crate::digest::{Algorithm, ObjectId};
 use crate::params::files::ParamsError;
 use crate::path::RepoPath;
 use crate::pipeline::{PipelineError, Place, StageAddress};
+use crate::remote::RemoteError;
 
 /// The content of a file or directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub enum ObserveError {
     /// The text of a file cannot be had.
     #[error(transparent)]
     Files(#[from] PipelineError),
+    /// What is missing cannot be fetched.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A dependency is not there when its stage is to run.
     #[error("the dependency `{path}` of the stage `{stage}` does not exist")]
     MissingDependency {

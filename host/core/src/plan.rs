@@ -292,6 +292,26 @@ pub fn inputs(stage: &Stage, observe: &dyn Observe) -> Result<LockEntry, Observe
     Ok(entry)
 }
 
+/// What the inputs of a stage are now, as [`inputs`]; of what is not on this machine the lock's word is kept.
+///
+/// # Errors
+/// As there.
+pub fn inputs_or_locked(
+    stage: &Stage,
+    locked: Option<&LockEntry>,
+    observe: &dyn Observe,
+) -> Result<LockEntry, ObserveError> {
+    let mut entry = inputs(stage, observe)?;
+    for (dep, read) in stage.deps.iter().zip(&mut entry.deps) {
+        if matches!(dep.place, Place::Elsewhere(_))
+            && let Some(known) = locked.and_then(|locked| locked.dep(&dep.path))
+        {
+            *read = known.clone();
+        }
+    }
+    Ok(entry)
+}
+
 fn values_of(stage: &Stage, param: &ParamDependency, values: &Arc<Value>) -> Result<dewar_text::Map, ObserveError> {
     let mut found: Vec<(String, Value)> = match &param.keys {
         ParamKeys::All => match &**values {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, test_kill_process};
 
+use crate::cache::hold::{self, CacheHold};
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
@@ -99,16 +100,27 @@ impl Repo {
         self.git.as_ref().ok_or(NoGit)
     }
 
-    /// Takes the workspace for a command, until what is returned is dropped or the process ends.
+    /// Takes the workspace for a command, and holds the cache with others, until what is returned is dropped or the process
+    /// ends.
     ///
     /// # Errors
-    /// When another process has it.
+    /// When another process has the workspace, or the cache cannot be held.
     pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
-        take_workspace(&self.root, command)
+        let workspace = take_workspace(&self.root, command)?;
+        Ok(WorkspaceLock { _cache: Some(self.hold_cache(command)?), ..workspace })
+    }
+
+    /// Holds the cache with others, for a command that has a workspace of its own.
+    ///
+    /// # Errors
+    /// When the cache cannot be held.
+    pub fn hold_cache(&self, command: &str) -> Result<CacheHold, FsError> {
+        let holder = format!("`{command}` in `{}`", self.root.display());
+        hold::with_others(&self.config.cache_dir(&self.root), &holder)
     }
 }
 
-/// Takes the workspace of the project at `root`, as [`Repo::take_workspace`].
+/// Takes the workspace of the project at `root` and leaves the cache to others; for what keeps nothing in it.
 ///
 /// # Errors
 /// When another process has it.
@@ -122,7 +134,7 @@ pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoE
     // Commands of stages have it, too: nothing runs beside them.
     lock.share()?;
     lock.write(&format!("{HOLDER}{}, `{command}`\n", std::process::id()))?;
-    Ok(WorkspaceLock { _lock: lock })
+    Ok(WorkspaceLock { _lock: lock, _cache: None })
 }
 
 /// How the text of a lock begins, before the number of the process.
@@ -149,6 +161,8 @@ pub struct NoGit;
 #[derive(Debug)]
 pub struct WorkspaceLock {
     _lock: Lock,
+    /// Not shared with commands of stages, which have nothing to do with the cache.
+    _cache: Option<CacheHold>,
 }
 
 fn is_true(text: &str) -> bool {

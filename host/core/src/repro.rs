@@ -67,20 +67,25 @@ pub fn select(
     if reach == Reach::Single {
         return Ok(Selection { pipeline, graph: None, order: named });
     }
-    let graph = match StageGraph::build(&pipeline) {
-        Ok(graph) => graph,
-        Err(error) => {
-            let stage = error.stage().and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
-            let place = stage.map(|stage| place(stage, files)).transpose()?;
-            return Err(SelectError::Graph { error, place });
-        }
-    };
+    let graph = graph(&pipeline, files)?;
     let order = match reach {
         Reach::Downstream => graph.downstream(&named),
         Reach::Connected => graph.connected(&pipeline, &named),
         Reach::Upstream | Reach::Single => graph.upstream_first(&pipeline, &named),
     };
     Ok(Selection { pipeline, graph: Some(graph), order })
+}
+
+/// The graph of all stages.
+///
+/// # Errors
+/// When they make none; with the place of the stage to look at first.
+pub fn graph(pipeline: &Pipeline, files: &dyn ProjectFiles) -> Result<StageGraph, SelectError> {
+    StageGraph::build(pipeline).or_else(|error| {
+        let stage = error.stage().and_then(|stage| pipeline.find(stage)).map(|id| pipeline.stage(id));
+        let place = stage.map(|stage| place(stage, files)).transpose()?;
+        Err(SelectError::Graph { error, place })
+    })
 }
 
 /// The file of a stage, and where the stage stands in it.

@@ -8,13 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use dewar_text::{Value, yaml};
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::CacheError;
 use crate::digest::hex;
 use crate::fs::{self, FsError};
+use crate::observe::Observe;
 use crate::pipeline::lock::Sizes;
-use crate::pipeline::{LockEntry, Place, Stage};
+use crate::pipeline::{LockEntry, Output, OutputKind, Place, Stage};
 use crate::python;
+use crate::workspace::Workspace;
+
+/// The folder of runs in a cache or a remote.
+const RUNS: &str = "runs";
 
 /// What is remembered of all runs.
 #[derive(Debug, Clone)]
@@ -26,7 +33,7 @@ impl RunCache {
     /// The run cache in the folder of a cache.
     #[must_use]
     pub fn new(cache: &Path) -> Self {
-        Self { folder: cache.join("runs") }
+        Self { folder: cache.join(RUNS) }
     }
 
     /// Whether runs of the stage are remembered (DVC's rule): it has a command, something read and something written, all of
@@ -64,11 +71,9 @@ impl RunCache {
             .collect();
         runs.sort_by(|a, b| b.cmp(a));
         // A file that is damaged, or not of these inputs, is as good as none.
-        let read = |path: &Path| {
-            let node = yaml::read(&std::fs::read(path).ok()?).ok()?;
-            LockEntry::from_node(&node).ok().filter(|found| key(found) == key(entry))
-        };
-        Ok(runs.iter().filter_map(|(_, path)| read(path)).find(|found| usable(found)))
+        let wanted = key(entry);
+        let mut found = runs.iter().filter_map(|(_, path)| read(path)).filter(|found| key(found) == wanted);
+        Ok(found.find(|found| usable(found)))
     }
 
     /// Remembers a finished run.
@@ -77,13 +82,85 @@ impl RunCache {
     /// When it cannot be written.
     pub fn remember(&self, entry: &LockEntry) -> Result<(), FsError> {
         let text = yaml::write(&entry.to_value(Sizes::With));
-        let value = sha256(&entry.to_value(Sizes::Without));
-        fs::write_atomic(&self.runs_of(&key(entry)).join(value), text.as_bytes())
+        fs::write_atomic(&self.runs_of(&key(entry)).join(value(entry)), text.as_bytes())
+    }
+
+    /// Remembers the run of a stage, if its results can be had again: a plain output that git keeps cannot (DVC's rule). Metrics
+    /// and plots that git keeps are put into the cache as well, so that they can.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn keep(&self, stage: &Stage, entry: &LockEntry, workspace: &Workspace<'_>) -> Result<(), CacheError> {
+        let lost = |out: &Output| !out.cached && out.kind == OutputKind::Plain;
+        if !Self::remembers(stage) || stage.outs.iter().any(lost) {
+            return Ok(());
+        }
+        for out in stage.outs.iter().filter(|out| !out.cached) {
+            workspace.tree().ingest(&workspace.store().copying(), &out.path, workspace.algorithm())?;
+        }
+        Ok(self.remember(entry)?)
+    }
+
+    /// The folder of the runs with the inputs of `entry`, relative to that of a cache or a remote.
+    #[must_use]
+    pub fn key_of(entry: &LockEntry) -> String {
+        let key = key(entry);
+        format!("{RUNS}/{}/{key}", key.get(..2).unwrap_or_default())
+    }
+
+    /// Whether the run `name` with the inputs of `entry` is remembered.
+    #[must_use]
+    pub fn has(&self, entry: &LockEntry, name: &str) -> bool {
+        self.runs_of(&key(entry)).join(name).is_file()
+    }
+
+    /// Remembers a run that came from elsewhere as the file `name`, if it is one with the inputs of `entry` and what its name
+    /// says.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn receive(&self, entry: &LockEntry, name: &str, text: &[u8]) -> Result<(), FsError> {
+        let Some(found) = parse(text).filter(|found| key(found) == key(entry) && value(found) == name) else {
+            return Ok(());
+        };
+        self.remember(&found)
+    }
+
+    /// The entries of which `is_kept` says that an output is gone, those that are damaged, and files left half-written by
+    /// processes that were killed: what can be removed while nobody else uses the cache.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn useless(&self, is_kept: impl Fn(&LockEntry) -> bool + Sync) -> Result<Vec<PathBuf>, FsError> {
+        let keys = list(&self.folder)?.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?.concat();
+        let in_key = |folder: &PathBuf| {
+            let is_useless = |file: &PathBuf| !read(file).is_some_and(|entry| is_kept(&entry));
+            Ok(list(folder)?.into_iter().filter(is_useless).collect::<Vec<_>>())
+        };
+        Ok(keys.par_iter().map(in_key).collect::<Result<Vec<_>, FsError>>()?.concat())
     }
 
     fn runs_of(&self, key: &str) -> PathBuf {
         self.folder.join(key.get(..2).unwrap_or_default()).join(key)
     }
+}
+
+/// The run that a file remembers, if it can be read.
+fn read(path: &Path) -> Option<LockEntry> {
+    parse(&std::fs::read(path).ok()?)
+}
+
+fn parse(text: &[u8]) -> Option<LockEntry> {
+    LockEntry::from_node(&yaml::read(text).ok()?).ok()
+}
+
+/// The paths in a folder; none when it is no folder.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
+        result => result.map_err(FsError::new("list", folder))?,
+    };
+    entries.map(|entry| Ok(entry.map_err(FsError::new("list", folder))?.path())).collect()
 }
 
 /// The key of an entry's inputs.
@@ -95,6 +172,11 @@ fn key(entry: &LockEntry) -> String {
         map.insert("outs".into(), Value::List(paths.into_iter().map(|path| Value::Text(path.to_owned())).collect()));
     }
     sha256(&value)
+}
+
+/// The name of a run among those with its inputs.
+fn value(entry: &LockEntry) -> String {
+    sha256(&entry.to_value(Sizes::Without))
 }
 
 /// SHA-256 of a value as Python's sorted JSON.

@@ -24,7 +24,7 @@ use crate::pipeline::{LockEntry, PipelineError, Place, ProjectFiles, Stage, Stag
 use crate::plan::{Downstream, Force, Missing, Rules};
 use crate::stage_run::{StageEnd, StageError, StageRunner};
 use ignored::Ignored;
-use locks::Locks;
+pub(crate) use locks::Locks;
 use queue::Queue;
 
 /// How often the sink hears what runs.

@@ -2,6 +2,7 @@
 
 mod error;
 mod execute;
+mod pull;
 mod restore;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +15,14 @@ use crate::git::Git;
 use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
-use crate::pipeline::{LockEntry, LockedPath, Output, OutputKind, Place, ProjectFiles, Stage, StageAddress};
+use crate::pipeline::{LockEntry, LockedPath, Output, Place, ProjectFiles, Stage, StageAddress};
 use crate::plan::{self, Explanation, ExplanationSink, Force, Reason, Rules};
 use crate::process::Cancellation;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
 
 pub use error::StageError;
+pub use pull::Pull;
 
 /// How a stage came to be up to date.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,8 @@ pub struct StageRunner<'a> {
     pub env: Vec<(String, String)>,
     /// Remembered runs; none when they are not to be consulted (`--no-run-cache`).
     pub run_cache: Option<RunCache>,
+    /// Where missing contents come from (`--pull`).
+    pub pull: Option<Pull<'a>>,
     /// Who may end the run.
     pub cancellation: Cancellation,
     /// The repository, if there is one.
@@ -96,6 +100,7 @@ impl StageRunner<'_> {
         locked: Option<&LockEntry>,
         rules: Rules<'_>,
     ) -> Result<StageEnd, StageError> {
+        self.pull_missing(stage, locked)?;
         let reasons = plan::assess(stage, locked, rules, self.workspace)?;
         if let Some(sink) = &self.explanations {
             sink.decided(Explanation::of(stage, locked, &reasons, self.workspace));
@@ -153,15 +158,7 @@ impl StageRunner<'_> {
 
     /// What the stage reads now. Of what is not on this machine the lock's word is kept.
     fn inputs(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<LockEntry, StageError> {
-        let mut entry = plan::inputs(stage, self.workspace)?;
-        for (dep, read) in stage.deps.iter().zip(&mut entry.deps) {
-            if matches!(dep.place, Place::Elsewhere(_))
-                && let Some(known) = locked.and_then(|locked| locked.dep(&dep.path))
-            {
-                *read = known.clone();
-            }
-        }
-        Ok(entry)
+        Ok(plan::inputs_or_locked(stage, locked, self.workspace)?)
     }
 
     /// Which inputs are not what they were before the stage ran. A directory that only gained files while it ran is taken as
@@ -298,18 +295,9 @@ impl StageRunner<'_> {
         Ok(kept.into())
     }
 
-    /// Remembers the run, if its results can be had again: a plain output that git keeps cannot (DVC's rule). Metrics and
-    /// plots that git keeps are put into the cache as well, so that they can.
     fn remember(&self, stage: &Stage, entry: &LockEntry) -> Result<(), StageError> {
-        let lost = |out: &Output| !out.cached && out.kind == OutputKind::Plain;
-        if self.commit == Commit::No || !RunCache::remembers(stage) || stage.outs.iter().any(lost) {
-            return Ok(());
-        }
-        let Some(run_cache) = &self.run_cache else { return Ok(()) };
-        for out in stage.outs.iter().filter(|out| !out.cached) {
-            self.workspace.tree().ingest(&self.store().copying(), &out.path, self.workspace.algorithm())?;
-        }
-        Ok(run_cache.remember(entry)?)
+        let Some(run_cache) = self.run_cache.as_ref().filter(|_| self.commit == Commit::Yes) else { return Ok(()) };
+        Ok(run_cache.keep(stage, entry, self.workspace)?)
     }
 
     fn refuse_tracked(&self, stage: &Stage) -> Result<(), StageError> {

@@ -1,19 +1,25 @@
-//! `add` and `checkout`: data under the project's care, between the workspace and the cache.
+//! Data under the project's care, between the workspace and the cache, where no stage runs: [`add`] puts it there, [`commit`]
+//! records outputs as they are, [`check_out`] brings them back.
 
-use crate::cache::{CacheError, Changes, Wanted};
-use crate::digest::ObjectId;
-use crate::fs::{self, FsError};
-use crate::git::{Git, GitError};
-use crate::gitignore;
-use crate::observe::Observe;
+mod add;
+mod bring;
+mod check_out;
+mod commit;
+mod matching;
+
+use crate::cache::CacheError;
+use crate::fs::FsError;
+use crate::git::GitError;
+use crate::observe::ObserveError;
 use crate::path::{PathError, RepoPath};
-use crate::pipeline::data_file::{self, DataFile};
-use crate::pipeline::load::Pipeline;
-use crate::pipeline::stage::DATA_SUFFIX;
-use crate::pipeline::{LockedPath, Output, PipelineError, ProjectFiles, Stage, StageAddress};
-use crate::plan;
-use crate::source::Source;
-use crate::workspace::Workspace;
+use crate::pipeline::{PipelineError, StageAddress};
+use crate::schedule::RunError;
+
+pub use add::{Added, Addition, additions};
+pub use bring::bring;
+pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved};
+pub use commit::{Uncommitted, commit, uncommitted};
+pub use matching::matching;
 
 /// Why data cannot be tracked or checked out.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +39,22 @@ pub enum TrackError {
     /// Git cannot be asked.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// The inputs of a stage cannot be looked at.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// A lock cannot be written.
+    #[error(transparent)]
+    Lock(#[from] RunError),
     /// Git has it.
     #[error("`{0}` is tracked by git")]
     TrackedByGit(RepoPath),
-    /// A stage writes it, or something around or inside it.
+    /// Git ignores the file that would name it, so that nobody else would see it.
+    #[error("git ignores `{0}`, which would name the data")]
+    IgnoredByGit(RepoPath),
+    /// A `.dvcignore` names it.
+    #[error("`{0}` is ignored by a `.dvcignore`")]
+    Ignored(RepoPath),
+    /// A stage writes it, or something around it.
     #[error("`{path}` is an output of the stage `{stage}`")]
     IsOutput {
         /// What was to be tracked.
@@ -44,13 +62,85 @@ pub enum TrackError {
         /// The stage.
         stage: StageAddress,
     },
+    /// Something inside it is kept already.
+    #[error("`{path}` has in it `{inner}`, which `{stage}` keeps already")]
+    HasOutput {
+        /// What was to be tracked.
+        path: RepoPath,
+        /// What is inside it.
+        inner: RepoPath,
+        /// The stage or `.dvc` file.
+        stage: StageAddress,
+    },
+    /// It is one of the files that hold the project together, or has one in it.
+    #[error("`{path}` cannot be tracked: it {} `{file}`", if path == file { "is" } else { "holds" })]
+    OwnFile {
+        /// What was to be tracked.
+        path: RepoPath,
+        /// The file.
+        file: RepoPath,
+    },
+    /// The `.dvc` file beside it names something else.
+    #[error("`{file}` names `{other}`, not `{path}`")]
+    OtherData {
+        /// What was to be tracked.
+        path: RepoPath,
+        /// The `.dvc` file.
+        file: RepoPath,
+        /// What it names.
+        other: RepoPath,
+    },
+    /// A symlink to a folder is on the way to it.
+    #[error("`{path}` is reached through the symlink `{link}`")]
+    BehindLink {
+        /// What was to be tracked.
+        path: RepoPath,
+        /// The link.
+        link: RepoPath,
+    },
+    /// Two targets of one command lie in each other.
+    #[error("`{inner}` lies in `{outer}`, which is added, too")]
+    Twice {
+        /// The one.
+        outer: RepoPath,
+        /// The other.
+        inner: RepoPath,
+    },
+    /// It is tracked as a file, and a path inside it was named.
+    #[error("`{0}` is tracked as a file, and has no paths in it")]
+    NotADirectory(RepoPath),
+    /// The directory was recorded with another hash than the project's; a part of it cannot be.
+    #[error("`{0}` is recorded with another kind of hash, so that a part of it cannot be added")]
+    OtherHash(RepoPath),
+    /// Nothing stands where an output should.
+    #[error("the output `{path}` of the stage `{stage}` does not exist")]
+    OutputMissing {
+        /// The stage.
+        stage: StageAddress,
+        /// The output.
+        path: RepoPath,
+    },
+    /// A pattern that is none.
+    #[error("`{pattern}` is no pattern: {error}")]
+    Pattern {
+        /// What was typed.
+        pattern: String,
+        /// Why.
+        #[source]
+        error: globset::Error,
+    },
+    /// The directory that a path is in is recorded without it.
+    #[error("`{path}` is not among what is recorded of `{out}`")]
+    NotRecorded {
+        /// What was named.
+        path: RepoPath,
+        /// The directory.
+        out: RepoPath,
+    },
     /// What is in the workspace is not in the cache, and would be lost.
-    #[error("`{0}` has changes that are not in the cache and would be lost")]
-    WouldLose(RepoPath),
-    /// The cache does not have what should be checked out.
-    #[error("{} of what should be checked out {} not in the cache: {}", paths.len(), if paths.len() == 1 { "is" } else { "are" }, list(paths))]
-    Missing {
-        /// What.
+    #[error("{} {} not in the cache and would be lost: {}", paths.len(), if paths.len() == 1 { "file is" } else { "files are" }, list(paths))]
+    WouldLose {
+        /// The files.
         paths: Vec<RepoPath>,
     },
 }
@@ -59,142 +149,13 @@ fn list(paths: &[RepoPath]) -> String {
     paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Puts a file or folder under the project's care: its content goes into the cache, a `.dvc` file names it, git ignores it.
-/// Returns the files that git should know of.
-///
-/// # Errors
-/// When git or a stage has it, or it cannot be kept.
-pub fn add(
-    workspace: &Workspace<'_>,
-    pipeline: &Pipeline,
-    git: Option<&Git>,
-    path: &RepoPath,
-) -> Result<Vec<RepoPath>, TrackError> {
-    let file = path.parent().unwrap_or_default().join(&format!("{}{DATA_SUFFIX}", path.file_name()))?;
-    if let Some(stage) = writer(pipeline, path, &file) {
-        return Err(TrackError::IsOutput { path: path.clone(), stage: stage.address.clone() });
-    }
-    if let Some(git) = git
-        && git.is_tracked(path)?
-    {
-        return Err(TrackError::TrackedByGit(path.clone()));
-    }
-    let kept = workspace.tree().ingest(workspace.store(), path, workspace.algorithm())?;
-    let locked = plan::locked_path(path.file_name(), &kept.into());
-    let text = match workspace.read(&file)? {
-        Some(old) => DataFile::parse(Source::new(file.clone(), old))
-            .and_then(|old| old.with_content(&locked))
-            .map_err(PipelineError::Source)?,
-        None => data_file::new_text(path.file_name(), &locked).into_bytes(),
-    };
-    fs::write_inside(workspace.root(), &file, &text)?;
-    let mut touched = vec![file];
-    if let Some(git) = git {
-        let ignored = |path: &RepoPath| git.is_ignored(path).unwrap_or(false);
-        touched.extend(gitignore::add(workspace.root(), std::slice::from_ref(path), ignored)?);
-    }
-    Ok(touched)
-}
-
-/// The stage that writes at or around `path`, other than the `.dvc` file `own`.
-fn writer<'a>(pipeline: &'a Pipeline, path: &RepoPath, own: &RepoPath) -> Option<&'a Stage> {
-    let touches = |out: &Output| out.path.is_within(path) || path.is_within(&out.path);
-    let others = pipeline.stages().map(|(_, stage)| stage).filter(|stage| stage.address.file != *own);
-    others.into_iter().find(|stage| stage.outs.iter().any(touches))
-}
-
-/// The outputs whose content in the workspace is not in the cache.
-///
-/// # Errors
-/// When one cannot be looked at.
-pub fn unsaved(workspace: &Workspace<'_>, pipeline: &Pipeline) -> Result<Vec<RepoPath>, TrackError> {
-    let mut unsaved = Vec::new();
-    for (_, stage) in pipeline.stages() {
-        for out in stage.outs.iter().filter(|out| out.cached) {
-            let known = pipeline.locked(stage).and_then(|locked| locked.out(&out.lock_path)?.id.clone());
-            let algorithm = known.as_ref().map_or_else(|| workspace.algorithm(), ObjectId::algorithm);
-            let Some(found) = workspace.tree().scan(&out.path.under(workspace.root()), algorithm)? else { continue };
-            if !workspace.store().contains(found.id())? {
-                unsaved.push(out.path.clone());
-            }
-        }
-    }
-    Ok(unsaved)
-}
-
-/// What happens to content of the workspace that the cache does not have.
+/// Whether contents go into the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsaved {
-    /// It stays, and checking out is an error.
-    Refuse,
-    /// It is replaced.
-    Replace,
-}
-
-/// What happens when the cache lacks something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// It is an error, after the rest was checked out.
-    Refuse,
-    /// It is left out.
-    Allow,
-}
-
-/// Brings the outputs of `stages` to what is remembered of them. What git keeps is git's affair.
-///
-/// # Errors
-/// When content would be lost, or the cache lacks something.
-pub fn check_out<'a>(
-    workspace: &Workspace<'_>,
-    pipeline: &Pipeline,
-    stages: impl IntoIterator<Item = &'a Stage>,
-    unsaved: Unsaved,
-    missing: Missing,
-) -> Result<Changes, TrackError> {
-    let mut all = Changes::default();
-    let mut lacking = Vec::new();
-    for stage in stages {
-        let Some(locked) = pipeline.locked(stage) else { continue };
-        for out in stage.outs.iter().filter(|out| out.cached) {
-            let Some(known) = locked.out(&out.lock_path) else { continue };
-            match check_out_one(workspace, out, known, unsaved) {
-                Ok(changes) => {
-                    all.added.extend(changes.added);
-                    all.modified.extend(changes.modified);
-                    all.deleted.extend(changes.deleted);
-                }
-                Err(TrackError::Cache(CacheError::Missing { .. })) => lacking.push(out.path.clone()),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    if !lacking.is_empty() && missing == Missing::Refuse {
-        return Err(TrackError::Missing { paths: lacking });
-    }
-    Ok(all)
-}
-
-fn check_out_one(
-    workspace: &Workspace<'_>,
-    out: &Output,
-    known: &LockedPath,
-    unsaved: Unsaved,
-) -> Result<Changes, TrackError> {
-    let Some(id) = &known.id else { return Ok(Changes::default()) };
-    let full = out.path.under(workspace.root());
-    let found = workspace.tree().scan(&full, id.algorithm())?;
-    if found.as_ref().is_some_and(|found| found.id() == id) && !known.executable {
-        return Ok(Changes::default());
-    }
-    if unsaved == Unsaved::Refuse
-        && let Some(found) = &found
-        && found.id() != id
-        && !workspace.store().contains(found.id())?
-    {
-        return Err(TrackError::WouldLose(out.path.clone()));
-    }
-    let wanted = Wanted { id, executable: known.executable };
-    let changes = workspace.tree().check_out(workspace.store(), &wanted, &out.path)?;
-    workspace.forget(&out.path);
-    Ok(changes)
+pub enum Keep {
+    /// They do, and the files become links to them, as the cache is configured.
+    Linked,
+    /// They do, and the files stay as they are (`--no-relink`).
+    Unlinked,
+    /// They are only hashed (`--no-commit`).
+    No,
 }

@@ -47,7 +47,9 @@ pub enum Command {
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
+    Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
+    Gc(data::GcArgs),
     Freeze(stage::FreezeArgs),
     Unfreeze(stage::UnfreezeArgs),
     #[command(visible_alias = "rm")]

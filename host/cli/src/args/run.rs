@@ -84,7 +84,6 @@ pub struct ExpRunArgs {
 pub struct StageSelectionArgs {
     /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
     /// outputs; without any, `dvc.yaml` of this folder
-    #[arg(allow_negative_numbers = true)]
     pub targets: Vec<String>,
 
     /// Take folders as targets: all stages whose file is in them
@@ -114,6 +113,13 @@ pub struct StageSelectionArgs {
     /// Run the stages even when nothing changed; with `exp run -n`, also replace an experiment of that name
     #[arg(short, long)]
     pub force: bool,
+
+    /// Fetch what is missing from the default remote (`core.remote`): data, outputs and remembered runs
+    ///
+    /// Only what turns out to be needed is fetched, and believed only when its content is what its name says. A remote is
+    /// a folder (`url = /mnt/store`); other kinds are not there yet.
+    #[arg(long)]
+    pub pull: bool,
 
     /// Once a stage ran, run those that need it, even when nothing changed for them
     #[arg(long)]

@@ -1,12 +1,15 @@
 //! What each command does, one file a command. Each reads from top to bottom: what is meant, one call of core, what is told.
 //! Step 2 of the walk.
 
+pub mod add;
+pub mod checkout;
+pub mod commit;
 pub mod compare;
 pub mod dag;
-pub mod data;
 pub mod demo;
 pub mod exp;
 pub mod freeze;
+pub mod gc;
 pub mod init;
 pub mod plan;
 pub mod project;
@@ -39,8 +42,10 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Status(args) => status::run(args, session, ui),
         Command::Params(args) => compare::params(args, session, ui),
         Command::Metrics(args) => compare::metrics(args, session, ui),
-        Command::Add(args) => data::add(args, session, ui),
-        Command::Checkout(args) => data::check_out(args, session, ui),
+        Command::Add(args) => add::run(args, session, ui),
+        Command::Commit(args) => commit::run(args, session, ui),
+        Command::Checkout(args) => checkout::run(args, session, ui),
+        Command::Gc(args) => gc::run(args, session, ui),
         Command::Freeze(args) => freeze::run(&args.targets, Frozen::Yes, session, ui),
         Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),
         Command::Remove(args) => remove::run(args, session, ui),

@@ -48,7 +48,7 @@ pub fn print(
     printing: Printing,
     ui: &Arc<Ui>,
 ) -> Result<Changed, Failure> {
-    let recall = Recall { observe: workspace, store: workspace.store(), run_cache };
+    let recall = Recall { observe: workspace, store: workspace.store(), run_cache, fetcher: None };
     let written = selection.pipeline.written();
     let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
     let missing = match options.missing {

@@ -18,11 +18,12 @@ use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
 use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
+use dewar_core::remote::{self, Fetcher};
 use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
-use dewar_core::stage_run::{Answer, Commit, StageRunner};
+use dewar_core::stage_run::{Answer, Commit, Pull, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
@@ -57,16 +58,19 @@ pub struct Results {
     pub commit: Commit,
     /// Whether runs are remembered, and what is remembered is used.
     pub remembered: bool,
+    /// Whether what is missing is fetched from the default remote.
+    pub pull: bool,
 }
 
 impl Default for Results {
     /// They are kept and remembered.
     fn default() -> Self {
-        Self { commit: Commit::Yes, remembered: true }
+        Self { commit: Commit::Yes, remembered: true, pull: false }
     }
 }
 
 /// How stages are run.
+#[derive(Default)]
 pub struct StageRuns {
     /// Which may run, and when.
     pub options: RunOptions,
@@ -136,7 +140,10 @@ impl<'a> Project<'a> {
     pub fn isolated(&self, repo: Repo) -> Self {
         let clock = self.session.clock;
         Self {
-            params: ParamFiles::new(Arc::clone(&self.extensions) as Arc<dyn Extensions>, Some(self.remembered("params"))),
+            params: ParamFiles::new(
+                Arc::clone(&self.extensions) as Arc<dyn Extensions>,
+                Some(self.remembered("params")),
+            ),
             store: self.store.for_disposable(),
             flags: self.flags,
             index: StatIndex::open(repo.tmp().join("dewar/stats"), move || clock.now()),
@@ -180,13 +187,18 @@ impl<'a> Project<'a> {
 
     /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
     pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
-        let (root, from) = (self.repo.root(), self.repo.from());
+        let (root, from) = (self.told_root.as_path(), self.repo.from());
         Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
     }
 
     /// Remembered runs, when they are to be used.
     pub fn run_cache(&self, results: Results) -> Option<RunCache> {
         results.remembered.then(|| RunCache::new(self.store.folder()))
+    }
+
+    /// Where events go.
+    pub fn events(&self) -> Arc<dyn EventSink> {
+        Arc::clone(&self.events)
     }
 
     /// Where contents are kept.
@@ -220,11 +232,12 @@ impl<'a> Project<'a> {
             processes: self.processes(schedule::company_of(graph.as_ref(), order, how.options.jobs), &cancellation),
             env: self.stage_env(env),
             run_cache: self.run_cache(how.results),
+            pull: if how.results.pull { Some(self.pull(pipeline)?) } else { None },
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
-            from: self.repo.from().clone(),
+            from: from.clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
@@ -268,6 +281,12 @@ impl<'a> Project<'a> {
         })
     }
 
+    /// What fetches from the default remote.
+    fn pull(&self, pipeline: &Pipeline) -> Result<Pull<'_>, Failure> {
+        let remote = remote::open(&self.repo.config, self.repo.root(), None)?;
+        Ok(Pull::new(Fetcher::new(remote, &self.store, Arc::clone(&self.events)), pipeline))
+    }
+
     /// A failure of a run, with the places in the pipeline that it is about.
     fn show_places(&self, error: RunError, pipeline: &Pipeline) -> Failure {
         let RunError::Stages(errors) = error else { return error.into() };
@@ -290,12 +309,8 @@ impl<'a> Project<'a> {
     ///
     /// # Errors
     /// When stdout does not take it.
-    pub fn suggest_git_add<'p>(
-        &self,
-        ui: &Ui,
-        touched: impl IntoIterator<Item = &'p RepoPath>,
-    ) -> Result<(), Failure> {
-        let shown = |path: &RepoPath| text::visible(&path.relative_to(self.repo.from())).into_owned();
+    pub fn suggest_git_add<'p>(&self, ui: &Ui, touched: impl IntoIterator<Item = &'p RepoPath>) -> Result<(), Failure> {
+        let shown = |path: &RepoPath| text::visible(&text::shell_quoted(&path.relative_to(self.repo.from()))).into_owned();
         let paths: Vec<String> = touched.into_iter().map(shown).collect();
         if self.repo.git.is_none() || paths.is_empty() {
             return Ok(());
@@ -396,8 +411,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
             "copy" => LinkKind::Copy,
             other => {
                 let message = format!("`cache.type` in `.dvc/config` names `{other}`, which is no kind of link");
-                return Err(Failure::new(Kind::Pipeline, message)
-                    .hint("it may name reflink, hardlink, symlink, copy"));
+                return Err(Failure::new(Kind::Pipeline, message).hint("it may name reflink, hardlink, symlink, copy"));
             }
         });
     }

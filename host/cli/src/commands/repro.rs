@@ -28,7 +28,7 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
     let commit = if args.no_commit { Commit::No } else { Commit::Yes };
-    let results = Results { commit, remembered: !args.no_run_cache };
+    let results = Results { commit, remembered: !args.no_run_cache, pull: stages.pull };
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
@@ -76,8 +76,11 @@ pub fn how(
     ui: &Arc<Ui>,
 ) -> Result<StageRuns, Failure> {
     if stages.interactive && !ui.can_ask() {
-        return Err(Failure::new(Kind::Usage, "`--interactive` asks before each stage, and there is no terminal to ask on")
-            .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--interactive` asks before each stage, and there is no terminal to ask on",
+        )
+        .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
     }
     let ask = stages.interactive.then(|| Arc::clone(ui));
     Ok(StageRuns { options: options(stages, project), results, ask })

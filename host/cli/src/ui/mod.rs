@@ -180,7 +180,9 @@ impl Ui {
         streams.begin();
         let text = format!("{prefix}{line}\n");
         let written = match stream {
-            Stream::Out if !streams.document => streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()),
+            Stream::Out if !streams.document => {
+                streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush())
+            }
             Stream::Out | Stream::Err => streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush()),
         };
         written.map_err(Failure::stdout)

@@ -107,8 +107,25 @@ fn without_zeros(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
+/// A number of bytes in the largest unit of 1,000 that leaves something before the point.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match UNITS.iter().find(|(size, _)| count >= *size) {
+        Some((size, unit)) => format!("{}.{} {unit}", count / size, count % size * 10 / size),
+        None => format!("{count} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn bytes_have_a_unit() {
+        let shown = [0, 999, 1_000, 3_450_000, 2_000_000_000].map(super::bytes);
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "3.4 MB", "2.0 GB"]);
+    }
+
     use super::*;
 
     /// Expected texts come from CPython.

@@ -250,7 +250,10 @@ mod tests {
 
     #[test]
     fn durations_are_read_at_a_glance() {
-        assert_eq!([7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))), ["7 s", "1 min 05 s", "3 h 20 min"]);
+        assert_eq!(
+            [7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))),
+            ["7 s", "1 min 05 s", "3 h 20 min"]
+        );
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A word as a shell reads it back: in quotes where it needs some.
+#[must_use]
+pub fn shell_quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./@%+=:,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +47,13 @@ mod tests {
     fn what_steers_a_terminal_is_shown() {
         assert_eq!(visible("a\u{1b}[2Jb\rc\u{202e}d"), "a\\u{1b}[2Jb\\u{d}c\\u{202e}d");
         assert!(matches!(visible("tab\tline\nü漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_shell_reads_words_back() {
+        assert_eq!(shell_quoted("data/ünï.csv"), "data/ünï.csv");
+        assert_eq!(shell_quoted("it's $x"), r"'it'\''s $x'");
+        assert_eq!(shell_quoted(""), "''");
     }
 
     #[test]

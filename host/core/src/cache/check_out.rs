@@ -73,18 +73,25 @@ impl WorkTree<'_> {
     }
 
     fn check_out_directory(&self, store: &ObjectStore, id: &ObjectId, path: &RepoPath) -> Result<Changes, CacheError> {
-        let full = path.under(self.root);
-        let place = self.place(path)?;
-        let there = place.as_ref().map(Place::metadata).transpose()?.flatten();
-        if there.is_some()
-            && let Ok(Some(scanned)) = self.scan(&full, id.algorithm())
+        if self.place(path)?.as_ref().map(Place::metadata).transpose()?.flatten().is_some()
+            && let Ok(Some(scanned)) = self.scan(&path.under(self.root), id.algorithm())
             && scanned.id() == id
         {
             return Ok(Changes::default());
         }
-        let tree = store.tree(id)?;
+        self.check_out_tree(store, &store.tree(id)?, path)
+    }
+
+    /// Makes the workspace hold the files of `tree` at `path`, and no others, as [`Self::check_out`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_out_tree(&self, store: &ObjectStore, tree: &Tree, path: &RepoPath) -> Result<Changes, CacheError> {
+        let full = path.under(self.root);
+        let there = self.place(path)?.as_ref().map(Place::metadata).transpose()?.flatten();
+        let algorithm = tree.algorithm();
         let present = match &there {
-            Some(metadata) if metadata.is_dir() => self.present(&full, path, id.algorithm())?,
+            Some(metadata) if metadata.is_dir() => self.present(&full, path, algorithm)?,
             _ => BTreeMap::new(),
         };
         let needed: Vec<(&str, &ObjectId)> = tree
@@ -95,7 +102,7 @@ impl WorkTree<'_> {
             needed.par_iter().map(|(_, id)| store.verified(id, self.index)).collect::<Result<_, _>>()?;
 
         let top = self.make_place(path)?.make_folder()?;
-        let mut changes = remove_others(&top, path, &full, &present, &tree)?;
+        let mut changes = remove_others(&top, path, &full, &present, tree)?;
         let mut folders: BTreeMap<&str, Vec<Job<'_>>> = BTreeMap::new();
         for ((relpath, id), object) in needed.into_iter().zip(&objects) {
             let (folder, name) = relpath.rsplit_once('/').unwrap_or(("", relpath));
@@ -115,9 +122,51 @@ impl WorkTree<'_> {
             })
         })?;
         // Another process may be at work in it; and this way the index knows it.
-        match self.scan(&full, id.algorithm())? {
-            Some(scanned) if scanned.id() == id => Ok(changes),
+        let id = tree.id(&tree.to_bytes());
+        match self.scan(&full, algorithm)? {
+            Some(scanned) if scanned.id() == &id => Ok(changes),
             _ => Err(CacheError::Changed(full)),
+        }
+    }
+
+    /// The files at `path` that a check-out of `goal` would replace or remove, and whose content `store` does not have.
+    ///
+    /// # Errors
+    /// When what stands there cannot be read.
+    pub fn would_lose(&self, store: &ObjectStore, goal: &Goal, path: &RepoPath) -> Result<Vec<RepoPath>, CacheError> {
+        let full = path.under(self.root);
+        let Some(metadata) = self.place(path)?.as_ref().map(Place::metadata).transpose()?.flatten() else {
+            return Ok(Vec::new());
+        };
+        let is_lost = |there: &ObjectId, wanted: Option<&ObjectId>| wanted != Some(there) && !store.has(there);
+        if !metadata.is_dir() {
+            let wanted = if let Goal::File { id, .. } = goal { Some(id) } else { None };
+            // Of a symlink to a folder only the link goes.
+            let Some(Scanned::File { id, .. }) = self.scan(&full, goal.algorithm())? else { return Ok(Vec::new()) };
+            return Ok(if is_lost(&id, wanted) { vec![path.clone()] } else { Vec::new() });
+        }
+        let wanted = |relpath: &str| if let Goal::Files(tree) = goal { tree.get(relpath) } else { None };
+        let present = self.present(&full, path, goal.algorithm())?;
+        let lost = present.iter().filter_map(|(relpath, id)| Some((relpath, id.as_ref()?)));
+        let lost = lost.filter(|(relpath, id)| is_lost(id, wanted(relpath)));
+        lost.map(|(relpath, _)| path.join(relpath).map_err(|_| CacheError::Outside(full.join(relpath)))).collect()
+    }
+
+    /// Links the files at `path` to their objects anew, as the store is configured; they must hold what `goal` names.
+    ///
+    /// # Errors
+    /// When an object is missing or damaged, or a file cannot be written.
+    pub fn link_anew(&self, store: &ObjectStore, goal: &Goal, path: &RepoPath) -> Result<(), CacheError> {
+        let link = |path: &RepoPath, id: &ObjectId, executable: bool| {
+            let executable = if executable { Executable::Yes } else { Executable::No };
+            self.put(store, &self.make_place(path)?, &store.verified(id, self.index)?, id, executable)
+        };
+        match goal {
+            Goal::File { id, executable } => link(path, id, *executable),
+            Goal::Files(tree) => tree.files().collect::<Vec<_>>().into_par_iter().try_for_each(|(relpath, id)| {
+                let outside = |_| CacheError::Outside(path.under(self.root).join(relpath));
+                link(&path.join(relpath).map_err(outside)?, id, false)
+            }),
         }
     }
 
@@ -163,6 +212,29 @@ pub struct Wanted<'a> {
     pub id: &'a ObjectId,
     /// Whether a file is executable (`isexec` of its lock entry).
     pub executable: bool,
+}
+
+/// What is to stand at a path, with all its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// A file.
+    File {
+        /// Its content.
+        id: ObjectId,
+        /// Whether it is executable.
+        executable: bool,
+    },
+    /// A directory.
+    Files(Tree),
+}
+
+impl Goal {
+    const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::File { id, .. } => id.algorithm(),
+            Self::Files(tree) => tree.algorithm(),
+        }
+    }
 }
 
 /// A file to be written into an open folder.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::place::{Executable, Place};
 use super::scan::{Looked, fingerprint, side_by_side, tree, work};
 use super::walk::{FolderLinks, Found, walk};
-use super::{CacheError, ObjectStore, Scanned, WorkTree, writing};
+use super::{CacheError, ObjectStore, Part, Scanned, WorkTree, writing};
 use crate::digest::{Algorithm, ObjectId};
 use crate::fs::FsError;
 use crate::index::{Fingerprint, Remembered, Stat};
@@ -55,6 +55,36 @@ impl WorkTree<'_> {
                 Ok(Scanned::Directory { id, size, files: files.len() as u64, tree: Some(tree) })
             }
         }
+    }
+
+    /// What stands at `path`, a file or a folder inside a directory, as a part of its listing; none when nothing does. With a
+    /// `store` it is made objects first, as by [`Self::ingest`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn part(
+        &self,
+        store: Option<&ObjectStore>,
+        path: &RepoPath,
+        algorithm: Algorithm,
+    ) -> Result<Option<Part>, CacheError> {
+        let algorithm = writing(algorithm);
+        let Some(looked) = self.look(Path::new(path.as_str()))? else { return Ok(None) };
+        if let Some(store) = store {
+            return Ok(Some(match self.ingest(store, path, algorithm)? {
+                Scanned::File { id, .. } => Part::File(id),
+                Scanned::Directory { tree: Some(tree), .. } => Part::Folder(tree),
+                Scanned::Directory { id, tree: None, .. } => Part::Folder(store.tree(&id)?),
+            }));
+        }
+        Ok(Some(match looked {
+            Looked::File(full, stat) => Part::File(self.digest(&full, &stat, algorithm)?),
+            Looked::Directory(full, rules) => {
+                let files = walk(&full, &rules, FolderLinks::of(algorithm))?;
+                let ids = self.digests(&full, &files, algorithm)?;
+                Part::Folder(tree(algorithm, &full, &files, ids)?)
+            }
+        }))
     }
 
     /// Stores one file, unless its content is known and there.

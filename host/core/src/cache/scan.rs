@@ -157,7 +157,7 @@ impl WorkTree<'_> {
     }
 
     /// The digest of one file, by the index or by reading it.
-    fn digest(&self, path: &Path, stat: &Stat, algorithm: Algorithm) -> Result<ObjectId, CacheError> {
+    pub(super) fn digest(&self, path: &Path, stat: &Stat, algorithm: Algorithm) -> Result<ObjectId, CacheError> {
         let fingerprint = Fingerprint::file(stat);
         if let Some(known) = self.index.find(path, algorithm, &fingerprint).filter(|known| !known.id.is_directory()) {
             return Ok(known.id);

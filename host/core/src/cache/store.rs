@@ -16,6 +16,8 @@ use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::fs::{self, FsError, is_absent};
 use crate::index::{Fingerprint, Remembered, Stat, StatIndex};
 
+/// The folder of files on their way into the cache.
+pub(super) const TEMPORARY: &str = "tmp";
 /// The permissions of an object; one that has them was verified when it was written.
 const PROTECTED: u32 = 0o444;
 
@@ -65,15 +67,6 @@ pub struct ObjectStore {
     links: Vec<LinkKind>,
 }
 
-/// Where in the store an object is, or would be.
-fn place(id: &ObjectId) -> String {
-    let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
-    match id.algorithm() {
-        Algorithm::Md5Dos2Unix => format!("{start}/{rest}"),
-        algorithm => format!("files/{}/{start}/{rest}", algorithm.key()),
-    }
-}
-
 impl ObjectStore {
     /// The store in `folder` (`.dvc/cache`, or `cache.dir`), which need not exist. `links` are tried in turn; a copy is
     /// always possible.
@@ -100,8 +93,7 @@ impl ObjectStore {
     #[must_use]
     pub fn for_disposable(&self) -> Self {
         let plain = self.links == LinkKind::DEFAULT && !rustix::process::geteuid().is_root();
-        let links = if plain { LinkKind::DISPOSABLE.to_vec() } else { self.links.clone() };
-        Self::new(&self.folder, self.shared, &links)
+        Self::new(&self.folder, self.shared, if plain { &LinkKind::DISPOSABLE } else { &self.links })
     }
 
     pub(super) fn links(&self) -> &[LinkKind] {
@@ -111,7 +103,7 @@ impl ObjectStore {
     /// Where the object is, or would be.
     #[must_use]
     pub fn path(&self, id: &ObjectId) -> PathBuf {
-        self.folder.join(place(id))
+        self.folder.join(key(id))
     }
 
     /// Whether the object is there; of a directory, its listing.
@@ -125,9 +117,15 @@ impl ObjectStore {
         });
         let is_file = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode).is_file();
         match opened {
-            Some(folder) => statat(folder, place(id), AtFlags::empty()).is_ok_and(is_file),
+            Some(folder) => statat(folder, key(id), AtFlags::empty()).is_ok_and(is_file),
             None => self.path(id).is_file(),
         }
+    }
+
+    /// How many bytes the object has; none when it is not there.
+    #[must_use]
+    pub fn size(&self, id: &ObjectId) -> Option<u64> {
+        self.path(id).metadata().ok().map(|metadata| metadata.len())
     }
 
     /// Whether all that is needed to check `id` out is there: of a directory, the listing and every file.
@@ -247,9 +245,32 @@ impl ObjectStore {
         Ok((id, size))
     }
 
+    /// Keeps what `fill` writes into a file, if that is what `id` names; false when `fill` says that there is nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::Wrong`] when it is something else, which is not kept; what `fill` says; or when it cannot be written.
+    pub fn receive<E: From<CacheError>>(
+        &self,
+        id: &ObjectId,
+        fill: impl FnOnce(&mut File) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let mut file = self.temporary()?;
+        if !fill(file.as_file_mut())? {
+            return Ok(false);
+        }
+        let size = file.as_file().metadata().map_err(|error| FsError::new("look at", file.path())(error).into());
+        let found = read::digest(file.path(), size.map_err(|error: CacheError| E::from(error))?.len(), id.algorithm())?;
+        let found = if id.is_directory() { found.into_directory() } else { found };
+        if &found != id {
+            return Err(CacheError::Wrong { id: id.clone(), found }.into());
+        }
+        self.keep(file, id)?;
+        Ok(true)
+    }
+
     /// A new file in the cache that is gone when it is dropped.
     fn temporary(&self) -> Result<NamedTempFile, CacheError> {
-        let folder = self.folder.join("tmp");
+        let folder = self.folder.join(TEMPORARY);
         let new = || tempfile::Builder::new().prefix("dewar-").tempfile_in(&folder);
         let file = match new() {
             Err(error) if is_absent(&error) => {
@@ -288,6 +309,16 @@ impl ObjectStore {
             }
         }
         Ok(())
+    }
+}
+
+/// The place of an object in a store, be it the cache or a remote.
+#[must_use]
+pub fn key(id: &ObjectId) -> String {
+    let (start, rest) = id.as_str().split_at_checked(2).unwrap_or_default();
+    match id.algorithm() {
+        Algorithm::Md5Dos2Unix => format!("{start}/{rest}"),
+        algorithm => format!("files/{}/{start}/{rest}", algorithm.key()),
     }
 }
 

@@ -14,6 +14,15 @@ pub struct Tree {
     files: BTreeMap<String, ObjectId>,
 }
 
+/// What stands at a path inside a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A file of this content.
+    File(ObjectId),
+    /// A folder with these files.
+    Folder(Tree),
+}
+
 /// Why a listing is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
@@ -127,6 +136,40 @@ impl Tree {
         (!files.is_empty()).then_some(Self { algorithm: self.algorithm, files })
     }
 
+    /// What stands at `inner`, a file or a folder; none when nothing does.
+    #[must_use]
+    pub fn part(&self, inner: &str) -> Option<Part> {
+        if let Some(id) = self.files.get(inner) {
+            return Some(Part::File(id.clone()));
+        }
+        self.folder(inner).map(Part::Folder)
+    }
+
+    /// The same with what stands at `inner` replaced by `part`, or taken away.
+    ///
+    /// # Errors
+    /// When the part does not fit beside the rest.
+    pub fn with_part(&self, inner: &str, part: Option<Part>) -> Result<Self, TreeError> {
+        let is_inside =
+            |path: &str| path == inner || path.strip_prefix(inner).is_some_and(|rest| rest.starts_with('/'));
+        let mut files: Vec<(String, ObjectId)> =
+            self.files().filter(|(path, _)| !is_inside(path)).map(|(path, id)| (path.to_owned(), id.clone())).collect();
+        match part {
+            Some(Part::File(id)) => files.push((inner.to_owned(), id)),
+            Some(Part::Folder(tree)) => {
+                files.extend(tree.files.into_iter().map(|(path, id)| (format!("{inner}/{path}"), id)));
+            }
+            None => {}
+        }
+        Self::new(self.algorithm, files)
+    }
+
+    /// How its files are named.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The content of the file at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&ObjectId> {
@@ -180,6 +223,26 @@ mod tests {
         assert!(matches!(twice("a", "a"), Err(TreeError::Duplicate(_))));
         assert!(matches!(twice("a", "a/b"), Err(TreeError::Duplicate(_))));
         assert!(twice("a", "a.b").is_ok());
+    }
+
+    #[test]
+    fn a_part_is_taken_out_and_put_back() {
+        let tree = Tree::new(
+            Algorithm::Md5,
+            [("a", 1), ("d-e", 2), ("d/x", 3), ("d/y/z", 4), ("dd/x", 5)]
+                .map(|(path, byte)| (path.to_owned(), id(byte))),
+        )
+        .unwrap();
+        assert_eq!(tree.part("d/x"), Some(Part::File(id(3))));
+        assert_eq!((tree.part("x"), tree.part("d/"), tree.part("d/y/q")), (None, None, None));
+        let Some(Part::Folder(folder)) = tree.part("d") else { panic!("a folder") };
+        assert_eq!(folder.files().collect::<Vec<_>>(), [("x", &id(3)), ("y/z", &id(4))]);
+        let without = tree.with_part("d", None).unwrap();
+        assert_eq!(without.files().map(|(path, _)| path).collect::<Vec<_>>(), ["a", "d-e", "dd/x"]);
+        assert_eq!(without.with_part("d", Some(Part::Folder(folder))).unwrap(), tree);
+        let file = tree.with_part("d", Some(Part::File(id(9)))).unwrap();
+        assert_eq!(file.get("d"), Some(&id(9)));
+        assert!(tree.with_part("a/b", Some(Part::File(id(9)))).is_err(), "a file stands where a folder is needed");
     }
 
     proptest! {

@@ -19,7 +19,7 @@ use crate::pipeline::{Pipeline, Place, Stage};
 use crate::process::Cancellation;
 use crate::repo::{PROJECT_DIR, Repo};
 use crate::repro::Selection;
-use crate::track::{self, Missing, TrackError, Unsaved};
+use crate::track::{self, CheckOut, Links, TrackError, Unsaved};
 use crate::workspace::Workspace;
 
 /// Why there is no isolated workspace, or not all in it that should be.
@@ -204,15 +204,15 @@ pub fn check_out_data(
     copied: &[CopyPath],
     cancellation: &Cancellation,
 ) -> Result<(), IsolationError> {
-    let is_copied = |stage: &Stage| {
-        stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)))
-    };
+    let is_copied =
+        |stage: &Stage| stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)));
     for stage in needed(selection).into_iter().filter(|stage| !is_copied(stage)) {
         if cancellation.is_cancelled() {
             return Err(IsolationError::Cancelled);
         }
         if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, stage)? {
-            track::check_out(isolated, &selection.pipeline, [stage], Unsaved::Replace, Missing::Allow)?;
+            let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
+            track::check_out(isolated, &selection.pipeline, [(stage, None)], how)?;
         }
     }
     Ok(())

@@ -31,13 +31,7 @@ impl Git {
     ///
     /// # Errors
     /// When something cannot be read or written, and as [`Git::restore`].
-    pub fn isolate(
-        &self,
-        workdir: &Path,
-        tree: TreeId,
-        head: &Head,
-        unseen: &[RepoPath],
-    ) -> Result<Self, GitError> {
+    pub fn isolate(&self, workdir: &Path, tree: TreeId, head: &Head, unseen: &[RepoPath]) -> Result<Self, GitError> {
         self.make_repository(&workdir.join(".git"), head, unseen)?;
         let error = || GitError::operation("open the repository of the isolated workspace", workdir.display());
         let repo = Repository::open(workdir).map_err(error())?;
@@ -122,7 +116,8 @@ impl Git {
             include(self.repo.path().join("config.worktree"));
         }
         let moved = if config.get_entry("core.worktree").is_ok() { "\tworktree = ..\n" } else { "" };
-        let own = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tsparseCheckout = false\n\tfsmonitor = false\n";
+        let own =
+            "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tsparseCheckout = false\n\tfsmonitor = false\n";
         // Nothing may go on in the background when the workspace is removed.
         let quiet = "[extensions]\n\tworktreeConfig = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
         text.extend(format!("{own}{moved}{quiet}").bytes());

@@ -5,7 +5,7 @@
 //! project; that the project may be a folder of the work tree is this module's affair alone. In reading order:
 //!
 //! * `revision`: what a revision names; branches, tags.
-//! * `tree`: the files of a commit.
+//! * `tree`: the files of a commit; `history`: those of many.
 //! * `worktree`: how the work tree differs from the index, at one `lstat` a file.
 //! * `snapshot`: the work tree as a tree object, through a private index.
 //! * `commit`: commits that no hook and no signature touches.
@@ -15,6 +15,7 @@
 
 mod commit;
 mod error;
+mod history;
 mod isolated;
 mod refs;
 mod restore;
@@ -35,6 +36,7 @@ use git2::{Oid, Repository};
 
 pub use commit::{CommitTime, Identity, IdentityOverrides, NewCommit, Person};
 pub use error::GitError;
+pub use history::{History, Version};
 pub use refs::{Expected, RefConflict, RefName, RefUpdate};
 pub use restore::Restored;
 pub use revision::{CommitSummary, Head, HeadName};

@@ -10,8 +10,8 @@ use crate::path::RepoPath;
 /// Symlinks followed before a chain of them is taken for a loop (as many as Linux follows).
 const LINKS_FOLLOWED: usize = 40;
 
-const LINK: i32 = 0o120_000;
-const FILE_TYPE: i32 = 0o170_000;
+pub(super) const LINK: i32 = 0o120_000;
+pub(super) const FILE_TYPE: i32 = 0o170_000;
 
 /// The files of a commit. Paths are those of the project; a symlink that stays inside the repository is followed.
 pub struct CommitTree<'git> {
@@ -73,14 +73,7 @@ impl CommitTree<'_> {
     /// # Errors
     /// When an object cannot be read.
     pub fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<RepoPath>, GitError> {
-        let top = if self.git.prefix.is_root() {
-            self.tree.id()
-        } else {
-            match self.find(&RepoPath::root())? {
-                Some((id, ObjectType::Tree)) => id,
-                _ => return Ok(Vec::new()),
-            }
-        };
+        let Some(top) = self.folder(&RepoPath::root())? else { return Ok(Vec::new()) };
         let mut files = Vec::new();
         self.collect(top, &RepoPath::root(), &wanted, &mut files)?;
         files.sort();
@@ -92,7 +85,7 @@ impl CommitTree<'_> {
     /// # Errors
     /// When an object cannot be read.
     pub fn files_below(&self, folder: &RepoPath) -> Result<Option<Vec<RepoPath>>, GitError> {
-        let Some((id, ObjectType::Tree)) = self.find(folder)? else { return Ok(None) };
+        let Some(id) = self.folder(folder)? else { return Ok(None) };
         let mut files = Vec::new();
         self.collect(id, folder, &|_| true, &mut files)?;
         files.sort();
@@ -129,6 +122,14 @@ impl CommitTree<'_> {
     /// When an object cannot be read.
     pub fn pipeline_files(&self) -> Result<Vec<RepoPath>, GitError> {
         self.files(|name| name == "dvc.yaml" || (name.ends_with(".dvc") && name != ".dvc"))
+    }
+
+    /// The tree of a folder of the project; none when it is no folder.
+    pub(super) fn folder(&self, folder: &RepoPath) -> Result<Option<Oid>, GitError> {
+        Ok(match self.find(folder)? {
+            Some((id, ObjectType::Tree)) => Some(id),
+            _ => None,
+        })
     }
 
     /// What stands at a path, symlinks followed.

@@ -17,6 +17,7 @@ pub mod freeze;
 pub mod load;
 pub mod lock;
 mod memory;
+pub mod recorded;
 pub mod remove;
 mod schema;
 pub mod stage;

@@ -5,6 +5,7 @@ use crate::cache::{CacheError, ObjectStore};
 use crate::observe::{Observe, ObserveError};
 use crate::params::value::python_equal;
 use crate::pipeline::{LockEntry, LockedPath, Output, Place, Stage};
+use crate::remote::Fetcher;
 use crate::run_cache::RunCache;
 
 /// Where results are looked for.
@@ -15,6 +16,8 @@ pub struct Recall<'a> {
     pub store: &'a ObjectStore,
     /// Remembered runs; none when they are not to be consulted.
     pub run_cache: Option<&'a RunCache>,
+    /// What brings them from a remote, when they may be fetched (`--pull`).
+    pub fetcher: Option<&'a Fetcher<'a>>,
 }
 
 impl Recall<'_> {
@@ -49,6 +52,9 @@ impl Recall<'_> {
         let Some(run_cache) = self.run_cache else { return Ok(None) };
         let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
         let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
+        if let Some(fetcher) = self.fetcher {
+            fetcher.runs(run_cache, &asked)?;
+        }
         let mut failed = None;
         let usable = |entry: &LockEntry| {
             self.is_obtainable(stage, entry).unwrap_or_else(|error| {
@@ -63,13 +69,17 @@ impl Recall<'_> {
         }
     }
 
-    /// Whether every output of the entry is in the workspace or in the cache.
+    /// Whether every output of the entry is in the workspace or in the cache, or was fetched.
     fn is_obtainable(&self, stage: &Stage, entry: &LockEntry) -> Result<bool, ObserveError> {
         for out in &stage.outs {
             let Some(known) = entry.out(&out.lock_path) else { return Ok(false) };
             let Some(id) = &known.id else { return Ok(false) };
             let place = Place::Inside(out.path.clone());
-            if !self.store.contains(id)? && !is_as_locked(known, &place, self.observe)? {
+            if self.store.contains(id)? || is_as_locked(known, &place, self.observe)? {
+                continue;
+            }
+            let Some(fetcher) = self.fetcher else { return Ok(false) };
+            if !fetcher.object(id)? {
                 return Ok(false);
             }
         }

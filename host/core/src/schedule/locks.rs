@@ -21,7 +21,7 @@ const LARGE: usize = 256 << 10;
 const LARGE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The locks that a run changes, and which of them are not written yet. One that it does not change is not even copied.
-pub(super) struct Locks<'a> {
+pub(crate) struct Locks<'a> {
     root: PathBuf,
     pipeline: &'a Pipeline,
     locks: BTreeMap<RepoPath, LockFile>,
@@ -34,7 +34,7 @@ pub(super) struct Locks<'a> {
 }
 
 impl<'a> Locks<'a> {
-    pub(super) const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
+    pub(crate) const fn new(root: PathBuf, pipeline: &'a Pipeline, events: Arc<dyn EventSink>) -> Self {
         Self {
             root,
             pipeline,
@@ -54,7 +54,7 @@ impl<'a> Locks<'a> {
 
     /// Sets the entry of the stage that has this place in the order of the run. In the file, new entries stand in that order,
     /// in whichever order the stages end.
-    pub(super) fn set(&mut self, place: usize, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
+    pub(crate) fn set(&mut self, place: usize, stage: &Stage, entry: &LockEntry) -> Result<(), RunError> {
         let address = &stage.address;
         let Some(name) = &address.name else { return self.set_data_file(address, entry) };
         let Some(read) = self.pipeline.locks().get(&address.file) else { return Ok(()) };
@@ -118,7 +118,7 @@ impl<'a> Locks<'a> {
     }
 
     /// Writes what is not written yet.
-    pub(super) fn flush(&mut self) -> Result<(), RunError> {
+    pub(crate) fn flush(&mut self) -> Result<(), RunError> {
         let unwritten: Vec<RepoPath> = self.unwritten.keys().cloned().collect();
         unwritten.iter().try_for_each(|file| self.write(file))
     }

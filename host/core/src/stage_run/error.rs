@@ -7,6 +7,7 @@ use crate::git::GitError;
 use crate::observe::ObserveError;
 use crate::path::RepoPath;
 use crate::pipeline::StageAddress;
+use crate::remote::RemoteError;
 
 /// Why a stage is not up to date after all.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum StageError {
     /// A content cannot be kept or restored.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// A remote did not do its part.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
@@ -101,8 +105,11 @@ impl StageError {
             | Self::Cancelled { .. }
             | Self::Declined { .. }
             | Self::DataMissing { .. }
-            | Self::Observe(ObserveError::Content(_) | ObserveError::Params(_) | ObserveError::Files(_))
+            | Self::Observe(
+                ObserveError::Content(_) | ObserveError::Remote(_) | ObserveError::Params(_) | ObserveError::Files(_),
+            )
             | Self::Cache(_)
+            | Self::Remote(_)
             | Self::File(_)
             | Self::Executor(_)
             | Self::Git(_) => None,

@@ -1,6 +1,6 @@
 //! Results that are known, checked out (walk, step 7).
 
-use super::{StageError, StageRunner};
+use super::{Pull, StageError, StageRunner};
 use crate::cache::{CacheError, ObjectStore, Wanted};
 use crate::digest::ObjectId;
 use crate::event::Event;
@@ -16,7 +16,12 @@ impl StageRunner<'_> {
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
-        let recall = Recall { observe: self.workspace, store: self.store(), run_cache: self.run_cache.as_ref() };
+        let recall = Recall {
+            observe: self.workspace,
+            store: self.store(),
+            run_cache: self.run_cache.as_ref(),
+            fetcher: self.pull.as_ref().map(Pull::fetcher),
+        };
         Ok(recall.result(stage, locked, inputs)?)
     }
 

@@ -7,7 +7,7 @@ use dewar_core::exp::apply::{self, Uncommitted};
 use dewar_core::exp::refs;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
-use dewar_core::track::{self, Missing, Unsaved};
+use dewar_core::track::{self, CheckOut, Links, Unsaved};
 
 use crate::args::exp::ExpApplyArgs;
 use crate::commands::project::{Project, files};
@@ -34,18 +34,16 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let applied = apply::apply(git, commit, uncommitted, &staging, &identity, session.commit_time())?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
-    let stages: Vec<_> = pipeline.stages().map(|(_, stage)| stage).collect();
+    let stages = pipeline.stages().map(|(_, stage)| (stage, None));
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
-    let checked_out = track::check_out(&workspace, &pipeline, stages, unsaved, Missing::Refuse);
+    let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
     project.save_index();
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
     }
-    if let Err(track::TrackError::Missing { paths }) = &checked_out {
-        let listed: Vec<String> = paths.iter().map(ToString::to_string).collect();
-        ui.warn(&Problem::new(format!("the cache lacks outputs of the experiment: {}", listed.join(", "))));
-    } else {
-        checked_out?;
+    let missing: Vec<String> = checked_out?.missing.iter().map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        ui.warn(&Problem::new(format!("the cache lacks outputs of the experiment: {}", missing.join(", "))));
     }
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
@@ -55,8 +53,6 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
 fn refuse_loss(project: &Project<'_>) -> Result<(), Failure> {
     // A pipeline that cannot be read names no outputs; applying an experiment may be the way to mend it.
     let Ok(pipeline) = Pipeline::load(&files(project), project.templates()) else { return Ok(()) };
-    match track::unsaved(&project.workspace(&pipeline)?, &pipeline)?.into_iter().next() {
-        Some(path) => Err(track::TrackError::WouldLose(path).into()),
-        None => Ok(()),
-    }
+    let paths = track::unsaved(&project.workspace(&pipeline)?, &pipeline)?;
+    if paths.is_empty() { Ok(()) } else { Err(track::TrackError::WouldLose { paths }.into()) }
 }

@@ -52,6 +52,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
+    let results = Results { pull: stages.pull, ..Results::default() };
     let explainer = explained(stages).filter(|_| !stages.dry).map(|form| project.explain(form));
     let git = project.repo.git()?;
     let copies: Vec<CopyPath> = if args.temp {
@@ -63,16 +64,26 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        let run_cache = project.run_cache(Results::default());
+        let run_cache = project.run_cache(results);
         plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let how = how(stages, Results::default(), &project, ui)?;
-    let _held = if args.temp { None } else { Some(project.repo.take_workspace("exp run")?) };
+    let how = how(stages, results, &project, ui)?;
+    let _held = match args.temp {
+        true => (None, Some(project.repo.hold_cache("exp run --temp")?)),
+        false => (Some(project.repo.take_workspace("exp run")?), None),
+    };
     isolated::remove_abandoned(&project.repo)?;
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
-    let request = Request { args, overrides: &overrides, copies: &copies, identified: &identified, how: &how, explainer: explainer.as_deref() };
+    let request = Request {
+        args,
+        overrides: &overrides,
+        copies: &copies,
+        identified: &identified,
+        how: &how,
+        explainer: explainer.as_deref(),
+    };
     if args.temp {
         return temp::run(&project, git, &request, ui);
     }

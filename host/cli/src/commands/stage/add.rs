@@ -21,7 +21,7 @@ use dewar_core::source::Source;
 use dewar_core::track::TrackError;
 
 use crate::args::stage::StageAddArgs;
-use crate::commands::project::{Project, Results, StageRuns, files};
+use crate::commands::project::{Project, StageRuns, files};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, text};
@@ -54,8 +54,7 @@ pub(super) fn run(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Resul
         let name = std::slice::from_ref(&args.name);
         let targets = Targets::Typed(project.typed(name));
         let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
-        let how = StageRuns { options: RunOptions::default(), results: Results::default(), ask: None };
-        project.run(&selection, &how, Vec::new())?;
+        project.run(&selection, &StageRuns::default(), Vec::new())?;
     }
     project.suggest_git_add(ui, &touched)?;
     Ok(ExitCode::SUCCESS)
@@ -86,7 +85,9 @@ fn checked(
 /// A `dvc.yaml` that git ignores would be found by nobody else, and not by dewar either.
 fn refuse_ignored(project: &Project<'_>, file: &RepoPath) -> Result<(), Failure> {
     match &project.repo.git {
-        Some(git) if git.is_ignored(file)? && !git.is_tracked(file)? => Err(PipelineError::Ignored(file.clone()).into()),
+        Some(git) if git.is_ignored(file)? && !git.is_tracked(file)? => {
+            Err(PipelineError::Ignored(file.clone()).into())
+        }
         _ => Ok(()),
     }
 }
@@ -130,7 +131,9 @@ fn new_stage(args: &StageAddArgs, project: &Project<'_>) -> NewStage {
     NewStage {
         name: args.name.clone(),
         command: Command::Text(joined(&args.command)),
-        wdir: wdir.map(|wdir| from.join(&wdir).map_or(wdir, |folder| folder.relative_to(from))).filter(|wdir| wdir != "."),
+        wdir: wdir
+            .map(|wdir| from.join(&wdir).map_or(wdir, |folder| folder.relative_to(from)))
+            .filter(|wdir| wdir != "."),
         deps: args.deps.iter().map(path).collect(),
         params: args.params.iter().map(|text| param(text)).collect(),
         outs,

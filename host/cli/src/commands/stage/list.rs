@@ -41,7 +41,8 @@ pub(super) fn run(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Resu
             None => return Err(error.into()),
         },
     };
-    let is_asked = |file: &RepoPath| args.all || (args.recursive && folders(args, from).any(|folder| file.is_within(&folder)));
+    let is_asked =
+        |file: &RepoPath| args.all || (args.recursive && folders(args, from).any(|folder| file.is_within(&folder)));
     for (_, error) in unusable.into_iter().filter(|(file, _)| is_asked(file)) {
         Failure::from(error).problems().for_each(|problem| ui.warn(problem));
     }
@@ -69,11 +70,7 @@ pub(super) fn run(args: &StageListArgs, session: &Session, ui: &Arc<Ui>) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn selected(
-    pipeline: &Pipeline,
-    project: &Project<'_>,
-    args: &StageListArgs,
-) -> Result<Vec<StageId>, TargetError> {
+fn selected(pipeline: &Pipeline, project: &Project<'_>, args: &StageListArgs) -> Result<Vec<StageId>, TargetError> {
     if args.all {
         return target::stages(pipeline, &Targets::All);
     }
@@ -145,9 +142,7 @@ fn short(text: &str) -> String {
 fn as_json(stage: &Stage, from: &RepoPath) -> Value {
     let outs = |wanted: OutputKind| {
         let outs = stage.outs.iter().filter(|out| out.kind == wanted);
-        let out = |out: &dewar_core::pipeline::Output| {
-            json!({"path": out.lock_path, "cache": out.cached, "persist": out.persists, "push": out.pushed})
-        };
+        let out = |out: &dewar_core::pipeline::Output| json!({"path": out.lock_path, "cache": out.cached, "persist": out.persists, "push": out.pushed});
         outs.map(out).collect::<Vec<_>>()
     };
     let keys = |keys: &ParamKeys| match keys {

@@ -3,7 +3,10 @@
 //! Between two rows of boxes each node's wire runs along one line of its own and drops into what reads it; no two wires share a
 //! corner, so that a line can be followed: `+` is a corner or a branch of one wire, `|` in a horizontal line is another that
 //! crosses it.
-#![expect(clippy::indexing_slicing, reason = "vertices are dense numbers that `Layers` gives out, cells are inside the canvas")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "vertices are dense numbers that `Layers` gives out, cells are inside the canvas"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -210,7 +213,8 @@ fn ports(wanted: &[usize], inside: (usize, usize), taken: &BTreeSet<usize>) -> V
     };
     let mut used = BTreeSet::new();
     let mut free = |column: usize, own: usize| {
-        let is_free = |at: &usize| (first..=last).contains(at) && !used.contains(at) && (*at == own || !taken.contains(at));
+        let is_free =
+            |at: &usize| (first..=last).contains(at) && !used.contains(at) && (*at == own || !taken.contains(at));
         let sides = (0..=last - first).flat_map(|step| [Some(column + step), column.checked_sub(step)]);
         let found = sides.flatten().find(is_free).unwrap_or(column);
         used.insert(found);
@@ -231,7 +235,10 @@ enum Cell {
     /// Behind a character that is two columns wide.
     Covered,
     /// A part of the wire of a vertex.
-    Line { of: usize, ways: u8 },
+    Line {
+        of: usize,
+        ways: u8,
+    },
     /// Two wires cross.
     Crossing,
 }

@@ -105,9 +105,14 @@ impl Layers {
                 let neighbours = if downwards { &self.above } else { &self.below };
                 let mean = |vertex: usize| {
                     let places: Vec<usize> = neighbours[vertex].iter().map(|near| place[*near]).collect();
-                    if places.is_empty() { place[vertex] as f64 } else { places.iter().sum::<usize>() as f64 / places.len() as f64 }
+                    if places.is_empty() {
+                        place[vertex] as f64
+                    } else {
+                        places.iter().sum::<usize>() as f64 / places.len() as f64
+                    }
                 };
-                let mut keyed: Vec<(f64, usize)> = self.rows[row].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
+                let mut keyed: Vec<(f64, usize)> =
+                    self.rows[row].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
                 keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
                 self.rows[row] = keyed.into_iter().map(|(_, vertex)| vertex).collect();
                 for (at, vertex) in self.rows[row].iter().enumerate() {

@@ -12,7 +12,13 @@ fn isolate(git: &Git, folder: &Path) -> Git {
 
 #[test]
 fn it_has_the_files_and_says_the_same_of_them() {
-    let repo = TestRepo::with(&[("a", "1\n"), ("d/b", "2\n"), ("gone", "3"), ("run", "#!/bin/sh\n"), (".gitattributes", "*.txt text eol=crlf\n")]);
+    let repo = TestRepo::with(&[
+        ("a", "1\n"),
+        ("d/b", "2\n"),
+        ("gone", "3"),
+        ("run", "#!/bin/sh\n"),
+        (".gitattributes", "*.txt text eol=crlf\n"),
+    ]);
     symlink("d/b", repo.at("link")).unwrap();
     repo.write("t.txt", "x\r\ny\r\n");
     std::fs::set_permissions(repo.at("run"), std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -52,7 +52,10 @@ fn the_file_may_look_like_anything() {
         ("vars: [{a: 1}]\t# tab\n", "vars: [{a: 1}]\t# tab\nstages:\n  t:\n    cmd: x\n"),
         ("stages: {a: {cmd: y}}\n", "stages: {a: {cmd: y}, t: {cmd: x}}\n"),
         ("stages:\n    a: {cmd: y}\t#\twhy", "stages:\n    a: {cmd: y}\t#\twhy\n    t:\n        cmd: x"),
-        ("\u{feff}stages:\r\n  a:\r\n    cmd: y\r\n", "\u{feff}stages:\r\n  a:\r\n    cmd: y\r\n  t:\r\n    cmd: x\r\n"),
+        (
+            "\u{feff}stages:\r\n  a:\r\n    cmd: y\r\n",
+            "\u{feff}stages:\r\n  a:\r\n    cmd: y\r\n  t:\r\n    cmd: x\r\n",
+        ),
         (
             "stages:\n  a:\n    cmd: y\n    # - of a\n\n# of plots\nplots: []\n",
             "stages:\n  a:\n    cmd: y\n    # - of a\n  t:\n    cmd: x\n\n# of plots\nplots: []\n",
@@ -83,7 +86,10 @@ fn an_output_keeps_its_flags_when_its_stage_is_replaced() {
     let mut stage = new("t", "x");
     stage.outs = vec![out("o", OutputKind::Plain), out("p", OutputKind::Plot)];
     let replaced = add(text, &stage, Existing::Replace).unwrap();
-    assert!(replaced.contains("- o:\n        desc: d\n        remote: r\n") && replaced.ends_with("{x: epoch, labels: [l]}\n"));
+    assert!(
+        replaced.contains("- o:\n        desc: d\n        remote: r\n")
+            && replaced.ends_with("{x: epoch, labels: [l]}\n")
+    );
     stage.outs = vec![out("p", OutputKind::Metric)];
     let replaced = add(text, &stage, Existing::Replace).unwrap();
     assert_eq!(replaced, "stages:\n  t:\n    cmd: x\n    metrics:\n    - p:\n        labels:\n        - l\n");
@@ -114,7 +120,9 @@ fn a_path_is_given_once() {
         stage.outs = outs.iter().map(|path| out(path, OutputKind::Plain)).collect();
         matches!(add("", &stage, Existing::Refuse), Err(PipelineError::GivenTwice(_)))
     };
-    assert!(twice(&["a", "./a"], &[]) && twice(&[], &["a/", "a"]) && twice(&["a"], &["a"]) && twice(&["../a", "../a"], &[]));
+    assert!(
+        twice(&["a", "./a"], &[]) && twice(&[], &["a/", "a"]) && twice(&["a"], &["a"]) && twice(&["../a", "../a"], &[])
+    );
     assert!(!twice(&["a", "../a"], &["b"]));
 }
 
@@ -160,12 +168,18 @@ fn document() -> impl Strategy<Value = String> {
 
 fn stage() -> impl Strategy<Value = NewStage> {
     let odd = || {
-        let odd = ["a b", "ü", "x: y", "#h", "'q'", "-d", "{b}", "true", "123", "@at", "${x}", "long ".repeat(40).trim()].map(str::to_owned);
+        let odd =
+            ["a b", "ü", "x: y", "#h", "'q'", "-d", "{b}", "true", "123", "@at", "${x}", "long ".repeat(40).trim()]
+                .map(str::to_owned);
         prop_oneof![prop::sample::select(odd.to_vec()), "[a-z./]{1,12}", "\\PC{1,20}"]
     };
     let kind = prop::sample::select(vec![OutputKind::Plain, OutputKind::Metric, OutputKind::Plot]);
-    let output = (odd(), kind, any::<bool>(), any::<bool>())
-        .prop_map(|(path, kind, cached, persists)| NewOutput { path, kind, cached, persists });
+    let output = (odd(), kind, any::<bool>(), any::<bool>()).prop_map(|(path, kind, cached, persists)| NewOutput {
+        path,
+        kind,
+        cached,
+        persists,
+    });
     let lists = (prop::collection::vec(odd(), 0..3), prop::collection::vec(output, 0..3));
     let params = prop::collection::vec((prop::option::of(odd()), prop::collection::vec(odd(), 0..3)), 0..3);
     ("[a-z][a-z0-9_-]{0,8}", odd(), prop::option::of(odd()), lists, params, any::<bool>(), prop::option::of(odd()))

@@ -11,7 +11,9 @@ fn piece(number: usize) -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec!["train", "train@a-1", "'1'", "\"a b\"", "Übung"]);
     let command = prop_oneof![
         Just("    cmd: python train.py --lr 0.1\n"),
-        Just("    cmd: python src/train.py --input data/features --output models/model.pkl --epochs\n      10 --verbose\n"),
+        Just(
+            "    cmd: python src/train.py --input data/features --output models/model.pkl --epochs\n      10 --verbose\n"
+        ),
         Just("    cmd: 'echo \"a: b\" # it''s no comment'\n"),
         Just("    cmd: \"one\\ntwo  \\\n      three\"\n"),
         Just("    cmd: |\n      cd src\n\n      # not a comment\n      make all\n"),
@@ -80,7 +82,10 @@ fn parts() -> impl Strategy<Value = (String, Vec<String>, String)> {
     let cut = prop::bool::weighted(0.1);
     (head, pieces, tail, cut, any::<bool>()).prop_map(|(head, mut pieces, tail, cut, windows)| {
         let (mut head, mut tail) = (head.to_owned(), if head.contains("datasets") { "" } else { tail }.to_owned());
-        if cut && tail.is_empty() && let Some(last) = pieces.last_mut() {
+        if cut
+            && tail.is_empty()
+            && let Some(last) = pieces.last_mut()
+        {
             // A file may end without a newline.
             last.truncate(last.trim_end_matches('\n').len());
         }
@@ -95,8 +100,21 @@ fn parts() -> impl Strategy<Value = (String, Vec<String>, String)> {
 
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
-        prop::sample::select(vec!["", "yes", "null", "1", "1e3", "0x1", "2020-01-01", "a: b", "- a", "#", " a ", "a\nb\n"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "",
+            "yes",
+            "null",
+            "1",
+            "1e3",
+            "0x1",
+            "2020-01-01",
+            "a: b",
+            "- a",
+            "#",
+            " a ",
+            "a\nb\n"
+        ])
+        .prop_map(str::to_owned),
         any::<String>(),
     ];
     let leaf = prop_oneof![
@@ -122,7 +140,8 @@ fn locked_path() -> impl Strategy<Value = LockedPath> {
         let suffix = if directory { ".dir" } else { "" };
         ObjectId::parse(algorithm, &format!("{}{suffix}", hex(&bytes[..length]))).unwrap()
     });
-    let other = prop::collection::vec((prop::sample::select(vec!["etag", "cloud", "version_id"]), value()), 0..3);
+    let other =
+        prop::collection::vec((prop::sample::select(vec!["etag", "cloud", "version_id"]), value()), 0..3);
     let path = prop_oneof!["[a-z]{1,5}(/[a-z .]{1,5}){0,2}", any::<String>()];
     let size = || prop::option::of(0..1u64 << 40);
     (path, prop::option::of(id), size(), size(), any::<bool>(), other).prop_map(
@@ -140,8 +159,8 @@ fn entry() -> impl Strategy<Value = LockEntry> {
         prop::collection::vec(text(), 0..3).prop_map(Command::List),
     ]);
     let paths = || prop::collection::vec(locked_path(), 0..3);
-    let values = prop::collection::vec((any::<String>(), value()), 0..3)
-        .prop_map(|values| values.into_iter().collect::<Map>());
+    let values =
+        prop::collection::vec((any::<String>(), value()), 0..3).prop_map(|values| values.into_iter().collect::<Map>());
     let params = prop::collection::vec((prop_oneof![Just("params.yaml".to_owned()), any::<String>()], values), 0..3);
     (command, paths(), params, paths()).prop_map(|(command, deps, params, outs)| LockEntry {
         command,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::world::NoProcesses;
 use super::*;
 use crate::event::Silent;
+use crate::run_cache::RunCache;
 use crate::testing::Project;
 
 /// Writes into each output what the dependencies hold and the command says; a command `fail` fails. Takes a while that
@@ -56,8 +57,7 @@ fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunErro
     let graph = StageGraph::build(&pipeline).unwrap();
     let all: Vec<StageId> = pipeline.stages().map(|(id, _)| id).collect();
     let order = graph.upstream_first(&pipeline, &all);
-    let workspace =
-        Workspace::new(WorkTree::open(root, &index).unwrap(), &store, &params, Algorithm::Blake3);
+    let workspace = Workspace::new(WorkTree::open(root, &index).unwrap(), &store, &params, Algorithm::Blake3);
     let mixer = Arc::new(Mixer {
         id: PluginId { name: "mixer".into(), digest: String::new() },
         root: root.to_owned(),
@@ -70,6 +70,7 @@ fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunErro
         processes: Box::new(|_| Arc::new(NoProcesses)),
         env: Vec::new(),
         run_cache: Some(RunCache::new(store.folder())),
+        pull: None,
         cancellation: Cancellation::default(),
         git: Some(Mutex::new(project.git())),
         events: Arc::new(Silent),
@@ -183,8 +184,7 @@ const WIDE: &str = "stages:\n  a:\n    cmd: a\n    outs: [a]\n  b:\n    cmd: fai
 
 #[test]
 fn no_more_run_at_once_than_may() {
-    let stages: String =
-        (0..20).map(|at| format!("  s{at}:\n    cmd: s{at}\n    outs: [o{at}]\n")).collect();
+    let stages: String = (0..20).map(|at| format!("  s{at}:\n    cmd: s{at}\n    outs: [o{at}]\n")).collect();
     let project = project(&format!("stages:\n{stages}"));
     let (report, most) = run_all(&project, jobs(3));
     assert_eq!(report.unwrap().ran, 20);

@@ -1,6 +1,8 @@
 //! A project on disk whose stages run in this process, and what is asked of it.
 
 use super::*;
+use crate::event::EventSink;
+use crate::run_cache::RunCache;
 
 /// What a project may have and what its stages do. Commands, parameters and files change; this does not.
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ impl World {
         let run_cache = RunCache::new(self.store.folder());
         let planned = {
             let workspace = workspace();
-            let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache) };
+            let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache), fetcher: None };
             let graph = selection.graph.as_ref();
             let rules = Rules { force: asked.force, ..Rules::USUAL };
             let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, Downstream::WhenStale, &recall).unwrap();
@@ -229,6 +231,7 @@ impl World {
             processes: Box::new(|_| Arc::new(NoProcesses)),
             env: Vec::new(),
             run_cache: Some(run_cache),
+            pull: None,
             cancellation: Cancellation::default(),
             git: None,
             events: Arc::clone(&seen) as Arc<dyn EventSink>,

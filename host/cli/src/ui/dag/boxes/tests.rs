@@ -85,9 +85,8 @@ fn read(canvas: &Canvas) -> BTreeSet<(String, String)> {
     let text = canvas.to_text();
     let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
     let at = |row: usize, column: usize| rows.get(row).and_then(|row| row.get(column)).copied().unwrap_or(' ');
-    let is_box = |row: usize, column: usize| {
-        matches!(canvas.rows.get(row).and_then(|row| row.get(column)), Some(Cell::Char(_)))
-    };
+    let is_box =
+        |row: usize, column: usize| matches!(canvas.rows.get(row).and_then(|row| row.get(column)), Some(Cell::Char(_)));
     let is_line = |row: usize, column: usize| !is_box(row, column) && at(row, column) != ' ';
     let label = |row: usize, column: usize| {
         let inside = |column: &usize| at(row, *column) != '|';

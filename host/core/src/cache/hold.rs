@@ -1,0 +1,235 @@
+//! Who uses a cache: a kernel lock that keeps apart `gc` and everything that counts on objects.
+//!
+//! A command that may keep an object, or write its name down, holds the lock with others from before it looks at the first
+//! object until what names them is written. `gc` holds it alone from before it reads what is in use until the last object is
+//! gone. So what somebody found in the cache stays there until the lock, `.dvc` file or commit that names it can be read, and
+//! `gc` reads it. The lock lies in the cache itself, which several projects may share, and the kernel takes it back when a
+//! process ends, however it ends: what stands in the cache's folder for temporary files while `gc` holds it belongs to nobody.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::store::TEMPORARY;
+use crate::fs::{self, FsError, is_absent};
+
+/// The file that is locked, in the folder for temporary files.
+const LOCK: &str = "use.lock";
+/// The folder of the files in which holders say who they are.
+const HOLDERS: &str = "users";
+
+/// Why a cache cannot be held.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// Others use it.
+    #[error("the cache is in use by {}", holders.join(" and by "))]
+    InUse {
+        /// Who, as far as they said.
+        holders: Vec<String>,
+    },
+    /// The lock cannot be taken.
+    #[error(transparent)]
+    File(#[from] FsError),
+}
+
+/// The right to use a cache, or to remove from it. It is given back when this is dropped or the process ends.
+#[derive(Debug)]
+pub struct CacheHold {
+    /// None where the cache cannot be written, and so nothing can be kept there.
+    _lock: Option<File>,
+    _name: Option<NamedTempFile>,
+}
+
+/// Holds the cache in `folder` with others, waiting while `gc` removes from it. `holder` says who it is.
+///
+/// # Errors
+/// When the lock cannot be taken.
+pub fn with_others(folder: &Path, holder: &str) -> Result<CacheHold, FsError> {
+    let tmp = folder.join(TEMPORARY);
+    let Some(lock) = take(&tmp, FlockOperation::LockShared)? else {
+        return Ok(CacheHold { _lock: None, _name: None });
+    };
+    // Only for messages: without it, `gc` says that somebody uses the cache.
+    Ok(CacheHold { _lock: Some(lock), _name: say(&tmp.join(HOLDERS), holder).ok() })
+}
+
+/// Holds the cache in `folder` alone.
+///
+/// # Errors
+/// [`HoldError::InUse`] when another process holds it, or when the lock cannot be taken.
+pub fn alone(folder: &Path) -> Result<CacheHold, HoldError> {
+    let tmp = folder.join(TEMPORARY);
+    match take(&tmp, FlockOperation::NonBlockingLockExclusive) {
+        Ok(Some(lock)) => Ok(CacheHold { _lock: Some(lock), _name: None }),
+        Ok(None) => {
+            let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+            Err(FsError::new("lock", tmp.join(LOCK))(refused).into())
+        }
+        Err(error) if error.source.raw_os_error() == Some(Errno::WOULDBLOCK.raw_os_error()) => {
+            Err(HoldError::InUse { holders: holders(&tmp.join(HOLDERS)) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens and locks the file in `tmp`. None when it is not there and may not be made.
+fn take(tmp: &Path, how: FlockOperation) -> Result<Option<File>, FsError> {
+    let path = tmp.join(LOCK);
+    let may_not = |error: &FsError| {
+        matches!(error.source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    };
+    loop {
+        let file = match open(tmp, &path) {
+            Err(error) if may_not(&error) => match File::open(&path) {
+                Ok(file) => file,
+                Err(_) => return Ok(None),
+            },
+            result => result?,
+        };
+        flock(&file, how).map_err(|error| FsError::new("lock", &path)(error.into()))?;
+        // Somebody who removed the file by hand left us with a lock that nobody else looks at.
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let held = file.metadata().map(identity).map_err(FsError::new("look at", &path))?;
+        match std::fs::metadata(&path).map(identity) {
+            Ok(there) if there == held => return Ok(Some(file)),
+            Ok(_) => {}
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(FsError::new("look at", path)(error)),
+        }
+    }
+}
+
+fn open(tmp: &Path, path: &Path) -> Result<File, FsError> {
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    match open() {
+        Err(error) if is_absent(&error) => {
+            fs::create_dir(tmp)?;
+            open()
+        }
+        result => result,
+    }
+    .map_err(FsError::new("open", path))
+}
+
+/// Leaves a file that says who holds the cache; locked, so that one whose process has ended says nothing.
+fn say(folder: &Path, holder: &str) -> io::Result<NamedTempFile> {
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix("").suffix("").tempfile_in(folder)?;
+    flock(file.as_file(), FlockOperation::NonBlockingLockExclusive)?;
+    writeln!(file, "process {}, {holder}", std::process::id())?;
+    Ok(file)
+}
+
+/// What those who hold the cache said.
+fn holders(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut holders: Vec<String> = files.filter_map(|entry| holder(&entry.path())).collect();
+    holders.sort();
+    if holders.is_empty() {
+        holders.push("another process".to_owned());
+    }
+    holders
+}
+
+fn holder(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let text = text.trim();
+    Some(if text.is_empty() { "a process that has just begun".to_owned() } else { text.to_owned() })
+}
+
+/// What processes that were killed left in the folder for temporary files of the cache in `folder`, which must be held alone.
+pub(super) fn leftovers(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let tmp = folder.join(TEMPORARY);
+    let mut found = Vec::new();
+    for folder in [tmp.join(HOLDERS), tmp] {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if is_absent(&error) => continue,
+            result => result.map_err(FsError::new("list", &folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(FsError::new("list", &folder))?.path();
+            let is_lock = path.file_name().is_some_and(|name| name == LOCK);
+            if !is_lock && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_use_it_and_one_removes() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("cache");
+        let first = with_others(&cache, "`repro` in `/a`").unwrap();
+        let second = with_others(&cache, "`exp run` in `/b`").unwrap();
+        let Err(HoldError::InUse { holders }) = alone(&cache) else { panic!("it is in use") };
+        assert_eq!(holders.len(), 2, "{holders:?}");
+        assert!(holders.iter().any(|holder| holder.ends_with("`exp run` in `/b`")), "{holders:?}");
+        drop(second);
+        let Err(HoldError::InUse { holders }) = alone(&cache) else { panic!("it is in use") };
+        assert_eq!(holders, [format!("process {}, `repro` in `/a`", std::process::id())]);
+        drop(first);
+        let removing = alone(&cache).unwrap();
+        assert!(matches!(alone(&cache), Err(HoldError::InUse { .. })));
+        drop(removing);
+        drop(with_others(&cache, "again").unwrap());
+        assert_eq!(leftovers(&cache).unwrap(), [] as [PathBuf; 0]);
+    }
+
+    #[test]
+    fn what_the_dead_left_names_nobody_and_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path();
+        let held = with_others(cache, "`repro`").unwrap();
+        std::fs::write(cache.join("tmp/users/dead"), "process 1, `long ago`\n").unwrap();
+        std::fs::write(cache.join("tmp/dewar-half"), "half").unwrap();
+        let Err(HoldError::InUse { holders }) = alone(cache) else { panic!("it is in use") };
+        assert_eq!(holders.len(), 1, "{holders:?}");
+        drop(held);
+        let _held = alone(cache).unwrap();
+        assert_eq!(leftovers(cache).unwrap(), ["tmp/dewar-half", "tmp/users/dead"].map(|name| cache.join(name)));
+    }
+
+    #[test]
+    fn one_who_waits_gets_it_when_the_other_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().to_owned();
+        let removing = alone(&cache).unwrap();
+        let waiting = std::thread::spawn({
+            let cache = cache.clone();
+            move || with_others(&cache, "`repro`").map(drop)
+        });
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert!(!waiting.is_finished());
+        drop(removing);
+        waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_by_hand_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = with_others(dir.path(), "`repro`").unwrap();
+        std::fs::remove_file(dir.path().join("tmp").join(LOCK)).unwrap();
+        // The new file is another one; whoever comes now agrees on it.
+        let after = with_others(dir.path(), "`repro`").unwrap();
+        assert!(matches!(alone(dir.path()), Err(HoldError::InUse { .. })));
+        drop((before, after));
+        alone(dir.path()).unwrap();
+    }
+}
