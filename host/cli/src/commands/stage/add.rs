@@ -16,7 +16,6 @@ use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
 use dewar_core::repro::{self, Reach};
-use dewar_core::schedule::RunOptions;
 use dewar_core::source::Source;
 use dewar_core::track::TrackError;
 
