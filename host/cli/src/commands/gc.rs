@@ -14,7 +14,6 @@ use crate::args::data::GcArgs;
 use crate::failure::{Failure, Kind};
 use crate::session::{Clock, Session};
 use crate::ui::problem::Problem;
-use crate::ui::question::{Answer, ask};
 use crate::ui::{Ui, number, text};
 
 /// Does what `gc` was told.
