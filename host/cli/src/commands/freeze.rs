@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::fs::write_inside;
+use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::freeze::{self, Frozen};
 use dewar_core::pipeline::target::{self, Targets};
-use dewar_core::pipeline::Pipeline;
 
 use super::project::{Project, files};
 use crate::failure::Failure;

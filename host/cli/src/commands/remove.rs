@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::load::StageId;
 use dewar_core::pipeline::target::{self, Targets};
-use dewar_core::pipeline::Pipeline;
 use dewar_core::removal::{Outputs, Removal};
 
 use super::project::{Project, files};

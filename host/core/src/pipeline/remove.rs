@@ -47,11 +47,16 @@ fn without_locked(lock: &LockFile, pipeline: &Pipeline, entries: &[&Entry]) -> O
     for entry in entries {
         let Some(name) = entry.name.as_deref() else { continue };
         let own = |id: &StageId| pipeline.stage(*id).address.name.as_deref() == Some(name);
-        if entry.stages.iter().any(own) { names.insert(name) } else { groups.insert(name) };
+        if entry.stages.iter().any(own) {
+            names.insert(name)
+        } else {
+            groups.insert(name)
+        };
     }
     let mut lock = lock.clone();
     let is_gone = |name: &str| {
-        names.contains(name) || name.match_indices('@').any(|(at, _)| name.get(..at).is_some_and(|name| groups.contains(name)))
+        names.contains(name)
+            || name.match_indices('@').any(|(at, _)| name.get(..at).is_some_and(|name| groups.contains(name)))
     };
     if !lock.remove(is_gone) {
         return None;
@@ -112,10 +117,7 @@ mod tests {
     use crate::testing::{load_texts, named, path};
 
     /// What files become; `None` for one that goes.
-    fn remove(
-        files: &[(&str, &str)],
-        targets: &[&str],
-    ) -> Result<BTreeMap<RepoPath, Option<String>>, PipelineError> {
+    fn remove(files: &[(&str, &str)], targets: &[&str]) -> Result<BTreeMap<RepoPath, Option<String>>, PipelineError> {
         let (files, pipeline) = load_texts(files)?;
         let changes = without(&pipeline, &Entry::of(&files, &pipeline, &named(&pipeline, targets))?)?;
         let text = |change| match change {
@@ -184,12 +186,18 @@ stages:
         assert_eq!(only("stages:\n  a:\n    cmd: x\n    # of a\n\n  # of the stages\n"), None);
         assert_eq!(only("{stages: {a: {cmd: x}}}"), None);
         assert_eq!(only("{stages: {a: {cmd: x}}, plots: []} # p\n").as_deref(), Some("{plots: []} # p\n"));
-        assert_eq!(only("vars:\n- k: |+\n    v\n\nstages:\n  a: {cmd: x}\n").as_deref(), Some("vars:\n- k: |+\n    v\n\n"));
+        assert_eq!(
+            only("vars:\n- k: |+\n    v\n\nstages:\n  a: {cmd: x}\n").as_deref(),
+            Some("vars:\n- k: |+\n    v\n\n")
+        );
         assert_eq!(only("stages: {a: {cmd: x}}\nplots: []\n").as_deref(), Some("plots: []\n"));
     }
 
     #[test]
     fn a_data_file_goes_as_a_whole() {
-        assert_eq!(remove(&[("raw.dvc", "outs:\n- path: raw\n")], &["raw.dvc"]).unwrap(), [(path("raw.dvc"), None)].into());
+        assert_eq!(
+            remove(&[("raw.dvc", "outs:\n- path: raw\n")], &["raw.dvc"]).unwrap(),
+            [(path("raw.dvc"), None)].into()
+        );
     }
 }

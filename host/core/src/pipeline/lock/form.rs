@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{line_end, LockEntry, LockFile};
+use super::{LockEntry, LockFile, line_end};
 use crate::path::RepoPath;
 
 /// What a lock said, and how long the pieces of its text are.
