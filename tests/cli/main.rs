@@ -9,6 +9,7 @@ mod data;
 mod explain;
 mod full_disk;
 mod gc;
+mod overrides;
 mod parallel;
 mod plugins;
 mod pull;

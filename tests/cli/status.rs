@@ -58,3 +58,16 @@ fn paths_are_those_of_the_folder_and_what_the_cache_lost_comes_first() {
     assert_eq!(status(&repo, ""), changed("not in cache"));
     assert!(status(&repo, "sub").contains(r#""changed deps":{"../data.csv":"modified","params.yaml":{"#));
 }
+
+#[test]
+fn data_that_the_cache_lost_is_kept_again() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    repo.write("data.csv", "1\n").dewar(&["add", "data.csv"]).success();
+    let tracked = repo.read("data.csv.dvc");
+    std::fs::remove_dir_all(repo.root().join(".dvc/cache")).unwrap();
+    assert_eq!(status(&repo, ""), r#"{"data.csv.dvc":[{"changed outs":{"data.csv":"not in cache"}}]}"#);
+    let told = repo.dewar(&["repro", "data.csv.dvc"]).success();
+    assert!(!told.contains("imported"), "{told}");
+    assert_eq!((status(&repo, "").as_str(), repo.read("data.csv.dvc")), ("{}", tracked));
+}

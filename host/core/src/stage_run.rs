@@ -232,7 +232,7 @@ impl StageRunner<'_> {
     /// A `.dvc` file: missing data is restored, changed data is kept and remembered (DVC's "verifying data sources").
     fn track(&self, stage: &Stage, locked: Option<&LockEntry>) -> Result<StageEnd, StageError> {
         let mut entry = locked.cloned().unwrap_or_default();
-        let (mut changed, mut restored) = (false, false);
+        let (mut changed, mut kept, mut restored) = (false, false, false);
         for out in &stage.outs {
             let place = Place::Inside(out.path.clone());
             let known = entry.outs.iter_mut().find(|known| known.path == out.lock_path);
@@ -247,17 +247,20 @@ impl StageRunner<'_> {
                 restored = true;
                 continue;
             };
-            if let Some(known) = known
-                && !self.is_as_locked(known, &place)?
-            {
-                let now = if out.cached && self.commit == Commit::Yes { self.keep(out)? } else { found };
-                *known = plan::locked_path(&out.lock_path, &now);
-                changed = true;
+            let Some(known) = known else { continue };
+            let is_kept = out.cached && self.commit == Commit::Yes;
+            let is_lost = is_kept && known.id.as_ref().is_some_and(|id| !self.store().has(id));
+            if is_lost || !self.is_as_locked(known, &place)? {
+                let now = if is_kept { self.keep(out)? } else { found };
+                let now = plan::locked_path(&out.lock_path, &now);
+                changed |= *known != now;
+                kept = true;
+                *known = now;
             }
         }
         if restored {
             self.tell(stage, |stage| Event::StageRestored { stage });
-        } else if changed {
+        } else if kept {
             self.tell(stage, |stage| Event::StageVerified { stage });
         } else {
             // Its source is elsewhere or another file: fetching it again is not a run's affair.

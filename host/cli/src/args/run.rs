@@ -84,7 +84,6 @@ pub struct ExpRunArgs {
 pub struct StageSelectionArgs {
     /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
     /// outputs; without any, `dvc.yaml` of this folder
-    #[arg(allow_negative_numbers = true)]
     pub targets: Vec<String>,
 
     /// Take folders as targets: all stages whose file is in them

@@ -7,6 +7,7 @@ use clap::Parser;
 use super::Cli;
 use super::Command::Exp;
 use super::exp::ExpCommand::Run;
+use super::run::ExpRunArgs;
 
 /// Parses a command line. An override of `exp run` in three arguments, `name`, `=` and `value`, becomes one: no stage is called
 /// `=`, so that it can be nothing else. What is less clear than that is left as it was typed, and the command refuses it.
@@ -14,12 +15,29 @@ use super::exp::ExpCommand::Run;
 /// # Errors
 /// When it is no command line of dewar, or help is asked for.
 pub fn parse(line: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let cli = Cli::try_parse_from(&line)?;
+    let parsed = Cli::try_parse_from(&line);
+    // A negative value that stands alone was taken for a flag, so that the line as typed may be none.
+    if parsed.as_ref().is_ok_and(|cli| run_of(cli).is_none_or(|run| !run.stages.targets.iter().any(|one| one == "="))) {
+        return parsed;
+    }
+    let typed = line.len();
+    let joined = joined(line);
+    if joined.len() == typed {
+        return parsed;
+    }
+    match Cli::try_parse_from(joined) {
+        Ok(cli) if run_of(&cli).is_some() => Ok(cli),
+        _ => parsed,
+    }
+}
+
+fn run_of(cli: &Cli) -> Option<&ExpRunArgs> {
     match &cli.command {
-        Exp(exp) if matches!(&exp.command, Run(run) if run.stages.targets.iter().any(|target| target == "=")) => {
-            Cli::try_parse_from(joined(line))
-        }
-        _ => Ok(cli),
+        Exp(exp) => match &exp.command {
+            Run(run) => Some(run),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -83,7 +101,7 @@ mod tests {
     fn three_arguments_are_one_override() {
         for (line, overrides, targets) in [
             (&["-S", "my.toml:lr", "=", "0.1"][..], &["my.toml:lr=0.1"][..], &[][..]),
-            (&["-S", "lr", "=", "-0.5", "train"], &["lr=-0.5"], &["train"]),
+            (&["-S", "lr", "=", "-1e-5", "train"], &["lr=-1e-5"], &["train"]),
             (&["-S", "a", "=", "1", "-f", "--set-param", "b", "=", "2"], &["a=1", "b=2"], &[]),
             (&["--set-param=a", "=", "1", "-Sb", "=", "x y"], &["a=1", "b=x y"], &[]),
             (&["-S", "a=1", "-S", "b", "=", "2"], &["a=1", "b=2"], &[]),

@@ -70,6 +70,7 @@ impl Default for Results {
 }
 
 /// How stages are run.
+#[derive(Default)]
 pub struct StageRuns {
     /// Which may run, and when.
     pub options: RunOptions,
@@ -186,7 +187,7 @@ impl<'a> Project<'a> {
 
     /// Targets as they were typed in the folder that the user is in; folders are refused and names are no patterns.
     pub fn typed<'b>(&'b self, texts: &'b [String]) -> Typed<'b> {
-        let (root, from) = (self.repo.root(), self.repo.from());
+        let (root, from) = (self.told_root.as_path(), self.repo.from());
         Typed { texts, root, from, folders: Folders::Refused, names: Names::Exact }
     }
 
@@ -236,7 +237,7 @@ impl<'a> Project<'a> {
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
             explanations: self.explanations.clone(),
-            from: self.repo.from().clone(),
+            from: from.clone(),
             commit: how.results.commit,
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {

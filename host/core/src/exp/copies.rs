@@ -43,10 +43,7 @@ impl CopyPath {
     /// # Errors
     /// When it is outside of the project, also through a symlink, or nothing is there, or it is not for copying.
     pub fn parse(root: &Path, from: &RepoPath, text: &str) -> Result<Self, CopyError> {
-        let inside = match Path::new(text).is_absolute() {
-            true => RepoPath::from_absolute(root, Path::new(text))?,
-            false => from.join(text)?,
-        };
+        let inside = RepoPath::typed(root, from, text)?;
         let source = inside.under(root);
         let source = match std::fs::canonicalize(&source) {
             Err(error) if crate::fs::is_absent(&error) => return Err(CopyError::Missing(text.to_owned())),

@@ -26,8 +26,6 @@ pub struct Pipeline {
     stages: Vec<Stage>,
     by_address: HashMap<StageAddress, StageId>,
     files: BTreeMap<RepoPath, Declared>,
-    /// The texts of these files.
-    sources: BTreeMap<RepoPath, Source>,
     /// By the path of their `dvc.yaml`.
     locks: BTreeMap<RepoPath, LockFile>,
     data_files: BTreeMap<RepoPath, DataFile>,
@@ -118,7 +116,6 @@ impl Pipeline {
         };
         stages.into_iter().for_each(|stage| self.add_stage(stage));
         self.locks.insert(file.clone(), lock);
-        self.sources.insert(file.clone(), source);
         self.files.insert(file, declared);
         Ok(())
     }
@@ -154,12 +151,6 @@ impl Pipeline {
     #[must_use]
     pub const fn files(&self) -> &BTreeMap<RepoPath, Declared> {
         &self.files
-    }
-
-    /// The text of this `dvc.yaml`, as it was loaded.
-    #[must_use]
-    pub fn source(&self, file: &RepoPath) -> Option<&Source> {
-        self.sources.get(file)
     }
 
     /// The `.dvc` file of this path.

@@ -16,12 +16,11 @@ use dewar_core::pipeline::{
     Command, OutputKind, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, Stage, StageAddress, template,
 };
 use dewar_core::repro::{self, Reach};
-use dewar_core::schedule::RunOptions;
 use dewar_core::source::Source;
 use dewar_core::track::TrackError;
 
 use crate::args::stage::StageAddArgs;
-use crate::commands::project::{Project, Results, StageRuns, files};
+use crate::commands::project::{Project, StageRuns, files};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, text};
@@ -54,8 +53,7 @@ pub(super) fn run(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Resul
         let name = std::slice::from_ref(&args.name);
         let targets = Targets::Typed(project.typed(name));
         let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
-        let how = StageRuns { options: RunOptions::default(), results: Results::default(), ask: None };
-        project.run(&selection, &how, Vec::new())?;
+        project.run(&selection, &StageRuns::default(), Vec::new())?;
     }
     project.suggest_git_add(ui, &touched)?;
     Ok(ExitCode::SUCCESS)

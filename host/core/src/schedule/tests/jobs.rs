@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::world::NoProcesses;
 use super::*;
 use crate::event::Silent;
+use crate::run_cache::RunCache;
 use crate::testing::Project;
 
 /// Writes into each output what the dependencies hold and the command says; a command `fail` fails. Takes a while that

@@ -1,6 +1,8 @@
 //! A project on disk whose stages run in this process, and what is asked of it.
 
 use super::*;
+use crate::event::EventSink;
+use crate::run_cache::RunCache;
 
 /// What a project may have and what its stages do. Commands, parameters and files change; this does not.
 #[derive(Debug, Clone)]

@@ -1,0 +1,107 @@
+//! Experiments: names, records, isolated workspaces, tables.
+
+use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::copies::CopyError;
+use dewar_core::exp::isolated::IsolationError;
+use dewar_core::exp::name::BadName;
+use dewar_core::exp::record::RecordError;
+use dewar_core::exp::refs::ResolveError;
+use dewar_core::exp::run::ExperimentError;
+use dewar_core::exp::show::TableError;
+
+use super::super::{Failure, IntoFailure, Kind};
+
+impl From<BadName> for Failure {
+    fn from(error: BadName) -> Self {
+        error.into_failure(Kind::Usage)
+    }
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::NameTaken { .. } => error.into_failure(Kind::Repository),
+            RecordError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Unknown { .. } => {
+                error.into_failure(Kind::Usage).hint("`dewar exp list -A` lists all experiments")
+            }
+            ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
+            ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Uncommitted => error
+                .into_failure(Kind::Repository)
+                .hint("commit them; or without `--no-force` they are kept aside and can be brought back"),
+            ApplyError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        match error {
+            // It was typed behind `-S`.
+            ExperimentError::Path(error) => error.into_failure(Kind::Usage),
+            ExperimentError::Params(error) => error.into(),
+            ExperimentError::File(error) => error.into(),
+            ExperimentError::Pipeline(error) => error.into(),
+            ExperimentError::Run(error) => error.into(),
+            ExperimentError::Record(error) => error.into(),
+            ExperimentError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Path(error) => error.into_failure(Kind::Usage),
+            CopyError::File(error) => error.into(),
+            CopyError::Missing(_) => error
+                .into_failure(Kind::Usage)
+                .hint("paths behind `--copy-paths` are relative to the folder you are in"),
+            CopyError::Outside(_) | CopyError::Own(_) => error.into_failure(Kind::Usage),
+        }
+    }
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        match error {
+            IsolationError::File(error) => error.into(),
+            IsolationError::Git(error) => error.into(),
+            IsolationError::Config(error) => error.into(),
+            IsolationError::Path(error) => error.into(),
+            IsolationError::Copy(error) => error.into(),
+            IsolationError::Track(error) => error.into(),
+            IsolationError::Observe(error) => error.into(),
+            IsolationError::Cache(error) => error.into(),
+            IsolationError::Cancelled => error.into_failure(Kind::Interrupted),
+        }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        let hint = match &error {
+            TableError::UnknownColumn { similar: Some(similar), .. } => Some(format!("did you mean `{similar}`?")),
+            TableError::UnknownColumn { similar: None, .. }
+            | TableError::AmbiguousColumn { .. }
+            | TableError::Pattern { .. } => None,
+        };
+        let failure = error.into_failure(Kind::Usage);
+        hint.map_or_else(|| failure.clone(), |hint| failure.clone().hint(hint))
+    }
+}
