@@ -118,10 +118,43 @@ fn what_cannot_be_added() {
         let code = repo.dewar(&["add", target]).code.unwrap_or_default();
         said.push_str(&refusal(&repo, &["add", target], code));
     }
-    said.push_str(&refusal(&repo, &["add", "new", "new/x"], 3));
+    said.push_str(&refusal(&repo, &["add", "new", "new/x"], 2));
     said.push_str(&refusal(&repo, &["add", "--glob", "q*"], 2));
     said.push_str(&refusal(&repo, &["add", "--to-remote", "dir"], 2));
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(said, @r"
+    error: `tracked` is tracked by git
+    help: to leave it to the cache: git rm -r --cached 'tracked' && git commit
+    error: `out` is an output of the stage `a`
+    help: run the stage; or `dewar commit a` records what is there
+    error: `dir` has in it `dir/inner`, which `dir/inner.dvc` keeps already
+    help: add the parts one by one; or take `dir/inner.dvc` away first, and add the whole
+    error: `data/x.dvc` names `data/y`, not `data/x`
+    help: rename that file, or what is to be added
+    error: `../outside` is outside the project
+    help: only paths inside the project can be tracked
+    error: `/etc/hostname` is outside the project
+    help: only paths inside the project can be tracked
+    error: `sub` cannot be tracked: it holds `sub/dvc.yaml`
+    help: git keeps such files
+    error: `dvc.yaml` cannot be tracked: it is `dvc.yaml`
+    help: git keeps such files
+    error: `.dvc/config` cannot be tracked: it is `.dvc/config`
+    help: git keeps such files
+    error: `[ROOT]/none` does not exist
+    error: `ignored` is ignored by a `.dvcignore`
+    help: take the line that ignores it out of `.dvcignore`
+    error: `link/inner/z` is reached through the symlink `link`
+    help: add the folder that the symlink leads to, or the symlink itself
+    error: git ignores `hidden/h.dvc`, which would name the data
+    help: take the line that ignores it out of `.gitignore`
+    error: `.` cannot be tracked: it holds `dvc.yaml`
+    help: git keeps such files
+    error: `new/x` lies in `new`, which is added, too
+    help: name one of them
+    error: nothing matches `q*`
+    error: `--to-remote` needs to write to remotes, which dewar cannot do yet
+    help: without it, the content goes into the cache
+    ");
 }
 
 #[test]
@@ -196,7 +229,7 @@ fn committing_what_changed_needs_a_yes() {
         outs:
         - path: out
           hash: md5
-          md5: 98f2a2e8a8a64d0d6e4dc0f7e9aedce7
+          md5: 77ef9ba34caeecc3d333b20990b10ea5
           size: 7
     ");
     assert!(repo.dewar(&["status", "a"]).success().contains("up to date"));
@@ -208,7 +241,10 @@ fn committing_what_changed_needs_a_yes() {
     error: the output `out` of the stage `a` does not exist
     help: run the stage, or bring the file back with `dewar checkout`
     ");
-    insta::assert_snapshot!(refusal(&repo, &["commit", "nosuch"], 2));
+    insta::assert_snapshot!(refusal(&repo, &["commit", "nosuch"], 2), @r"
+    error: `nosuch` is neither a stage of `dvc.yaml` nor an output of any stage
+    help: `dewar stage list --all` lists the stages
+    ");
 }
 
 #[test]

@@ -206,7 +206,10 @@ fn a_plan_is_what_a_run_does() {
 #[test]
 fn what_follows_is_forced_when_asked() {
     let repo = project();
-    repo.write("dvc.yaml", PIPELINE.replace("wc -l < model", "wc -c < model").replace("cat prepared/*", "cat  prepared/*"));
+    repo.write(
+        "dvc.yaml",
+        PIPELINE.replace("wc -l < model", "wc -c < model").replace("cat prepared/*", "cat  prepared/*"),
+    );
     insta::assert_snapshot!(looks(&repo, &["repro", "--dry", "--force-downstream", "--no-run-cache"]), @r"
     Stage 'prepare' didn't change, skipping
     Running stage 'train':

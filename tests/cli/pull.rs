@@ -13,7 +13,7 @@ fn pushed() -> TestRepo {
     repo.dewar(&["add", "raw"]).success();
     repo.write(
         "dvc.yaml",
-        "stages:\n  a:\n    cmd: cp raw mid && echo a >> ../ran\n    deps: [raw]\n    outs: [mid]\n  b:\n    cmd: mkdir -p fin && cp mid fin/x && echo b >> ../ran\n    deps: [mid]\n    outs: [fin]\n",
+        "stages:\n  a:\n    cmd: cp raw mid && echo more >> mid && echo a >> ../ran\n    deps: [raw]\n    outs: [mid]\n  b:\n    cmd: mkdir -p fin && cp mid fin/x && echo b >> ../ran\n    deps: [mid]\n    outs: [fin]\n",
     );
     repo.dewar(&["repro"]).success();
     fs::remove_file(repo.outside("ran")).unwrap();
@@ -40,7 +40,7 @@ fn data_and_results_are_fetched() {
     let repo = pushed();
     repo.dewar(&["repro"]).failure(4);
     repo.dewar(&["repro", "--pull"]).success();
-    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("", "1\n"));
+    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("", "1\nmore\n"));
     assert!(repo.dewar(&["status"]).success().contains("up to date"));
 }
 
@@ -50,14 +50,14 @@ fn remembered_runs_are_fetched() {
     fs::remove_file(repo.root().join("dvc.lock")).unwrap();
     repo.commit("no lock");
     repo.dewar(&["exp", "run", "--pull"]).success();
-    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("", "1\n"));
+    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("", "1\nmore\n"));
 }
 
 #[test]
 fn a_single_stage_gets_what_it_reads() {
     let repo = pushed();
     repo.dewar(&["repro", "--pull", "--single-item", "b", "--force"]).success();
-    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("b", "1\n"));
+    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("b", "1\nmore\n"));
     assert!(!repo.exists("raw"));
 }
 
@@ -80,7 +80,7 @@ fn what_the_remote_damaged_is_not_believed() {
     let said = repo.dewar(&["repro", "--pull"]);
     assert!(said.stderr.contains("warning: the remote `r`: what should be the object "), "{said}");
     said.success();
-    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("ab", "1\n"));
+    assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("ab", "1\nmore\n"));
 }
 
 #[test]
@@ -94,6 +94,15 @@ fn remotes_that_are_none() {
     said.push_str(&with("[core]\n    remote = r\n['remote \"s\"']\n    url = /x\n"));
     said.push_str(&with("[core]\n    remote = r\n['remote \"r\"']\n    url = s3://bucket/path\n"));
     said.push_str(&with("[core]\n    remote = r\n['remote \"r\"']\n    url = ../../gone\n"));
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(said, @r#"
+    error: the project has no default remote
+    help: `.dvc/config` names it: `remote = NAME` under `[core]`, and `url = FOLDER` under `['remote "NAME"']`
+    error: there is no remote `r` in `.dvc/config`
+    help: there is s
+    error: the remote `r` (`s3://bucket/path`) is of the kind `s3`, which dewar cannot read yet
+    help: a remote can be a folder: `url = /mnt/store`
+    error: the remote `r` is not there: no folder `[ROOT]/.dvc/../../gone`
+    help: mount the disk that it is on; or make the folder, if it is new
+    "#);
     assert_eq!(ran(&repo), "");
 }

@@ -162,8 +162,8 @@ fn an_output_made_by_hand_is_kept_by_applying() {
     repo.write("model", "made by hand\n");
     let before = repo.everything();
     insta::assert_snapshot!(repo.dewar(&["exp", "apply", "low"]).failure(4), @r#"
-    error: `model` has changes that are not in the cache and would be lost
-    help: `dewar add` or `dewar repro` keeps it; `--force` replaces it
+    error: 1 file is not in the cache and would be lost: `model`
+    help: `dewar commit` or `dewar repro` keeps what is there; `--force` replaces it
     "#);
     assert!(repo.everything() == before);
     repo.dewar(&["exp", "apply", "--force", "low"]).success();

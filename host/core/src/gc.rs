@@ -58,7 +58,7 @@ pub enum GcError {
     #[error("cannot start threads: {0}")]
     Threads(#[source] rayon::ThreadPoolBuildError),
     /// What a commit uses cannot be told.
-    #[error("in the commit {}: {error}", commit.short())]
+    #[error("in the commit {}: `{}`: {error}", commit.short(), error.file)]
     Unreadable {
         /// The commit.
         commit: CommitId,

@@ -13,8 +13,8 @@ use super::project::{Project, files};
 use crate::args::data::AddArgs;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::ui::problem::Problem;
 use crate::ui::Ui;
+use crate::ui::problem::Problem;
 
 /// Does what `add` was told.
 ///

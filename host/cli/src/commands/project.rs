@@ -310,7 +310,8 @@ impl<'a> Project<'a> {
     /// # Errors
     /// When stdout does not take it.
     pub fn suggest_git_add<'p>(&self, ui: &Ui, touched: impl IntoIterator<Item = &'p RepoPath>) -> Result<(), Failure> {
-        let shown = |path: &RepoPath| text::visible(&text::shell_quoted(&path.relative_to(self.repo.from()))).into_owned();
+        let shown =
+            |path: &RepoPath| text::visible(&text::shell_quoted(&path.relative_to(self.repo.from()))).into_owned();
         let paths: Vec<String> = touched.into_iter().map(shown).collect();
         if self.repo.git.is_none() || paths.is_empty() {
             return Ok(());

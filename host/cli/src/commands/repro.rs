@@ -33,7 +33,15 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
         let run_cache = project.run_cache(results);
-        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(
+            &project,
+            &selection,
+            &workspace,
+            options(stages, &project),
+            run_cache.as_ref(),
+            printing(stages),
+            ui,
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, results, &project, ui)?;

@@ -35,7 +35,8 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let form = if args.json { Form::Json } else { Form::Text };
         let printing = Printing { telling: Telling::State, detail: Detail::Thorough, form };
         let run_cache = project.run_cache(Results::default());
-        let changed = plan::print(&project, &selection, &workspace, RunOptions::default(), run_cache.as_ref(), printing, ui)?;
+        let changed =
+            plan::print(&project, &selection, &workspace, RunOptions::default(), run_cache.as_ref(), printing, ui)?;
         return Ok(exit_code(changed, args, ui));
     }
     let changed = changed(&project, &selection, &workspace, ui)?;

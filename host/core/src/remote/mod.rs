@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::CacheError;
 use crate::config::Config;
 use crate::fs::FsError;
+use crate::repo::PROJECT_DIR;
 
 pub use fetch::Fetcher;
 
@@ -111,7 +112,7 @@ fn locate(config: &Config, root: &Path, name: &str) -> Result<PathBuf, RemoteErr
         let current = names.last().cloned().unwrap_or_default();
         let url = url(config, &current)?;
         let Some((kind, rest)) = url.split_once("://") else {
-            return Ok(root.join(crate::repo::PROJECT_DIR).join(url).join(below));
+            return Ok(inside(root.join(PROJECT_DIR).join(url), &below));
         };
         match kind {
             "remote" => {
@@ -122,7 +123,7 @@ fn locate(config: &Config, root: &Path, name: &str) -> Result<PathBuf, RemoteErr
                 }
                 names.push(other.to_owned());
             }
-            "file" | "local" => return Ok(Path::new("/").join(rest).join(below)),
+            "file" | "local" => return Ok(inside(Path::new("/").join(rest), &below)),
             kind => {
                 return Err(RemoteError::Unsupported {
                     name: name.to_owned(),
@@ -132,6 +133,11 @@ fn locate(config: &Config, root: &Path, name: &str) -> Result<PathBuf, RemoteErr
             }
         }
     }
+}
+
+/// A path inside a folder; the folder itself when there is none.
+fn inside(folder: PathBuf, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() { folder } else { folder.join(below) }
 }
 
 fn url<'a>(config: &'a Config, name: &str) -> Result<&'a str, RemoteError> {

@@ -67,7 +67,8 @@ fn objects_come_from_every_layout_and_whole() {
     }
     // DVC 2 put it where DVC 3 does not look first.
     let id = Hasher::digest(Algorithm::Md5, b"old");
-    write_atomic(&remote.join(&id.as_str()[..2]).join(&id.as_str()[2..]), b"old").unwrap();
+    let (start, rest) = id.as_str().split_at(2);
+    write_atomic(&remote.join(start).join(rest), b"old").unwrap();
     assert!(fetch.object(&id).unwrap());
     let files = [("a", Hasher::digest(Algorithm::Md5, b"a")), ("b/c", Hasher::digest(Algorithm::Md5, b"c"))];
     let tree = Tree::new(Algorithm::Md5, files.clone().map(|(path, id)| (path.to_owned(), id))).unwrap();

@@ -100,6 +100,9 @@ fn addition(
         }
         return Ok(Addition { file: stage.address.file.clone(), out: out.path.clone(), path: path.clone() });
     }
+    if let Some((_, stage)) = pipeline.stages().find(|(_, stage)| stage.address.file.is_within(path)) {
+        return Err(TrackError::OwnFile { path: path.clone(), file: stage.address.file.clone() });
+    }
     let file = path.parent().unwrap_or_default().join(&format!("{}{DATA_SUFFIX}", path.file_name()))?;
     if let Some(git) = git
         && git.is_ignored(&file)?
@@ -124,8 +127,7 @@ fn refuse_own(pipeline: &Pipeline, path: &RepoPath) -> Result<(), TrackError> {
     if path.parts().any(is_own) || matches!(name, PIPELINE_FILE | LOCK_FILE | ".dvcignore" | ".gitignore") {
         return refuse(path);
     }
-    let data_files = pipeline.stages().map(|(_, stage)| &stage.address.file);
-    match pipeline.files().keys().chain(data_files).find(|file| file.is_within(path)) {
+    match pipeline.files().keys().find(|file| file.is_within(path)) {
         Some(file) => refuse(file),
         None => Ok(()),
     }

@@ -65,7 +65,15 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         let run_cache = project.run_cache(results);
-        plan::print(&project, &selection, &workspace, options(stages, &project), run_cache.as_ref(), printing(stages), ui)?;
+        plan::print(
+            &project,
+            &selection,
+            &workspace,
+            options(stages, &project),
+            run_cache.as_ref(),
+            printing(stages),
+            ui,
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, results, &project, ui)?;

@@ -111,9 +111,9 @@ impl From<GcError> for Failure {
             GcError::Cache(error) => error.into(),
             GcError::Dvc(_) => error.into_failure(Kind::Repository).hint("wait until it ends; nothing was removed"),
             GcError::Threads(_) => error.into_failure(Kind::Repository),
-            GcError::Unreadable { .. } => error.into_failure(Kind::Pipeline).hint(
-                "nothing was removed; `--skip-failed` passes by what cannot be read, and removes what only that uses",
-            ),
+            GcError::Unreadable { commit, error } => Self::from(error)
+                .hint(format!("it stands so in the commit {}; nothing was removed", commit.short()))
+                .hint("`--skip-failed` passes by what cannot be read, and removes what only that uses"),
         }
     }
 }

@@ -213,7 +213,8 @@ impl World {
             let recall = Recall { observe: &workspace, store: &self.store, run_cache: Some(&run_cache), fetcher: None };
             let graph = selection.graph.as_ref();
             let rules = Rules { force: asked.force, ..Rules::USUAL };
-            let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, Downstream::WhenStale, &recall).unwrap();
+            let plan = Plan::make(&selection.pipeline, graph, &selection.order, rules, Downstream::WhenStale, &recall)
+                .unwrap();
             plan.steps.iter().map(|step| (number(&step.stage), step.course)).collect()
         };
         let executor = Arc::new(Executor {
