@@ -141,8 +141,7 @@ fn locked_path() -> impl Strategy<Value = LockedPath> {
         let suffix = if directory { ".dir" } else { "" };
         ObjectId::parse(algorithm, &format!("{}{suffix}", hex(&bytes[..length]))).unwrap()
     });
-    let other =
-        prop::collection::vec((prop::sample::select(vec!["etag", "cloud", "version_id"]), value()), 0..3);
+    let other = prop::collection::vec((prop::sample::select(vec!["etag", "cloud", "version_id"]), value()), 0..3);
     let path = prop_oneof!["[a-z]{1,5}(/[a-z .]{1,5}){0,2}", any::<String>()];
     let size = || prop::option::of(0..1u64 << 40);
     (path, prop::option::of(id), size(), size(), any::<bool>(), other).prop_map(
