@@ -1,6 +1,7 @@
 //! Who may import what. The two tables are the specification.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -111,7 +112,8 @@ fn modules(source: &str) -> BTreeMap<String, BTreeSet<String>> {
         let below = path.strip_prefix(&source).unwrap();
         let first = below.components().next().unwrap().as_os_str().to_str().unwrap();
         let module = first.strip_suffix(".rs").unwrap_or(first);
-        if module != "lib" && path.file_name().is_some_and(|name| name != "tests.rs") {
+        let is_test = |part: &OsStr| part == "tests" || part == "tests.rs";
+        if module != "lib" && !below.iter().any(is_test) {
             modules.entry(module.to_owned()).or_default().extend(first_segments(&production(&path), "crate::"));
         }
     }
