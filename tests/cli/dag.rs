@@ -34,18 +34,83 @@ fn dag(args: &[&str]) -> String {
 
 #[test]
 fn boxes_for_people() {
-    insta::assert_snapshot!(dag(&[]), @"");
+    insta::assert_snapshot!(dag(&[]), @"
+               +---+
+               | a |
+               +---+
+                 |
+            +----+-----+
+            |          |
+        +-------+  +-------+
+        | g@one |  | g@two |
+        +-------+  +-------+
+            |
+       +----+---+
+       |        |
+    +-----+  +-----+  +---------+
+    | m@1 |  | m@2 |  | raw.dvc |
+    +-----+  +-----+  +---------+
+       |        |          |
+       +------+ |   +------+
+              | |   |
+             +-------+
+             |   z   |
+             +-------+
+                 |
+        +----------------+
+        | sub/dvc.yaml:s |
+        +----------------+
+    +------+
+    | lone |
+    +------+
+    ");
 }
 
 #[test]
 fn graphviz() {
-    insta::assert_snapshot!(dag(&["--dot"]), @r#""#);
+    insta::assert_snapshot!(dag(&["--dot"]), @r#"
+    strict digraph {
+    "a";
+    "g@one";
+    "g@two";
+    "m@1";
+    "m@2";
+    "z";
+    "lone";
+    "raw.dvc";
+    "sub/dvc.yaml:s";
+    "a" -> "g@one";
+    "a" -> "g@two";
+    "g@one" -> "m@1";
+    "g@one" -> "m@2";
+    "m@1" -> "z";
+    "m@2" -> "z";
+    "raw.dvc" -> "z";
+    "z" -> "sub/dvc.yaml:s";
+    }
+    "#);
 }
 
 #[test]
 fn mermaid_and_markdown() {
     let mermaid = dag(&["--mermaid", "sub/dvc.yaml"]);
-    insta::assert_snapshot!(mermaid, @r#""#);
+    insta::assert_snapshot!(mermaid, @r#"
+    flowchart TD
+    	node1["a"]
+    	node2["g@one"]
+    	node3["m@1"]
+    	node4["m@2"]
+    	node5["raw.dvc"]
+    	node6["sub/dvc.yaml:s"]
+    	node7["z"]
+    	node1-->node2
+    	node2-->node3
+    	node2-->node4
+    	node3-->node7
+    	node4-->node7
+    	node5-->node7
+    	node7-->node6
+    "#);
     assert_eq!(dag(&["--md", "sub/dvc.yaml"]), format!("```mermaid\n{mermaid}```\n"));
     let mermaid = dag(&["--mermaid", "--cd", "sub"]);
     assert!(mermaid.contains("[\"../dvc.yaml:g@one\"]") && mermaid.contains("[\"s\"]"), "{mermaid}");
@@ -53,12 +118,59 @@ fn mermaid_and_markdown() {
 
 #[test]
 fn groups_are_drawn_as_one() {
-    insta::assert_snapshot!(dag(&["--collapse-foreach-matrix"]), @"");
+    insta::assert_snapshot!(dag(&["--collapse-foreach-matrix"]), @"
+     +---+
+     | a |
+     +---+
+       |
+     +---+
+     | g |
+     +---+
+       |
+     +---+  +---------+
+     | m |  | raw.dvc |
+     +---+  +---------+
+       |         |
+       +--+   +--+
+          |   |
+         +-----+
+         |  z  |
+         +-----+
+            |
+    +----------------+
+    | sub/dvc.yaml:s |
+    +----------------+
+    +------+
+    | lone |
+    +------+
+    ");
 }
 
 #[test]
 fn outputs_in_place_of_stages() {
-    insta::assert_snapshot!(dag(&["--outs", "z"]), @"");
+    insta::assert_snapshot!(dag(&["--outs", "z"]), @"
+       +-------+
+       | a.out |
+       +-------+
+           |
+       +-------+
+       | g.one |
+       +-------+
+           |
+       +---+----+
+       |        |
+    +-----+  +-----+  +-----+
+    | m.1 |  | m.2 |  | raw |
+    +-----+  +-----+  +-----+
+       |        |        |
+       |   +----+---+    |
+       +---|------+ |    |
+       |   | +----|-|----+
+       |   | |    | |    |
+      +-------+  +--------+
+      | z.out |  | z.json |
+      +-------+  +--------+
+    ");
 }
 
 #[test]

@@ -31,15 +31,22 @@ fn run(repo: &TestRepo, overrides: &[&str]) -> dewar_tests::CommandOutput {
 #[test]
 fn one_run_sets_parameters_of_every_format() {
     let repo = project();
-    run(&repo, &["train.lr=2", "p.json:a.b.0=3", "p.toml:model.units=4", "p.py:T.lr=5", "p.plain:lr=6", "p.plain:+new=yes"])
-        .success();
+    run(
+        &repo,
+        &["train.lr=2", "p.json:a.b.0=3", "p.toml:model.units=4", "p.py:T.lr=5", "p.plain:lr=6", "p.plain:+new=yes"],
+    )
+    .success();
     assert_eq!(repo.read("params.yaml"), "# yaml\ntrain: {lr:  2}   # kept\n");
     assert_eq!(repo.read("p.json"), "{\"a\": {\"b\":  [3, 2]}}");
     assert_eq!(repo.read("p.toml"), "[model]\nunits =  4 # kept\n");
     assert_eq!(repo.read("p.py"), "class T:\n    lr  = 5  # kept\n");
     assert_eq!(repo.read("p.plain"), "# plain\nlr  =  6\nname = x\nnew = yes\n");
     // What the plugin of a third party reads goes into the lock, and a change of it is seen.
-    assert!(repo.read("dvc.lock").contains("p.plain:\n        lr: 6\n        name: x\n        new: yes\n"), "{}", repo.read("dvc.lock"));
+    assert!(
+        repo.read("dvc.lock").contains("p.plain:\n        lr: 6\n        name: x\n        new: yes\n"),
+        "{}",
+        repo.read("dvc.lock")
+    );
     assert!(repo.dewar(&["status"]).success().contains("up to date"));
     run(&repo, &["p.plain:~new"]).success();
     assert_eq!(repo.read("p.plain"), "# plain\nlr  =  6\nname = x\n");
@@ -67,8 +74,19 @@ fn a_refusal_anywhere_leaves_every_file_alone() {
         assert_eq!(said.code, Some(code), "{overrides:?}: {said}");
         assert!(repo.everything() == before, "{overrides:?}: {said}");
     }
-    insta::assert_snapshot!(run(&repo, &["train.lr=2", "p.plain:lr=[1]"]), @"");
-    insta::assert_snapshot!(run(&repo, &["train.lr=2", "p.plain:+lie=1"]), @"");
+    insta::assert_snapshot!(run(&repo, &["train.lr=2", "p.plain:lr=[1]"]), @r#"
+    --- stderr
+    error: a line cannot hold a list
+     --> p.plain
+    help: set a number or a text
+    --- exit 3
+    "#);
+    insta::assert_snapshot!(run(&repo, &["train.lr=2", "p.plain:+lie=1"]), @r#"
+    --- stderr
+    error: the plugin `params-plain` gave an answer that cannot be right: the edited text would not read back as the old values plus the change
+    help: this is a bug of `params-plain`; tell its authors
+    --- exit 5
+    "#);
 }
 
 #[test]
@@ -90,12 +108,20 @@ fn the_form_with_spaces() {
     repo.dewar(&["exp", "run", "-S", "p.toml:model.units", "=", "0.0001"]).success();
     assert_eq!(repo.read("p.toml"), "[model]\nunits =  0.0001 # kept\n");
     repo.dewar(&["exp", "run", "-S", "train.lr", "=", "-1e-5", "-S", "p.plain:lr = 7", "a"]).success();
-    assert_eq!((repo.read("params.yaml").as_str(), repo.read("p.plain").as_str()), ("# yaml\ntrain: {lr:  -1e-05}   # kept\n", "# plain\nlr  =  7\nname = x\n"));
+    assert_eq!(
+        (repo.read("params.yaml").as_str(), repo.read("p.plain").as_str()),
+        ("# yaml\ntrain: {lr:  -1e-05}   # kept\n", "# plain\nlr  =  7\nname = x\n")
+    );
     let before = repo.everything();
-    for unclear in [&["-S", "train.lr", "="][..], &["-S", "train.lr=1", "=", "2"], &["-S", "train.lr", "=2"], &["a", "=", "2"]] {
+    for unclear in
+        [&["-S", "train.lr", "="][..], &["-S", "train.lr=1", "=", "2"], &["-S", "train.lr", "=2"], &["a", "=", "2"]]
+    {
         let said = repo.dewar(&["exp", "run"].iter().chain(unclear).copied().collect::<Vec<_>>()).failure(2);
         assert!(said.contains("-S 'name = value'") || said.contains("no `=value`"), "{unclear:?}: {said}");
     }
     assert!(repo.everything() == before);
-    insta::assert_snapshot!(repo.dewar(&["exp", "run", "-S", "a=1", "=", "2"]).failure(2), @"");
+    insta::assert_snapshot!(repo.dewar(&["exp", "run", "-S", "a=1", "=", "2"]).failure(2), @r#"
+    error: `=` names no stage, and it is not clear to which parameter it belongs
+    help: write `-S name=value`, or with quotes: `-S 'name = value'`
+    "#);
 }

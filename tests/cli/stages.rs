@@ -156,7 +156,18 @@ fn stages_are_listed_in_dvcs_words() {
     );
     repo.write("raw.dvc", "outs:\n- path: raw\n");
     repo.write("more/dvc.yaml", "stages:\n  漢字: {cmd: x, deps: [a], params: [lr, f.json: ]}\n  n: {cmd: x}\n  m: {cmd: x, outs: [b, a], metrics: [m], plots: [p]}\n");
-    insta::assert_snapshot!(repo.dewar(&["stage", "list", "--all"]), @"");
+    insta::assert_snapshot!(repo.dewar(&["stage", "list", "--all"]), @"
+    prepare             Outputs prepared
+    train@1             Outputs model.1
+    train@2             Outputs model.2
+    join                Outputs joined
+    more/dvc.yaml:漢字  Depends on a, params.yaml, f.json
+    more/dvc.yaml:n     No outputs or dependencies
+    more/dvc.yaml:m     Outputs b, a; Reports m, p
+    raw.dvc             Outputs raw
+    sub/dvc.yaml:s      first
+    sub/dvc.yaml:l      Outputs ooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooooo…
+    ");
     assert_eq!(names(&repo, &[]), ["prepare", "train@1", "train@2", "join"]);
     assert_eq!(names(&repo, &["train", "raw.dvc", "train@1"]), ["train@1", "train@2", "raw.dvc"]);
     assert_eq!(
@@ -171,7 +182,36 @@ fn stages_are_listed_in_dvcs_words() {
 fn stages_are_listed_for_scripts() {
     let repo = project();
     let list: Value = serde_json::from_str(&repo.dewar(&["stage", "list", "train@2", "--json"]).success()).unwrap();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&list).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&list).unwrap(), @r#"
+    [
+      {
+        "target": "train@2",
+        "file": "dvc.yaml",
+        "name": "train@2",
+        "desc": null,
+        "cmd": [
+          "cp prepared model.2"
+        ],
+        "folder": ".",
+        "deps": [
+          "prepared"
+        ],
+        "params": {},
+        "outs": [
+          {
+            "path": "model.2",
+            "cache": true,
+            "persist": false,
+            "push": true
+          }
+        ],
+        "metrics": [],
+        "plots": [],
+        "frozen": false,
+        "always_changed": false
+      }
+    ]
+    "#);
 }
 
 #[test]
@@ -262,8 +302,8 @@ fn data_that_is_no_longer_tracked_is_the_users_own() {
 #[test]
 fn one_bad_target_keeps_all() {
     let repo = ran();
-    for bad in ["nosuch", "train@1", "joined", "no/dvc.yaml", "src"] {
-        refusal(&repo, &["remove", "--outs", "join", bad], 2);
+    for (bad, code) in [("nosuch", 2), ("train@1", 2), ("joined", 2), ("no/dvc.yaml", 3), ("src", 2)] {
+        refusal(&repo, &["remove", "--outs", "join", bad], code);
     }
 }
 

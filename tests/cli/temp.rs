@@ -235,6 +235,17 @@ fn what_git_does_not_have_can_be_copied() {
 }
 
 #[test]
+fn what_is_lacking_is_named() {
+    let repo = project();
+    repo.write("dvc.yaml", "stages:\n  a:\n    cmd: cat fresh > out\n    deps: [fresh]\n    outs: [out]\n")
+        .commit("needs");
+    repo.write("fresh", "");
+    let said = dewar(&repo, &["exp", "run", "--temp"]).failure(3);
+    assert!(said.contains("`git add` it, or copy it with `-C fresh`"), "{said}");
+    dewar(&repo, &["exp", "run", "--temp", "-C", "fresh"]).success();
+}
+
+#[test]
 fn what_cannot_be_copied() {
     let repo = project();
     fs::create_dir(repo.outside("away")).unwrap();

@@ -219,7 +219,13 @@ impl NativeChild {
                     return Err(error.into());
                 }
             }
-            self.cancellation.lock().children.retain(|(running, _)| *running != pid);
+            let mut running = self.cancellation.lock();
+            running.children.retain(|(running, _)| *running != pid);
+            if running.cancelled && self.group == Group::Own {
+                // What a shell started in the background does not hear an interrupt (POSIX, 2.12). The number is still the
+                // child's: it is not reaped yet. A group that is empty needs no signal.
+                let _ = rustix::process::kill_process_group(pid, Signal::TERM);
+            }
         }
         let status = child.wait()?;
         self.child = None;

@@ -42,7 +42,8 @@ fn written(value: &Value) -> Result<String, Vec<Diagnostic>> {
         Value::Float(value) => Ok(format!("{value:?}")),
         Value::Text(value) => Ok(value.clone()),
         other => Err(vec![
-            Diagnostic::error("cannot-write", format!("a line cannot hold {}", other.kind())).help("set a number or a text"),
+            Diagnostic::error("cannot-write", format!("a line cannot hold {}", other.kind()))
+                .help("set a number or a text"),
         ]),
     }
 }

@@ -110,7 +110,8 @@ impl Shown<'_> {
         for reason in reasons {
             let shown = |path: &str| match place(self.stage, reason) {
                 Some(Place::Inside(path)) => path.relative_to(self.from),
-                Some(Place::Outside(_) | Place::Elsewhere(_)) | None => path.to_owned(),
+                Some(Place::Outside(path)) => path.display().to_string(),
+                Some(Place::Elsewhere(_)) | None => path.to_owned(),
             };
             match reason {
                 Reason::DependencyChanged { path, change } => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dewar_text::{Diagnostic, Edit, Map, Node, Span, Step, Value, edit, yaml};
+use dewar_text::{Diagnostic, Edit, Map, Node, NodeKind, Span, Step, Value, edit, yaml};
 
 use super::lock::{LockEntry, LockedPath, Sizes};
 use super::schema;
@@ -40,10 +40,11 @@ impl DataFile {
         let mut content = Map::new();
         locked.write_content(Sizes::With, &mut content);
         let at = |key: &str| vec![Step::Field("outs".into()), Step::Index(0), Step::Field(key.into())];
-        let old = self.entry.outs.first().cloned().unwrap_or_default();
-        let mut before = Map::new();
-        old.write_content(Sizes::With, &mut before);
-        let gone = before.keys().filter(|key| !content.contains_key(*key));
+        let node = yaml::read(&self.source.text).map_err(|diagnostic| self.source.error(diagnostic))?;
+        let item =
+            node.get("outs").and_then(|outs| if let NodeKind::List(outs) = &outs.kind { outs.first() } else { None });
+        let is_there = |key: &&&str| item.is_some_and(|item| item.get(key).is_some());
+        let gone = CONTENT.iter().filter(is_there).filter(|key| !content.contains_key(**key));
         let mut edits: Vec<Edit> = gone.map(|key| Edit { path: at(key), change: edit::Change::Remove }).collect();
         edits.extend(
             content.iter().map(|(key, value)| Edit { path: at(key), change: edit::Change::Put(value.clone()) }),
@@ -67,6 +68,9 @@ pub fn new_text(file_name: &str, locked: &LockedPath) -> String {
     yaml::write(&Value::Map([("outs".to_owned(), outs)].into_iter().collect()))
 }
 
+/// What in an output is about one content, wherever that is kept.
+const CONTENT: &[&str] =
+    &["hash", "md5", "blake3", "size", "nfiles", "isexec", "etag", "checksum", "version_id", "files", "cloud"];
 /// What may stand at the top of a `.dvc` file (DVC 3.67's schema).
 const TOP: &[&str] = &["outs", "deps", "wdir", "md5", "frozen", "always_changed", "desc", "meta", "cmd"];
 /// What may stand in its output.
@@ -173,5 +177,37 @@ fn items<'a>(top: &'a [dewar_text::Entry], key: &str) -> Result<&'a [Node], Diag
     match schema::get(top, key) {
         Some(node) => schema::list(node, &format!("`{key}`")),
         None => Ok(&[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Algorithm, Hasher, ObjectId};
+
+    const A: &str = "9dd4e461268c8034f5c8564e155c67a6";
+    const B: &str = "6137cde4893c59f76f005a8123d8e8e6";
+
+    fn versioned() -> DataFile {
+        let text = format!(
+            "outs:\n- hash: md5\n  path: d # data\n  files:\n  - relpath: b/x\n    md5: {B}\n    cloud: {{s3: {{etag: e}}}}\n  \
+             - relpath: a\n    md5: {A}\n    size: 1\n"
+        );
+        DataFile::parse(Source::new(RepoPath::parse("d.dvc").unwrap(), text.into_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_list_of_files_names_the_directory() {
+        let listing = format!(r#"[{{"md5": "{A}", "relpath": "a"}}, {{"md5": "{B}", "relpath": "b/x"}}]"#);
+        let id = Hasher::digest(Algorithm::Md5, listing.as_bytes()).into_directory();
+        assert_eq!(versioned().entry.outs[0].id, Some(id));
+    }
+
+    #[test]
+    fn of_another_content_nothing_old_is_said() {
+        let id = Some(ObjectId::parse(Algorithm::Md5, A).unwrap());
+        let now = LockedPath { path: "d".into(), id, size: Some(3), ..LockedPath::default() };
+        let text = String::from_utf8(versioned().with_content(&now).unwrap()).unwrap();
+        assert_eq!(text, format!("outs:\n- hash: md5\n  path: d # data\n  md5: {A}\n  size: 3\n"));
     }
 }

@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::cache::{LinkKind, ObjectStore, Shared, WorkTree};
 use crate::digest::Algorithm;
-use crate::event::EventSink;
 use crate::extension::{
     Captured, ChildProcess, ExtensionError, Job, Outcome, PluginId, ProcessCommand, ProcessError, Processes,
     StageExecutor,
@@ -23,7 +22,6 @@ use crate::pipeline::{FlagStyle, Templates};
 use crate::plan::{Course, Plan, Recall};
 use crate::process::Cancellation;
 use crate::repro::{self, Reach};
-use crate::run_cache::RunCache;
 use crate::stage_run::Commit;
 use crate::testing::YamlOnly;
 use crate::workspace::Workspace;

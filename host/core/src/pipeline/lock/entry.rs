@@ -3,6 +3,7 @@
 use dewar_text::{Diagnostic, Entry, Map, Node, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Tree;
 use crate::codec;
 use crate::digest::{Algorithm, ObjectId};
 use crate::pipeline::schema;
@@ -70,6 +71,12 @@ impl LockedPath {
                 }
             }
         }
+        if read.id.is_none()
+            && let Some(files) = schema::get(entries, "files")
+        {
+            let algorithm = if hash == Some("md5") { Algorithm::Md5 } else { Algorithm::Md5Dos2Unix };
+            read.id = listing(files, algorithm)?;
+        }
         Ok(read)
     }
 
@@ -79,6 +86,9 @@ impl LockedPath {
             if id.algorithm() != Algorithm::Md5Dos2Unix {
                 map.insert("hash".into(), Value::Text(id.algorithm().key().into()));
             }
+        }
+        // A list of files says it, too.
+        if let Some(id) = self.id.as_ref().filter(|_| !self.other.contains_key("files")) {
             map.insert(id.algorithm().key().into(), Value::Text(id.as_str().into()));
         }
         let number = |value: u64| Value::Int(i64::try_from(value).unwrap_or(i64::MAX));
@@ -124,6 +134,21 @@ fn digest(entry: &Entry, algorithm: Algorithm) -> Result<ObjectId, Diagnostic> {
     let text = schema::text(&entry.value, &format!("`{}`", entry.key))?;
     ObjectId::parse(algorithm, text)
         .map_err(|error| Diagnostic::error("bad-digest", error.to_string()).at(entry.value.span))
+}
+
+/// The name of a directory whose files stand in the file itself, as DVC writes it for remotes that keep versions; none when
+/// they are not named by their contents.
+fn listing(node: &Node, algorithm: Algorithm) -> Result<Option<ObjectId>, Diagnostic> {
+    let mut files = Vec::new();
+    for item in schema::list(node, "`files`")? {
+        let entries = schema::mapping(item, "a file of a directory")?;
+        let md5 = entries.iter().find(|entry| entry.key == "md5");
+        let (Some(path), Some(md5)) = (schema::get(entries, "relpath"), md5) else { return Ok(None) };
+        files.push((schema::text(path, "`relpath`")?.to_owned(), digest(md5, algorithm)?));
+    }
+    let tree = Tree::new(algorithm, files)
+        .map_err(|error| Diagnostic::error("bad-listing", error.to_string()).at(node.span))?;
+    Ok(Some(tree.id(&tree.to_bytes())))
 }
 
 impl LockEntry {

@@ -121,12 +121,16 @@ impl Reader<'_> {
         if self.typed.names == Names::Patterns && self.pipeline.files().contains_key(&file) {
             return TargetError::NoMatch { pattern: text.to_owned(), file };
         }
-        let similar = self.similar_in(&file, text).or_else(|| {
+        let output = || {
             let outs: Vec<String> =
                 stages().flat_map(|stage| &stage.outs).map(|out| self.as_typed(&out.path)).collect();
             most_similar(&self.as_typed(&path), outs.iter().map(String::as_str)).map(str::to_owned)
-        });
-        unknown(similar, file)
+        };
+        let elsewhere = || {
+            let name = most_similar(text, stages().filter_map(|stage| stage.address.name.as_deref()))?;
+            stages().find(|stage| stage.address.name.as_deref() == Some(name)).map(as_typed)
+        };
+        unknown(self.similar_in(&file, text).or_else(output).or_else(elsewhere), file)
     }
 
     /// The stage or group of `file` whose name looks like `name`.

@@ -118,6 +118,7 @@ fn refusals_tell_what_is_near() {
     assert_eq!(near("", "metric.json").as_deref(), Some("metrics.json"));
     assert_eq!(near("", "deepest").as_deref(), Some("sub/deep/dvc.yaml:deepest"));
     assert_eq!(near("src", "train").as_deref(), Some("../dvc.yaml:train"));
+    assert_eq!(near("other", "trian").as_deref(), Some("../dvc.yaml:train"));
     assert_eq!(near("", "sub/dvc.lock").as_deref(), Some("sub/dvc.yaml"));
     assert_eq!(near("", "rwa.dvc").as_deref(), Some("raw.dvc"));
     assert_eq!(near("", "nothing-like-it"), None);
