@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::cache::Unused;
 use dewar_core::exp::show::{Count, Group, Selection};
 use dewar_core::gc::{self, Experiments, Garbage, Held, Scope, Unreadable, Used};
 use dewar_core::pipeline::Pipeline;
@@ -32,10 +33,9 @@ pub fn run(args: &GcArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, F
     }
     if args.dry {
         let garbage = work.find(None)?;
-        for unused in &garbage.objects {
-            ui.tell(&format!("{}\t{}", unused.id, number::bytes(unused.size)))?;
-        }
-        ui.tell(&format!("Would remove {}.", describe(&garbage)))?;
+        let line = |unused: &Unused| format!("{}\t{}\n", unused.id, number::bytes(unused.size));
+        let lines: String = garbage.objects.iter().map(line).collect();
+        ui.tell(&format!("{lines}Would remove {}.", describe(&garbage)))?;
         return Ok(ExitCode::SUCCESS);
     }
     if !args.force {
