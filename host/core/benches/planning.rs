@@ -66,7 +66,8 @@ fn project(count: usize) -> tempfile::TempDir {
         let out = stage.outs.first().unwrap();
         let kept = workspace.tree().ingest(workspace.store(), &out.path, Algorithm::Blake3).unwrap();
         let outs = vec![LockedPath { path: out.lock_path.clone(), id: Some(kept.id().clone()), ..Default::default() }];
-        lock.set(stage.address.name.as_deref().unwrap(), LockEntry { outs, ..inputs(stage, &workspace).unwrap() });
+        let entry = LockEntry { outs, ..inputs(stage, &workspace).unwrap() };
+        lock.set(stage.address.name.as_deref().unwrap(), entry, []);
     }
     std::fs::write(dir.path().join("dvc.lock"), lock.to_text()).unwrap();
     setup.index.save().unwrap();

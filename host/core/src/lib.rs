@@ -23,6 +23,7 @@ pub mod digest;
 pub mod event;
 pub mod exp;
 pub mod extension;
+mod fnmatch;
 pub mod fs;
 pub mod gc;
 pub mod git;

@@ -50,6 +50,11 @@ pub enum Commit {
     No,
 }
 
+/// Where the processes of a stage come from.
+pub type StageProcesses<'a> = Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + 'a>;
+/// What asks the user whether a stage may run.
+pub type Confirm<'a> = Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + 'a>;
+
 /// All that stages need to run.
 pub struct StageRunner<'a> {
     /// Where they run.
@@ -57,7 +62,7 @@ pub struct StageRunner<'a> {
     /// What runs their commands.
     pub executor: Arc<dyn StageExecutor>,
     /// Where the processes of a stage come from.
-    pub processes: Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + 'a>,
+    pub processes: StageProcesses<'a>,
     /// The environment of their commands.
     pub env: Vec<(String, String)>,
     /// Remembered runs; none when they are not to be consulted (`--no-run-cache`).
@@ -77,7 +82,7 @@ pub struct StageRunner<'a> {
     /// Whether results are kept.
     pub commit: Commit,
     /// Asks the user before a stage runs or is restored (`--interactive`).
-    pub confirm: Option<Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + 'a>>,
+    pub confirm: Option<Confirm<'a>>,
 }
 
 /// What the user says of a stage that is to run.

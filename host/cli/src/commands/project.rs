@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use dewar_core::cache::{LinkKind, ObjectStore, Shared, WorkTree};
 use dewar_core::event::EventSink;
-use dewar_core::extension::{Extensions, PluginId, Processes};
+use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
@@ -15,7 +15,7 @@ use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
-use dewar_core::pipeline::{FlagStyle, Pipeline, Stage, StageAddress, Templates};
+use dewar_core::pipeline::{FlagStyle, Pipeline, StageAddress, Templates};
 use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::remote::{self, Fetcher};
@@ -23,7 +23,7 @@ use dewar_core::repo::Repo;
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
-use dewar_core::stage_run::{Answer, Commit, Pull, StageRunner};
+use dewar_core::stage_run::{Answer, Commit, Confirm, Pull, StageProcesses, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
@@ -245,7 +245,7 @@ impl<'a> Project<'a> {
                     let question = format!("Going to reproduce stage: '{name}'. Are you sure you want to continue?");
                     if ui.ask(&question) { Answer::Yes } else { Answer::No }
                 };
-                Box::new(ask) as Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + '_>
+                Box::new(ask) as Confirm<'_>
             }),
         };
         let result = schedule::run(pipeline, graph.as_ref(), order, how.options, &runner);
@@ -254,11 +254,7 @@ impl<'a> Project<'a> {
     }
 
     /// Where the processes of stages come from. Stages that may run side by side cannot share a terminal.
-    fn processes(
-        &self,
-        company: Company,
-        cancellation: &Cancellation,
-    ) -> Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + '_> {
+    fn processes(&self, company: Company, cancellation: &Cancellation) -> StageProcesses<'_> {
         let is_alone = company == Company::Alone;
         let native = NativeProcesses {
             workspace: self.repo.root().to_owned(),

@@ -2,14 +2,41 @@
 
 pub use dewar_text::{Map, Value as ParamValue};
 
-/// The value that a dotted key names: `train.layers.0`. Parts go into mappings by key and into lists by index.
+use crate::fnmatch::Pattern;
+
+/// The value that a dotted key names: `train.layers.0`. Parts go into mappings by key and into lists by index. A part may be
+/// a pattern, as in `data.moons*`, when exactly one value fits the key (DVC's rule).
 #[must_use]
 pub fn lookup<'a>(value: &'a ParamValue, key: &str) -> Option<&'a ParamValue> {
-    key.split('.').try_fold(value, |at, part| match at {
+    let exact = key.split('.').try_fold(value, |at, part| match at {
         ParamValue::Map(map) => map.get(part),
         ParamValue::List(list) => list.get(part.parse::<usize>().ok()?),
         _ => None,
-    })
+    });
+    exact.or_else(|| if key.contains(['*', '?', '[']) { only_match(value, key) } else { None })
+}
+
+fn only_match<'a>(value: &'a ParamValue, key: &str) -> Option<&'a ParamValue> {
+    let mut found = vec![value];
+    for part in key.split('.').map(Pattern::new) {
+        let inside = |at: &'a ParamValue| -> Vec<&'a ParamValue> {
+            match at {
+                ParamValue::Map(map) => {
+                    map.iter().filter(|(key, _)| part.matches(key)).map(|(_, value)| value).collect()
+                }
+                ParamValue::List(list) => {
+                    let fits = |(index, _): &(usize, &ParamValue)| part.matches(&index.to_string());
+                    list.iter().enumerate().filter(fits).map(|(_, value)| value).collect()
+                }
+                _ => Vec::new(),
+            }
+        };
+        found = found.into_iter().flat_map(inside).collect();
+    }
+    match found.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    }
 }
 
 /// Whether two values are equal as Python has it, which decides for DVC whether a parameter changed: `3 == 3.0`,
@@ -88,6 +115,24 @@ pub fn flatten(value: &ParamValue) -> Vec<(String, &ParamValue)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_names_the_one_value_that_fits() {
+        let leaf = ParamValue::Int;
+        let map = |entries: &[(&str, ParamValue)]| {
+            ParamValue::Map(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+        };
+        let value = map(&[
+            ("data", map(&[("moons_1", leaf(1)), ("sun", ParamValue::List(vec![leaf(2), leaf(3)]))])),
+            ("*", leaf(4)),
+        ]);
+        assert_eq!(lookup(&value, "data.moons*"), Some(&leaf(1)));
+        assert_eq!(lookup(&value, "d*.sun.[!0]"), Some(&leaf(3)));
+        assert_eq!(lookup(&value, "*"), Some(&leaf(4)));
+        for none_or_several in ["data.*", "data.m?", "*.*.*", "data.sun.*", "[z].x"] {
+            assert_eq!(lookup(&value, none_or_several), None, "{none_or_several}");
+        }
+    }
     use ParamValue::{Bool, Float, Int, List, Null, Text};
 
     #[test]

@@ -3,7 +3,6 @@
 //! Every command that takes targets resolves them here, so that a text means the same to all of them.
 
 mod error;
-mod pattern;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,8 +10,8 @@ use std::path::Path;
 use super::files::is_pipeline_file;
 use super::load::{Pipeline, StageId};
 use super::stage::{LOCK_FILE, PIPELINE_FILE, Stage, StageAddress};
+use crate::fnmatch::Pattern;
 use crate::path::{PathError, RepoPath};
-use pattern::Pattern;
 
 pub use error::TargetError;
 

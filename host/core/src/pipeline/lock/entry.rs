@@ -82,10 +82,8 @@ impl LockedPath {
 
     /// The keys that name the content, in DVC's order: `hash`, the digest, `size`, `nfiles`, `isexec`.
     pub(crate) fn write_content(&self, sizes: Sizes, map: &mut Map) {
-        if let Some(id) = &self.id {
-            if id.algorithm() != Algorithm::Md5Dos2Unix {
-                map.insert("hash".into(), Value::Text(id.algorithm().key().into()));
-            }
+        if let Some(id) = self.id.as_ref().filter(|id| id.algorithm() != Algorithm::Md5Dos2Unix) {
+            map.insert("hash".into(), Value::Text(id.algorithm().key().into()));
         }
         // A list of files says it, too.
         if let Some(id) = self.id.as_ref().filter(|_| !self.other.contains_key("files")) {

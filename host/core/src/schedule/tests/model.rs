@@ -63,7 +63,7 @@ impl Model {
         }
         let kinds: Vec<Kept> = stage.outs.iter().map(|out| out.kind).collect();
         let is_remembered =
-            !(stage.deps.is_empty() && stage.params.is_empty()) && !stage.always && !kinds.contains(&Kept::Persisted);
+            !(stage.always || kinds.contains(&Kept::Persisted) || stage.deps.is_empty() && stage.params.is_empty());
         if !is_forced && is_remembered {
             let past = self.past.iter().filter(|(of, _)| *of == number).map(|(_, known)| known);
             let obtainable = |known: &&Known| {
@@ -147,13 +147,15 @@ impl Edit {
         let outs: Vec<&OutDesign> = design.stages.iter().flat_map(|stage| &stage.outs).collect();
         let stages = design.stages.len();
         match self {
-            Self::Write(source, version) => world.write(*source.get(&SOURCES[..]), version.to_string().as_bytes()),
+            Self::Write(source, version) => {
+                world.write(SOURCES[source.index(SOURCES.len())], version.to_string().as_bytes())
+            }
             Self::Touch(source) => {
-                if let Some(Content::File(bytes)) = at(&world.files(), *source.get(&SOURCES[..])) {
-                    world.write(*source.get(&SOURCES[..]), &bytes);
+                if let Some(Content::File(bytes)) = at(&world.files(), SOURCES[source.index(SOURCES.len())]) {
+                    world.write(SOURCES[source.index(SOURCES.len())], &bytes);
                 }
             }
-            Self::Delete(source) => world.remove(*source.get(&SOURCES[..])),
+            Self::Delete(source) => world.remove(SOURCES[source.index(SOURCES.len())]),
             Self::FolderFile(name, Some(version)) => {
                 world.write(&format!("{FOLDER}/{name}"), version.to_string().as_bytes());
             }

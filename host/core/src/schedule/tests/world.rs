@@ -316,7 +316,9 @@ struct Seen(Mutex<Vec<usize>>);
 impl EventSink for Seen {
     fn event(&self, event: Event) {
         match event {
-            Event::StageRestored { stage } => self.0.lock().unwrap().push(stage[1..].parse().unwrap()),
+            Event::StageRestored { stage } => {
+                self.0.lock().unwrap().push(stage.trim_start_matches('s').parse().unwrap())
+            }
             Event::Warning { message } => panic!("{message}"),
             _ => {}
         }

@@ -1,8 +1,8 @@
-//! [`Pattern`]: names by Python's `fnmatch`, which `--glob` means.
+//! [`Pattern`]: names by Python's `fnmatch`, which DVC means by `--glob` and in the keys of parameters.
 
 /// A pattern: `*` is any text, `?` any character, `[a-z]` one of these, `[!a-z]` any other. Case matters.
 #[derive(Debug)]
-pub(super) struct Pattern(Vec<Part>);
+pub(crate) struct Pattern(Vec<Part>);
 
 #[derive(Debug)]
 enum Part {
@@ -20,7 +20,7 @@ struct Set {
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text.chars();
         while let Some(c) = rest.next() {
@@ -42,7 +42,7 @@ impl Pattern {
 
     /// Whether all of `name` fits. After a mismatch only the last `*` takes one character more, so that the time is at most the
     /// product of the lengths.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let (mut parts, mut rest) = (self.0.as_slice(), name.chars());
         let mut retry = None;
         loop {
