@@ -176,3 +176,45 @@ fn data_that_is_elsewhere_can_be_left_there() {
     repo.dewar(&["repro"]).success();
     assert!(repo.exists("a"));
 }
+
+#[test]
+fn a_slow_reader_gets_every_line() {
+    let repo = project(
+        "stages:\n  a:\n    cmd: seq 20000; touch a\n    outs: [a]\n  b:\n    cmd: seq 20000; printf end; touch b\n    outs: [b]\n",
+    );
+    let program = env!("CARGO_BIN_EXE_dewar");
+    let slowly = format!("'{program}' repro -j 2 | {{ sleep 2; cat; }}");
+    let out = repo.run(repo.command("sh").args(["-c", &slowly])).success();
+    let of = |stage: &str| out.lines().filter(|line| line.starts_with(stage)).count();
+    // The command is a line, too.
+    assert_eq!((of("a | "), of("b | ")), (20_001, 20_002));
+}
+
+#[test]
+fn what_a_stage_leaves_running_keeps_nobody_out() {
+    let repo = project(
+        "stages:\n  serve:\n    cmd: sleep 60 >/dev/null 2>&1 & echo $! > ../server; echo ok > s\n    outs: [s]\n",
+    );
+    repo.dewar(&["repro"]).success();
+    repo.dewar(&["repro", "--force"]).success();
+    let server = fs::read_to_string(repo.outside("server")).unwrap();
+    Command::new("kill").arg(server.trim()).status().unwrap();
+}
+
+#[test]
+fn single_stages_do_not_stand_for_each_other() {
+    let repo = project(
+        "stages:\n  a:\n    cmd: exit 1\n    outs: [a]\n  b:\n    cmd: touch b\n    deps: [a]\n    outs: [b]\n  c:\n    cmd: touch c\n    outs: [c]\n",
+    );
+    repo.dewar(&["repro", "--single-item", "--keep-going", "a", "c"]).failure(1);
+    assert!(repo.exists("c"));
+}
+
+#[test]
+fn a_lock_that_appears_meanwhile_is_kept() {
+    let repo = project("stages:\n  a:\n    cmd: cp ../theirs dvc.lock; touch a\n    outs: [a]\n");
+    fs::write(repo.outside("theirs"), "schema: '2.0'\nstages:\n  other:\n    cmd: theirs\n").unwrap();
+    repo.dewar(&["repro"]).success();
+    let lock = repo.read("dvc.lock");
+    assert!(lock.contains("  other:\n    cmd: theirs\n") && lock.contains("\n  a:\n"), "{lock}");
+}

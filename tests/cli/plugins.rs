@@ -85,7 +85,7 @@ fn a_format_that_misbehaves_is_named() {
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-S", "notes.hostile:+x=1"]), @r#"
     --- stderr
     error: `` is a string, so there can be no `x` in `notes.hostile`
-    help: to replace ``: `-S '={...}'`
+    help: `notes.hostile` has to hold names with values
     --- exit 2
     "#);
     assert_eq!(repo.read("notes.hostile"), "just: [text");

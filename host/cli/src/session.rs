@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use dewar_core::fs::FsError;
 use dewar_core::git::CommitTime;
-use dewar_core::process::Cancellation;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use dewar_core::process::{Asked, Cancellation};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::GlobalArgs;
@@ -81,10 +81,10 @@ impl Session {
         self.env.get(&OsString::from(name))?.to_str().map(str::to_owned)
     }
 
-    /// From now on, Ctrl-C and the system's request to end cancel what this returns: stages are interrupted, and the
-    /// command ends in order. Asked again, they are
-    /// killed; asked once more, or when no stage runs, the process ends at once. Without it, a signal ends the process at once, which is right
-    /// for a command that runs no stage.
+    /// From now on, Ctrl-C, a closed terminal and the system's request to end cancel what this returns: stages are interrupted,
+    /// what a stage that has ended wrote is kept, and the command ends in order. When there is neither, the process ends. Asked
+    /// again, stages are killed; asked once more, the process ends whatever it does. Without this, a signal ends the process
+    /// at once, which is right for a command that runs no stage.
     ///
     /// # Errors
     /// When signals cannot be caught.
@@ -96,12 +96,16 @@ impl Session {
         let cancellation = Cancellation::default();
         let told = cancellation.clone();
         let caught = |error: io::Error| Failure::new(Kind::Internal, format!("cannot catch signals: {error}"));
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(caught)?;
+        let hangup = if ignores_hangup() { None } else { Some(SIGHUP) };
+        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup)).map_err(caught)?;
         let listen = move || {
-            for (count, _) in (1..).zip(signals.forever()) {
-                told.cancel();
-                // Nothing is half-written at any instant, so that a user who insists need not wait.
-                if count > 2 || (count > 1 && !told.has_children()) {
+            for (count, signal) in (1..).zip(signals.forever()) {
+                told.cancel(if signal == SIGINT { Asked::AtTerminal } else { Asked::BySignal });
+                // Nothing is half-written at any instant, so that nobody need wait for what would be given up anyway.
+                if !told.is_busy() {
+                    std::thread::sleep(ORDERLY_END);
+                }
+                if count > 2 || !told.is_busy() {
                     leave();
                 }
             }
@@ -169,6 +173,18 @@ impl Session {
             cancellation: Arc::default(),
         })
     }
+}
+
+/// How long a run that was doing nothing worth keeping has to say that it ends.
+const ORDERLY_END: Duration = Duration::from_millis(300);
+
+/// Whether a closed terminal is not to end the command: it was started with `nohup`.
+fn ignores_hangup() -> bool {
+    // proc(5): a mask in hexadecimal. Where there is no such file, a closed terminal ends the command.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    u32::try_from(SIGHUP).is_ok_and(|signal| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Ends the process where it stands.

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use md5::Digest as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How contents are named. One algorithm a project, never both at once (design.md, decision 7).
+/// How contents are named. One algorithm a project, never both at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// The default of new projects.

@@ -1,5 +1,5 @@
 //! [`Lock`]: what one process at a time may do. The kernel takes a lock back when its holder ends, however it ends, so that
-//! no file's being there ever means "locked" (design.md, decision 11).
+//! no file's being there ever means "locked".
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -81,6 +81,15 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    /// Gives it back for all that share it, too: what a stage left running, such as a server, must not keep everybody out when
+    /// the run has ended in order.
+    fn drop(&mut self) {
+        // It goes with the last process at the latest.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 fn open(path: &Path) -> Result<File, FsError> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     opened.map_err(FsError::new("open", path))
@@ -98,8 +107,12 @@ mod tests {
         held.write("me").unwrap();
         let Taken::No { text } = Lock::try_take(&path).unwrap() else { panic!("taken twice") };
         assert_eq!(text, "me");
+        held.share().unwrap();
+        let mut server = std::process::Command::new("sleep").arg("30").spawn().unwrap();
         drop(held);
         drop(Lock::wait(&path).unwrap());
         assert!(matches!(Lock::try_take(&path).unwrap(), Taken::Yes(_)));
+        server.kill().unwrap();
+        server.wait().unwrap();
     }
 }

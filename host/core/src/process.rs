@@ -2,7 +2,6 @@
 
 mod lines;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -26,8 +25,30 @@ pub struct Cancellation(Arc<Mutex<Running>>);
 
 #[derive(Debug, Default)]
 struct Running {
-    cancelled: bool,
+    /// How often the user asked.
+    asked: u32,
     children: Vec<(Pid, Group)>,
+    /// How many results are being kept.
+    keeping: usize,
+}
+
+/// How the user asked for the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// On the terminal, which tells the processes that share its group itself.
+    AtTerminal,
+    /// By a signal to this process alone.
+    BySignal,
+}
+
+/// While it lives, a result is being kept, which an orderly end waits for.
+#[derive(Debug)]
+pub struct Keeping(Cancellation);
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.0.lock().keeping -= 1;
+    }
 }
 
 /// Whether children share the process group of dewar.
@@ -41,29 +62,39 @@ pub enum Group {
 
 impl Cancellation {
     /// Ends the run: children are interrupted now, none is started any more. Asked again, they are killed.
-    pub fn cancel(&self) {
+    pub fn cancel(&self, asked: Asked) {
         let mut running = self.lock();
-        let signal = if running.cancelled { Signal::KILL } else { Signal::INT };
-        running.cancelled = true;
+        let signal = if running.asked > 0 { Signal::KILL } else { Signal::INT };
+        running.asked += 1;
         for (child, group) in &running.children {
-            // The terminal has interrupted a shared group already; a child that is gone needs no signal.
+            // A child that is gone needs no signal.
             let _ = match group {
                 Group::Own => rustix::process::kill_process_group(*child, signal),
+                // Interrupted twice, it could take the second for a wish to be quick about it.
+                Group::Shared if asked == Asked::AtTerminal && signal == Signal::INT => Ok(()),
                 Group::Shared => rustix::process::kill_process(*child, signal),
             };
         }
     }
 
+    /// Says that a result is being kept from now on.
+    #[must_use]
+    pub fn keep(&self) -> Keeping {
+        self.lock().keeping += 1;
+        Keeping(self.clone())
+    }
+
     /// Whether the run is to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.lock().cancelled
+        self.lock().asked > 0
     }
 
-    /// Whether children run.
+    /// Whether an end at once would lose something: children run, or a result is being kept.
     #[must_use]
-    pub fn has_children(&self) -> bool {
-        !self.lock().children.is_empty()
+    pub fn is_busy(&self) -> bool {
+        let running = self.lock();
+        !running.children.is_empty() || running.keeping > 0
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
@@ -80,8 +111,6 @@ pub enum StageOutput {
     Stderr,
     /// Line by line to the sink of events. Such a process reads nothing.
     Lines(Lines),
-    /// Both into one file.
-    File(Arc<File>),
 }
 
 /// Processes of this machine.
@@ -118,7 +147,7 @@ impl NativeProcesses {
     fn start(&self, program: &str, mut native: Command) -> Result<NativeChild, ProcessError> {
         // Under the lock, so that a cancellation sees every child or lets none start.
         let mut running = self.cancellation.lock();
-        if running.cancelled {
+        if running.asked > 0 {
             return Ok(self.child(None));
         }
         let child = native.spawn().map_err(|error| match error.kind() {
@@ -147,24 +176,21 @@ impl Processes for NativeProcesses {
     fn spawn(&self, command: &ProcessCommand) -> Result<Box<dyn ChildProcess>, ProcessError> {
         let mut native = self.command(command)?;
         let failed = system("start", &command.program);
+        let mut readers = None;
         match &self.output {
             StageOutput::Inherited => {}
             StageOutput::Stderr => {
                 let stderr = rustix::io::dup(io::stderr()).map_err(|error| failed(&error))?;
                 native.stdout(stderr);
             }
-            StageOutput::Lines(_) => {
-                native.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            }
-            StageOutput::File(file) => {
-                let stream = || file.try_clone().map_err(|error| failed(&error));
-                native.stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+            StageOutput::Lines(lines) => {
+                let (ends, reading) = lines.read().map_err(|error| failed(&error))?;
+                native.stdin(Stdio::null()).stdout(ends.out).stderr(ends.err);
+                readers = Some(reading);
             }
         }
         let mut started = self.start(&command.program, native)?;
-        if let (StageOutput::Lines(lines), Some(child)) = (&self.output, &mut started.child) {
-            started.readers = Some(lines.read(child).map_err(|error| failed(&error))?);
-        }
+        started.readers = readers;
         Ok(Box::new(started))
     }
 
@@ -221,7 +247,7 @@ impl NativeChild {
             }
             let mut running = self.cancellation.lock();
             running.children.retain(|(running, _)| *running != pid);
-            if running.cancelled && self.group == Group::Own {
+            if running.asked > 0 && self.group == Group::Own {
                 // What a shell started in the background does not hear an interrupt (POSIX, 2.12). The number is still the
                 // child's: it is not reaped yet. A group that is empty needs no signal.
                 let _ = rustix::process::kill_process_group(pid, Signal::TERM);
@@ -236,7 +262,7 @@ impl NativeChild {
 impl ChildProcess for NativeChild {
     fn wait(&mut self) -> Result<Exit, ProcessError> {
         let status = self.reap().map_err(|error| system("wait for", "the command")(&error))?;
-        self.readers.iter().for_each(Readers::wait);
+        self.readers.iter_mut().for_each(Readers::wait);
         if self.cancellation.is_cancelled() {
             return Ok(Exit::Cancelled);
         }
@@ -324,7 +350,7 @@ mod tests {
         let of = |wanted| told.iter().filter(|(stream, _)| *stream == wanted).map(|(_, line)| line.as_str()).collect();
         let (out, err): (Vec<&str>, Vec<&str>) = (of(Stream::Out), of(Stream::Err));
         assert_eq!((out, err), (vec!["a", "2%", "last"], vec!["no"]));
-        processes.cancellation.cancel();
+        processes.cancellation.cancel(Asked::BySignal);
     }
 
     #[test]
@@ -340,8 +366,8 @@ mod tests {
     fn a_cancellation_ends_what_runs_and_lets_nothing_start() {
         let processes = processes(Group::Own);
         let mut child = processes.spawn(&shell("sleep 60 & wait")).unwrap();
-        processes.cancellation.cancel();
-        processes.cancellation.cancel();
+        processes.cancellation.cancel(Asked::BySignal);
+        processes.cancellation.cancel(Asked::BySignal);
         assert_eq!(child.wait().unwrap(), Exit::Cancelled);
         assert_eq!(processes.spawn(&shell("sleep 60")).unwrap().wait().unwrap(), Exit::Cancelled);
     }

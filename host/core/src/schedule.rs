@@ -125,7 +125,7 @@ pub fn run(
         forced: vec![options.force; order.len()],
         ended: Ended::default(),
     };
-    match company_in(options.jobs, &scheduler.queue) {
+    match company_in(options.jobs, graph, &scheduler.queue) {
         Company::Alone => scheduler.run_in_turn(),
         Company::SideBySide => scheduler.run_side_by_side(),
     }
@@ -144,11 +144,12 @@ pub enum Company {
 /// Whether stages of the run would run side by side: more than one may, and at some time more than one can.
 #[must_use]
 pub fn company_of(graph: Option<&StageGraph>, order: &[StageId], jobs: NonZeroUsize) -> Company {
-    if jobs == NonZeroUsize::MIN { Company::Alone } else { company_in(jobs, &Queue::new(order, graph)) }
+    if jobs == NonZeroUsize::MIN { Company::Alone } else { company_in(jobs, graph, &Queue::new(order, graph)) }
 }
 
-fn company_in(jobs: NonZeroUsize, queue: &Queue) -> Company {
-    if jobs == NonZeroUsize::MIN || queue.is_chain() { Company::Alone } else { Company::SideBySide }
+fn company_in(jobs: NonZeroUsize, graph: Option<&StageGraph>, queue: &Queue) -> Company {
+    // Without a graph nobody knows whether one needs the other.
+    if jobs == NonZeroUsize::MIN || graph.is_none() || queue.is_chain() { Company::Alone } else { Company::SideBySide }
 }
 
 /// What has come of the run so far, by place in its order.
@@ -358,11 +359,11 @@ impl<'a> Scheduler<'a> {
         match end {
             StageEnd::Fresh | StageEnd::Frozen | StageEnd::Unsettled => {}
             StageEnd::Ran(entry) | StageEnd::Restored(entry) | StageEnd::Tracked(entry) => {
+                self.locks.set(place, stage, &entry)?;
+                self.ended.changed.insert(place, entry);
                 if !stage.is_data() {
                     self.ignore_in_git(place, stage)?;
                 }
-                self.locks.set(place, stage, &entry)?;
-                self.ended.changed.insert(place, entry);
             }
         }
         let is_forced = self.forced.get(place) == Some(&Force::Yes);
@@ -385,20 +386,23 @@ impl<'a> Scheduler<'a> {
 
     fn finish(mut self) -> Result<RunReport, RunError> {
         let flushed = self.locks.flush();
+        let written = if let Some(Stop::Broken(error)) = self.ended.stop { Err(error) } else { flushed };
+        let mut failed: Vec<StageError> = self.ended.failed.into_values().collect();
         if self.runner.cancellation.is_cancelled()
             && let Some(left) = self.queue.first_left().and_then(|place| self.order.get(place))
-            && !self.ended.failed.values().any(|error| matches!(error, StageError::Cancelled { .. }))
+            && !failed.iter().any(|error| matches!(error, StageError::Cancelled { .. }))
         {
-            let stage = self.pipeline.stage(*left).address.clone();
-            return Err(RunError::Stages(vec![StageError::Cancelled { stage }]));
+            failed.push(StageError::Cancelled { stage: self.pipeline.stage(*left).address.clone() });
         }
-        if let Some(Stop::Broken(error)) = self.ended.stop {
-            return Err(error);
+        if failed.is_empty() {
+            written?;
+        } else {
+            if let Err(error) = written {
+                let message = format!("{error}; what was finished last will be brought up to date again");
+                self.runner.events.event(Event::Warning { message });
+            }
+            return Err(RunError::Stages(failed));
         }
-        if !self.ended.failed.is_empty() {
-            return Err(RunError::Stages(self.ended.failed.into_values().collect()));
-        }
-        flushed?;
         let named = |(place, entry): (usize, LockEntry)| {
             Some((self.pipeline.stage(*self.order.get(place)?).address.clone(), entry))
         };

@@ -142,9 +142,13 @@ impl StageRunner<'_> {
             self.tell(stage, |stage| Event::StageRestored { stage });
             return Ok(StageEnd::Restored(entry));
         }
+        if self.cancellation.is_cancelled() {
+            return Err(StageError::Cancelled { stage: stage.address.clone() });
+        }
         // The file clock may be behind by a tick.
         let started = SystemTime::now() - GRANULARITY;
         self.execute(stage)?;
+        let _keeping = self.cancellation.keep();
         let after = self.inputs(stage, locked)?;
         let changed = self.changed_meanwhile(stage, &entry, &after, started)?;
         if !changed.is_empty() {
@@ -212,7 +216,10 @@ impl StageRunner<'_> {
             return Ok(StageEnd::Frozen);
         }
         let mut entry = locked.cloned().unwrap_or_default();
-        entry.outs = self.collect(stage)?;
+        entry.outs = self.collect(stage).map_err(|error| match error {
+            StageError::OutputMissing { stage, path } => StageError::FrozenMissing { stage, path },
+            other => other,
+        })?;
         Ok(StageEnd::Tracked(entry))
     }
 

@@ -144,7 +144,7 @@ pub struct StageSelectionArgs {
     /// Run up to N stages at once [default: `jobs` of dewar.toml, else 1]
     ///
     /// Only stages that do not need each other run at once. Each line that they print then begins with the name of its
-    /// stage. What is left behind, `dvc.lock` included, is the same for every N.
+    /// stage. What a run that succeeds leaves behind, `dvc.lock` included, is the same for every N.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 

@@ -144,8 +144,13 @@ fn describe(cause: &Cause, from: &RepoPath) -> String {
     }
 }
 
+/// A value, such that a text is told from a number that looks like it.
 fn value(value: &ParamValue) -> String {
-    number::value(value, Digits::All)
+    match value {
+        ParamValue::Text(text) => format!("{text:?}"),
+        ParamValue::Null => "null".to_owned(),
+        value => number::value(value, Digits::All),
+    }
 }
 
 /// The files of a directory that differ, the first of each kind by name.

@@ -1,4 +1,4 @@
-//! The work tree as a tree object, through an index that exists in memory only (design.md, decision 6).
+//! The work tree as a tree object, through an index that exists in memory only.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,18 +1,18 @@
 //! The output of a child, line by line, told as events: for stages that run beside others.
+//!
+//! A child that has ended may have left something running that keeps its output open, so the end of a pipe cannot be waited
+//! for. Instead a mark is written into the pipe behind all that the child wrote; who reads as far as the mark has all of it.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::Child;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
 
 use crate::event::{Event, EventSink, Stream};
 
 /// A line longer than this, in bytes, is told in pieces.
 const LONGEST_LINE: usize = 64 << 10;
-/// How long a child that has ended may keep its output open through something that it left behind.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// Whose lines are told, and to whom.
 #[derive(Clone)]
@@ -29,51 +29,57 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// The readers of one child.
-pub(super) struct Readers {
-    ended: Receiver<()>,
-    begun: [Arc<Begun>; 2],
+/// The ends of the pipes that a child writes to.
+pub(super) struct ChildEnds {
+    pub(super) out: PipeWriter,
+    pub(super) err: PipeWriter,
 }
 
-/// The line that a stream is in.
-struct Begun {
-    lines: Lines,
-    stream: Stream,
-    line: Mutex<Vec<u8>>,
+/// The readers of one child.
+pub(super) struct Readers(Vec<Reading>);
+
+/// One stream that is being read.
+struct Reading {
+    writer: PipeWriter,
+    mark: Vec<u8>,
+    has_read_mark: Receiver<()>,
 }
 
 impl Lines {
-    /// Reads what `child` writes from now on.
-    pub(super) fn read(&self, child: &mut Child) -> io::Result<Readers> {
-        let (done, ended) = channel::<()>();
-        let begun = [Stream::Out, Stream::Err]
-            .map(|stream| Arc::new(Begun { lines: self.clone(), stream, line: Mutex::default() }));
-        let out = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-        let err = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-        for (pipe, begun) in [out, err].into_iter().zip(&begun) {
-            let Some(pipe) = pipe else { continue };
-            let (begun, done) = (Arc::clone(begun), done.clone());
-            // Nothing is sent: that all senders are gone is the end.
-            let read = move || {
-                begun.read(pipe);
-                drop(done);
-            };
-            thread::Builder::new().name("output".into()).spawn(read)?;
-        }
-        Ok(Readers { ended, begun })
+    /// Reads from now on what a child writes to the ends that are given for it.
+    pub(super) fn read(&self) -> io::Result<(ChildEnds, Readers)> {
+        let (out, out_reading) = self.read_stream(Stream::Out)?;
+        let (err, err_reading) = self.read_stream(Stream::Err)?;
+        Ok((ChildEnds { out, err }, Readers(vec![out_reading, err_reading])))
+    }
+
+    fn read_stream(&self, stream: Stream) -> io::Result<(PipeWriter, Reading)> {
+        let (reader, writer) = io::pipe()?;
+        // Short enough for a pipe to take it in one piece; nothing writes this by chance.
+        let mark = format!("\0{:016x}{:016x}\n", RandomState::new().hash_one(0), RandomState::new().hash_one(1));
+        let (read_mark, has_read_mark) = channel();
+        let mut line = Line { lines: self.clone(), stream, mark: mark.clone().into_bytes(), bytes: Vec::new() };
+        thread::Builder::new().name("output".into()).spawn(move || line.read(reader, &read_mark))?;
+        Ok((writer.try_clone()?, Reading { writer, mark: mark.into_bytes(), has_read_mark }))
     }
 }
 
-impl Begun {
-    fn read(&self, pipe: impl Read) {
+/// The line that a stream is in.
+struct Line {
+    lines: Lines,
+    stream: Stream,
+    mark: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Line {
+    fn read(&mut self, pipe: PipeReader, read_mark: &Sender<()>) {
         let mut pipe = BufReader::new(pipe);
         loop {
             let taken = match pipe.fill_buf() {
                 Ok([]) => break,
                 Ok(bytes) => {
-                    for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-                        self.take(part);
-                    }
+                    bytes.split_inclusive(|byte| *byte == b'\n').for_each(|part| self.take(part, read_mark));
                     bytes.len()
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
@@ -81,22 +87,28 @@ impl Begun {
             };
             pipe.consume(taken);
         }
-        self.tell();
+        self.tell(self.bytes.len());
     }
 
-    fn take(&self, part: &[u8]) {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.extend_from_slice(part);
-        let is_over = line.ends_with(b"\n") || line.len() > LONGEST_LINE;
-        drop(line);
-        if is_over {
-            self.tell();
+    fn take(&mut self, part: &[u8], read_mark: &Sender<()>) {
+        self.bytes.extend_from_slice(part);
+        if self.bytes.ends_with(&self.mark) {
+            self.bytes.truncate(self.bytes.len() - self.mark.len());
+            self.tell(self.bytes.len());
+            // Whoever waited may have gone.
+            let _nobody_waits = read_mark.send(());
+        } else if self.bytes.ends_with(b"\n") {
+            self.tell(self.bytes.len());
+        } else if self.bytes.len() > LONGEST_LINE {
+            // What may be the beginning of the mark stays.
+            self.tell(self.bytes.len() - self.mark.len());
         }
     }
 
-    /// Tells what has come of the line.
-    fn tell(&self) {
-        let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Tells the first `length` bytes as a line.
+    fn tell(&mut self, length: usize) {
+        let rest = self.bytes.split_off(length);
+        let line = std::mem::replace(&mut self.bytes, rest);
         if line.is_empty() {
             return;
         }
@@ -110,11 +122,14 @@ impl Begun {
 }
 
 impl Readers {
-    /// Waits until all that the child wrote is told. What it left running, with its output open, is not waited for: what
-    /// that writes is told when it comes.
-    pub(super) fn wait(&self) {
-        if self.ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
-            self.begun.iter().for_each(|begun| begun.tell());
+    /// Waits until all that the child wrote before it ended is told. What something that it left running writes is told when
+    /// it comes.
+    pub(super) fn wait(&mut self) {
+        for Reading { mut writer, mark, has_read_mark } in self.0.drain(..) {
+            if writer.write_all(&mark).is_ok() {
+                // A reader that died tells nothing more.
+                let _ended = has_read_mark.recv();
+            }
         }
     }
 }

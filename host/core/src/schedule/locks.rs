@@ -85,7 +85,6 @@ impl<'a> Locks<'a> {
         let Some(lock) = self.locks.get(pipeline_file) else { return Ok(()) };
         let mut theirs = None;
         if let Some(there) = fs::read_optional(&lock.file().under(&self.root))?
-            && lock.existed()
             && self.known_text(pipeline_file).is_none_or(|known| known.as_bytes() != there)
         {
             let source = Source::new(lock.file().clone(), there);

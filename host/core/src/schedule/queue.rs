@@ -30,7 +30,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The queue of `order`, in which each stage comes after those it needs; without a graph, each waits for the one before.
+    /// The queue of `order`, in which each stage comes after those it needs; without a graph, none needs another.
     pub(super) fn new(order: &[StageId], graph: Option<&StageGraph>) -> Self {
         let places: HashMap<StageId, usize> = order.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         let mut queue = Self { states: Vec::new(), needed_by: vec![Vec::new(); order.len()], ready: BTreeSet::new() };
@@ -41,7 +41,7 @@ impl Queue {
                     let needs = graph.needs(*id).into_iter().filter_map(|needed| places.get(&needed).copied());
                     needs.filter(|needed| *needed < place).collect()
                 }
-                None => place.checked_sub(1).into_iter().collect(),
+                None => Vec::new(),
             };
             for needed in &needs {
                 if let Some(dependents) = queue.needed_by.get_mut(*needed) {

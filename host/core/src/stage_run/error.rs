@@ -44,6 +44,14 @@ pub enum StageError {
         /// The output.
         path: RepoPath,
     },
+    /// It is frozen, and what it declares is not there.
+    #[error("the stage `{stage}` is frozen, and its output `{path}` does not exist")]
+    FrozenMissing {
+        /// The stage.
+        stage: StageAddress,
+        /// The output.
+        path: RepoPath,
+    },
     /// The data that a `.dvc` file tracks is neither in the workspace nor in the cache.
     #[error("the data `{path}` of `{stage}` is neither in the workspace nor in the cache")]
     DataMissing {
@@ -94,6 +102,7 @@ impl StageError {
     pub const fn stage(&self) -> Option<&StageAddress> {
         match self {
             Self::OutputMissing { stage, .. }
+            | Self::FrozenMissing { stage, .. }
             | Self::TrackedByGit { stage, .. }
             | Self::NoFolder { stage, .. }
             | Self::Observe(

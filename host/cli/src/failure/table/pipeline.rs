@@ -6,6 +6,7 @@ use dewar_core::params::files::ParamsError;
 use dewar_core::params::overrides::OverrideError;
 use dewar_core::params::resolve;
 use dewar_core::pipeline::PipelineError;
+use dewar_core::pipeline::stage::DEFAULT_PARAMS;
 use dewar_core::pipeline::target::TargetError;
 use dewar_core::repro::SelectError;
 use dewar_core::schedule::RunError;
@@ -21,19 +22,24 @@ impl From<ParamsError> for Failure {
             ParamsError::Source(error) => error.into(),
             ParamsError::Plugin(error) => error.into(),
             ParamsError::Override { ref file, error: ref problem } => {
+                // As it is typed behind `-S`.
+                let of = if file.as_str() == DEFAULT_PARAMS { String::new() } else { format!("{file}:") };
                 let hint = match problem {
                     resolve::ResolveError::Missing { similar: Some(similar), .. } => {
                         format!("did you mean `{similar}`?")
                     }
                     resolve::ResolveError::Missing { key, similar: None } => {
-                        format!("to add it to `{file}`: `-S +{key}=VALUE`")
+                        format!("to add it to `{file}`: `-S {of}+{key}=VALUE`")
                     }
-                    resolve::ResolveError::Exists { key } => format!("to change it: `-S {key}=VALUE`"),
+                    resolve::ResolveError::Exists { key } => format!("to change it: `-S {of}{key}=VALUE`"),
+                    resolve::ResolveError::NotAContainer { parent, .. } if parent.is_empty() => {
+                        format!("`{file}` has to hold names with values")
+                    }
                     resolve::ResolveError::NotAContainer { parent, .. } => {
-                        format!("to replace `{parent}`: `-S '{parent}={{...}}'`")
+                        format!("to replace `{parent}`: `-S '{of}{parent}={{...}}'`")
                     }
                     resolve::ResolveError::OtherValue { key } => {
-                        format!("to delete it whatever its value is: `-S '~{key}'`")
+                        format!("to delete it whatever its value is: `-S '{of}~{key}'`")
                     }
                 };
                 error.into_failure(Kind::Usage).hint(hint)
@@ -167,7 +173,12 @@ impl From<StageError> for Failure {
         match error {
             StageError::Failed { .. } | StageError::OutputMissing { .. } => error.into_failure(Kind::Stage),
             StageError::NoFolder { .. } => error.into_failure(Kind::Pipeline).hint("make it first; `wdir` names it"),
-            StageError::Cancelled { .. } | StageError::Declined { .. } => error.into_failure(Kind::Interrupted),
+            StageError::Cancelled { .. } => error.into_failure(Kind::Interrupted),
+            StageError::Declined { .. } => error.into_failure(Kind::Stage),
+            StageError::FrozenMissing { ref stage, .. } => {
+                let hint = format!("`dewar checkout` brings it back; `dewar unfreeze {stage}` lets the stage make it");
+                error.into_failure(Kind::Stage).hint(hint)
+            }
             StageError::DataMissing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("put it back, or get it from where the project keeps its data"),
