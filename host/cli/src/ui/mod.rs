@@ -12,6 +12,7 @@ pub mod table;
 pub mod text;
 
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
+use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -113,8 +114,7 @@ impl Ui {
     #[must_use]
     pub fn columns(&self) -> Option<usize> {
         let stdout = io::stdout();
-        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout));
-        size.map(|size| size.map_or(80, |size| usize::from(size.ws_col)))
+        stdout.is_terminal().then(|| width_of(&stdout))
     }
 
     /// Prints what was asked for, whatever the verbosity.
@@ -230,7 +230,7 @@ impl Ui {
         let mut streams = self.streams();
         streams.begin();
         if let Some(line) = line {
-            let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
+            let width = width_of(&io::stderr());
             // A line that wraps could not be wiped.
             let line: String = text::visible(line).chars().take(width.saturating_sub(1)).collect();
             streams.progress = write!(streams.err, "{line}").and_then(|()| streams.err.flush()).is_ok();
@@ -262,6 +262,12 @@ impl Ui {
         // A thread that panicked while printing left a half line at worst.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The columns of a terminal; those of a classic one when it does not say.
+fn width_of(terminal: &impl AsFd) -> usize {
+    let columns = rustix::termios::tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { 80 } else { columns }
 }
 
 impl Drop for Ui {

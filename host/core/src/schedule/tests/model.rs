@@ -148,7 +148,7 @@ impl Edit {
         let stages = design.stages.len();
         match self {
             Self::Write(source, version) => {
-                world.write(SOURCES[source.index(SOURCES.len())], version.to_string().as_bytes())
+                world.write(SOURCES[source.index(SOURCES.len())], version.to_string().as_bytes());
             }
             Self::Touch(source) => {
                 if let Some(Content::File(bytes)) = at(&world.files(), SOURCES[source.index(SOURCES.len())]) {

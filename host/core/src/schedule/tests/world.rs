@@ -317,7 +317,7 @@ impl EventSink for Seen {
     fn event(&self, event: Event) {
         match event {
             Event::StageRestored { stage } => {
-                self.0.lock().unwrap().push(stage.trim_start_matches('s').parse().unwrap())
+                self.0.lock().unwrap().push(stage.trim_start_matches('s').parse().unwrap());
             }
             Event::Warning { message } => panic!("{message}"),
             _ => {}
