@@ -1,5 +1,6 @@
 //! [`StageGraph`]: which stage needs which, from the paths they read and write (walk, step 5).
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use petgraph::Direction;
@@ -219,7 +220,10 @@ fn node(stage: StageId) -> NodeIndex {
 /// Which stage writes which path, by the text of the path.
 struct Writers<'a> {
     by_path: HashMap<&'a str, (&'a RepoPath, StageId)>,
-    sorted: Vec<(&'a RepoPath, StageId)>,
+    /// The folders that outputs lie in, at any depth.
+    folders: HashSet<&'a str>,
+    /// In order of path, once somebody reads a folder that outputs lie in.
+    sorted: OnceCell<Vec<(&'a RepoPath, StageId)>>,
 }
 
 impl<'a> Writers<'a> {
@@ -234,20 +238,33 @@ impl<'a> Writers<'a> {
                 }
             }
         }
-        let mut sorted: Vec<(&RepoPath, StageId)> = by_path.values().copied().collect();
-        sorted.sort_unstable();
-        let writers = Self { by_path, sorted };
-        for (path, id) in &writers.sorted {
-            if let Some((outer, writer)) = writers.around(path) {
-                return Err(GraphError::Overlap {
-                    outer: outer.clone(),
-                    outer_stage: address(writer),
-                    inner: (*path).clone(),
-                    inner_stage: address(*id),
-                });
-            }
+        let mut folders = HashSet::new();
+        let outs = pipeline.stages().flat_map(|(_, stage)| &stage.outs);
+        for out in outs {
+            // What is known has the folders above it known as well.
+            out.path.folders().take_while(|folder| folders.insert(*folder)).for_each(drop);
+        }
+        let writers = Self { by_path, folders, sorted: OnceCell::new() };
+        let outer = writers.by_path.values().filter(|(path, _)| writers.folders.contains(path.as_str())).min();
+        if let Some((outer, writer)) = outer.copied()
+            && let Some((inner, id)) = writers.inside(outer).next()
+        {
+            return Err(GraphError::Overlap {
+                outer: outer.clone(),
+                outer_stage: address(writer),
+                inner: inner.clone(),
+                inner_stage: address(id),
+            });
         }
         Ok(writers)
+    }
+
+    fn sorted(&self) -> &[(&'a RepoPath, StageId)] {
+        self.sorted.get_or_init(|| {
+            let mut sorted: Vec<(&RepoPath, StageId)> = self.by_path.values().copied().collect();
+            sorted.sort_unstable();
+            sorted
+        })
     }
 
     /// The output that `path` lies inside of, if there is one.
@@ -256,15 +273,16 @@ impl<'a> Writers<'a> {
     }
 
     /// The outputs that lie inside of `path`.
-    fn inside(&self, path: &'a RepoPath) -> impl Iterator<Item = (&'a RepoPath, StageId)> {
+    fn inside(&self, path: &'a RepoPath) -> impl Iterator<Item = (&'a RepoPath, StageId)> + use<'_, 'a> {
         // Those that begin with the path and a slash stand in a row.
         let is_before = |out: &RepoPath| match out.as_str().strip_prefix(path.as_str()) {
             _ if path.is_root() => false,
             Some(rest) => rest.as_bytes().first().is_none_or(|next| *next < b'/'),
             None => out < path,
         };
-        let first = self.sorted.partition_point(|(out, _)| is_before(out));
-        let rest = self.sorted.get(first..).unwrap_or_default().iter().copied();
+        let sorted = if path.is_root() || self.folders.contains(path.as_str()) { self.sorted() } else { &[] };
+        let first = sorted.partition_point(|(out, _)| is_before(out));
+        let rest = sorted.get(first..).unwrap_or_default().iter().copied();
         rest.take_while(|(out, _)| out.is_within(path))
     }
 

@@ -33,7 +33,7 @@ const RECORD: usize = 16 + 16 + 32 + 8 + 8 + 4 + 4;
 /// How many records one read takes.
 const BLOCK: usize = 42;
 /// How far from its expected place a record is looked for first.
-const NEAR: usize = 256;
+const NEAR: usize = 64;
 /// After so many searches on disk the whole file is read.
 const SEARCHES: usize = 32;
 
@@ -172,27 +172,37 @@ impl Record {
             place.copy_from_slice(field);
             rest = after;
         }
-        let check = short(&[b"record", &fields.concat()]);
-        rest.copy_from_slice(check.first_chunk::<4>().unwrap_or(&[0; 4]));
+        let check = Self::check(&out);
+        if let Some(place) = out.last_chunk_mut() {
+            *place = check;
+        }
         out
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// The last bytes of a record, which tell that the others are as they were written.
+    fn check(bytes: &[u8; RECORD]) -> [u8; 4] {
+        let checked = bytes.get(..RECORD - 4).unwrap_or_default();
+        short(&[b"record", checked]).first_chunk().copied().unwrap_or_default()
+    }
+
+    fn from_bytes(bytes: &[u8; RECORD]) -> Option<Self> {
+        if bytes.last_chunk() != Some(&Self::check(bytes)) {
+            return None;
+        }
         let (key, rest) = bytes.split_first_chunk()?;
         let (fingerprint, rest) = rest.split_first_chunk()?;
         let (digest, rest) = rest.split_first_chunk()?;
         let (size, rest) = rest.split_first_chunk()?;
         let (files, rest) = rest.split_first_chunk()?;
         let (made, _) = rest.split_first_chunk()?;
-        let record = Self {
+        Some(Self {
             key: *key,
             fingerprint: *fingerprint,
             digest: *digest,
             size: u64::from_le_bytes(*size),
             files: u64::from_le_bytes(*files),
             made: u32::from_le_bytes(*made),
-        };
-        (record.to_bytes() == bytes).then_some(record)
+        })
     }
 }
 

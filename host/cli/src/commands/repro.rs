@@ -1,5 +1,6 @@
 //! `repro`: brings stages up to date.
 
+use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,8 +60,10 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<Selection, SelectError> {
-    repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages))
+/// What was asked for. It is not taken apart again: the process ends with the command, and of thousands of stages that takes
+/// longer than many other steps.
+fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<ManuallyDrop<Selection>, SelectError> {
+    repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages)).map(ManuallyDrop::new)
 }
 
 /// What was named.

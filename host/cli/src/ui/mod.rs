@@ -285,10 +285,13 @@ impl Streams {
         }
         if !self.waiting.is_empty() {
             let waiting = std::mem::take(&mut self.waiting);
-            let _nobody_left = match self.document {
-                true => self.err.write_all(waiting.as_bytes()).and_then(|()| self.err.flush()),
-                false => self.out.write_all(waiting.as_bytes()).and_then(|()| self.out.flush()),
-            };
+            // Taking colours out hands the text on in pieces, each of which would be written by itself.
+            let choice = if self.document { self.err.current_choice() } else { self.out.current_choice() };
+            let mut shown = AutoStream::new(Vec::with_capacity(waiting.len()), choice);
+            let _nobody_left = shown.write_all(waiting.as_bytes()).and_then(|()| {
+                let bytes = shown.into_inner();
+                if self.document { io::stderr().write_all(&bytes) } else { io::stdout().write_all(&bytes) }
+            });
         }
     }
 }

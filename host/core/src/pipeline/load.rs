@@ -114,6 +114,8 @@ impl Pipeline {
             Some(text) => memory::lock_file(lock_path, text, files)?,
             None => LockFile::new(lock_path),
         };
+        self.stages.reserve(stages.len());
+        self.by_address.reserve(stages.len());
         stages.into_iter().for_each(|stage| self.add_stage(stage));
         self.locks.insert(file.clone(), lock);
         self.files.insert(file, declared);
