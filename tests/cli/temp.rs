@@ -390,3 +390,51 @@ fn a_project_below_the_root_of_git_and_odd_names() {
     let unset = repo.git(&["status", "--porcelain"]).success();
     assert_eq!(unset, " M top\n");
 }
+
+/// Leaves in the folder of all isolated workspaces what a killed process leaves.
+fn leave(repo: &TestRepo, name: &str) -> PathBuf {
+    let all = repo.root().join(".dvc/tmp/exps/isolated");
+    fs::create_dir_all(all.join(name)).unwrap();
+    fs::write(all.join(format!("{name}.lock")), "").unwrap();
+    all.join(name)
+}
+
+#[test]
+fn what_cannot_be_removed_is_in_nobodys_way() {
+    let repo = project();
+    let gone = leave(&repo, "exp-a");
+    // To remove one folder in another takes an open file for each of them, also when root does it.
+    let deep = leave(&repo, "exp-deep");
+    let nested = (0..300).fold(deep.clone(), |path, _| path.join("d"));
+    fs::create_dir_all(nested).unwrap();
+    // Its lock cannot be asked.
+    let odd = leave(&repo, "exp-odd");
+    fs::remove_file(odd.with_extension("lock")).unwrap();
+    fs::create_dir(odd.with_extension("lock")).unwrap();
+    for args in ["exp run --temp -n one -S lr=2", "exp run -n two -S lr=3"] {
+        let mut run = repo.command("sh");
+        run.env("SEEN", repo.outside("seen"));
+        let script = format!("ulimit -n 128; exec \"$0\" {args}");
+        let output = repo.run(run.args(["-c", &script, env!("CARGO_BIN_EXE_dewar")]));
+        let warned = |what: &str| output.stderr.lines().any(|line| line.contains("warning") && line.contains(what));
+        assert!(output.code == Some(0) && warned("exp-deep") && warned("exp-odd.lock"), "{output}");
+        assert!(!gone.exists() && !gone.with_extension("lock").exists());
+        assert!(deep.exists() && deep.with_extension("lock").exists());
+    }
+    assert_eq!(experiments(&repo), 2);
+    dewar(&repo, &["exp", "run", "--temp", "-S", "lr=4"]).success();
+    assert!(!deep.exists() && !deep.with_extension("lock").exists());
+}
+
+#[test]
+fn it_may_run_on_another_disk() {
+    let repo = project();
+    let tmp = repo.root().join(".dvc/tmp");
+    fs::rename(&tmp, repo.outside("disk")).unwrap();
+    symlink(repo.outside("disk"), &tmp).unwrap();
+    repo.write(".git/info/exclude", "/extra\n").write("extra", "");
+    dewar(&repo, &["exp", "run", "--temp", "-C", "extra", "-n", "one", "-S", "lr=2"]).success();
+    assert!(seen(&repo).starts_with(repo.outside("disk/exps/isolated").to_str().unwrap()), "{}", seen(&repo));
+    assert_eq!(recorded(&repo, "one", "metrics.yaml"), "lr: 2 # slow\n");
+    assert!(isolated(&repo).is_empty(), "{:?}", isolated(&repo));
+}

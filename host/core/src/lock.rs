@@ -4,12 +4,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use crate::fs::FsError;
+use crate::fs::{self, FsError};
 
 /// A lock that is held until this is dropped, or the process ends and all that [`Lock::share`] shared it with.
 #[derive(Debug)]
@@ -36,7 +37,28 @@ impl Lock {
     /// # Errors
     /// When the file cannot be opened or locked.
     pub fn try_take(path: &Path) -> Result<Taken, FsError> {
-        let mut file = open(path)?;
+        Self::try_lock(open(path)?, path)
+    }
+
+    /// The same of a file that is there; none when it is not, or was removed meanwhile by who had the lock.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn try_take_existing(path: &Path) -> Result<Option<Taken>, FsError> {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if fs::is_absent(&error) => return Ok(None),
+            opened => opened.map_err(FsError::new("open", path))?,
+        };
+        let taken = Self::try_lock(file, path)?;
+        if let Taken::Yes(lock) = &taken
+            && lock.file.metadata().map_err(FsError::new("read", path))?.nlink() == 0
+        {
+            return Ok(None);
+        }
+        Ok(Some(taken))
+    }
+
+    fn try_lock(mut file: File, path: &Path) -> Result<Taken, FsError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Taken::Yes(Self { file, path: path.to_owned() })),
             Err(Errno::WOULDBLOCK) => {
@@ -114,5 +136,24 @@ mod tests {
         assert!(matches!(Lock::try_take(&path).unwrap(), Taken::Yes(_)));
         server.kill().unwrap();
         server.wait().unwrap();
+    }
+
+    #[test]
+    fn looking_for_a_lock_makes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(Lock::try_take_existing(&path).unwrap().is_none());
+        assert!(Lock::try_take_existing(&path.join("below")).unwrap().is_none() && !path.exists());
+        let held = Lock::wait(&path).unwrap();
+        assert!(matches!(Lock::try_take_existing(&path).unwrap(), Some(Taken::No { .. })));
+        drop(held);
+        assert!(matches!(Lock::try_take_existing(&path).unwrap(), Some(Taken::Yes(_))));
+        // Opened before it was removed, and taken after.
+        let opened = File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened));
+        if Path::new(&through).exists() {
+            assert!(Lock::try_take_existing(Path::new(&through)).unwrap().is_none());
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! [`IsolatedWorkspace`]: where an experiment runs beside the user's workspace (walk, step 3, with `--temp`).
 //!
-//! A folder under `.dvc/tmp/exps/isolated/` for each, with a repository of its own ([`Git::isolate`]) in `work` and a lock
-//! beside it. The kernel holds that lock as long as the owner, or a command that it started, lives; a folder whose lock is
-//! free was left by a killed process, and the next one removes it.
+//! A folder under `.dvc/tmp/exps/isolated/` for each, with a repository of its own ([`Git::isolate`]), and a lock beside it,
+//! which is there before the folder and goes after it. The kernel holds that lock as long as the owner, or a command that it
+//! started, lives; a folder whose lock is free was left by a killed process, and the next one removes it.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::copies::{CopyError, CopyPath};
@@ -57,21 +57,17 @@ pub enum IsolationError {
 /// A workspace that one experiment has to itself. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct IsolatedWorkspace {
-    folder: Option<PathBuf>,
-    _owner: Lock,
+    claim: Option<Claim>,
 }
 
 impl IsolatedWorkspace {
     /// Makes one for the project `repo` with the files of `tree`; git says there that `head` is checked out. Returns it and
-    /// the project in it. What killed processes left is removed on the way.
+    /// the project in it.
     ///
     /// # Errors
     /// When anything cannot be read or written; then nothing is left.
     pub fn create(repo: &Repo, git: &Git, tree: TreeId, head: &Head) -> Result<(Self, Repo), IsolationError> {
-        let workspace = Self::claim(&all(repo))?;
-        let Some(folder) = &workspace.folder else { return Err(IsolationError::Cancelled) };
-        let work = folder.join("work");
-        fs::create_dir(&work)?;
+        let (workspace, work) = Self::claim(&all(repo))?;
         let unseen = [LOCAL_FILE, ".dvc/tmp", ".dvc/cache"].map(RepoPath::parse);
         let isolated = git.isolate(&work, tree, head, &unseen.into_iter().collect::<Result<Vec<_>, _>>()?)?;
         let root = isolated.root().to_owned();
@@ -84,23 +80,22 @@ impl IsolatedWorkspace {
         Ok((workspace, repo.relocated(isolated)))
     }
 
-    /// Makes a folder and takes its lock, in one step for those who look for what was left.
-    fn claim(all: &Path) -> Result<Self, FsError> {
+    /// Takes a lock and makes the folder beside it, in one step for those who look for what was left. Returns the folder, too,
+    /// without symlinks: `.dvc/tmp` may be one to another disk.
+    fn claim(all: &Path) -> Result<(Self, PathBuf), FsError> {
         fs::create_dir(all)?;
-        let claiming = Lock::wait(&all.join(LOCK))?;
-        let left = abandoned(all)?;
-        let folder = tempfile::Builder::new().prefix("exp-").tempdir_in(all);
-        let folder = folder.map_err(FsError::new("create a folder in", all))?.keep();
-        let path = folder.join(LOCK);
+        let all = std::fs::canonicalize(all).map_err(FsError::new("resolve", all))?;
+        let _claiming = Lock::wait(&all.join(LOCK))?;
+        let path = tempfile::Builder::new().prefix("exp-").suffix(LOCK_SUFFIX).tempfile_in(&all);
+        let path = path.map_err(FsError::new("create a file in", &all))?.into_temp_path();
         let Taken::Yes(owner) = Lock::try_take(&path)? else {
-            return Err(FsError::new("lock", path)(std::io::ErrorKind::WouldBlock.into()));
+            return Err(FsError::new("lock", path.to_path_buf())(std::io::ErrorKind::WouldBlock.into()));
         };
-        drop(claiming);
-        let workspace = Self { folder: Some(folder), _owner: owner };
-        workspace._owner.share()?;
-        // Many gigabytes may take their time: nobody waits for it.
-        left.into_iter().try_for_each(|(folder, _owner)| remove(&folder))?;
-        Ok(workspace)
+        owner.share()?;
+        let folder = path.with_extension("");
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(FsError::new("create the folder", &folder))?;
+        let lock = path.keep().map_err(|kept| FsError::new("create", folder.clone())(kept.error))?;
+        Ok((Self { claim: Some(Claim { folder: folder.clone(), lock, _owner: owner }) }, folder))
     }
 
     /// Removes it.
@@ -108,59 +103,70 @@ impl IsolatedWorkspace {
     /// # Errors
     /// When a command that a stage left behind still writes there, or the system refuses. The next one tries again.
     pub fn remove(mut self) -> Result<(), FsError> {
-        self.folder.take().map_or(Ok(()), |folder| remove(&folder))
+        self.claim.take().map_or(Ok(()), Claim::remove)
     }
 }
 
 impl Drop for IsolatedWorkspace {
     fn drop(&mut self) {
-        if let Some(folder) = self.folder.take() {
-            // Something else went wrong already, and is told.
-            drop(remove(&folder));
-        }
+        // Something else went wrong already, and is told.
+        self.claim.take().map(Claim::remove);
     }
 }
 
-/// Removes the isolated workspaces that killed processes left.
-///
-/// # Errors
-/// When one cannot be removed.
-pub fn remove_abandoned(repo: &Repo) -> Result<(), FsError> {
+/// The folder of a workspace and the lock beside it, which is held, so that nobody else removes them.
+#[derive(Debug)]
+struct Claim {
+    folder: PathBuf,
+    lock: PathBuf,
+    _owner: Lock,
+}
+
+impl Claim {
+    /// Removes the folder, and then the lock, without which nobody would find the folder.
+    fn remove(self) -> Result<(), FsError> {
+        remove_tree(&self.folder)?;
+        fs::remove_file(&self.lock)
+    }
+}
+
+/// Removes the isolated workspaces that killed processes left. Answers why some of them stay; these are in nobody's way.
+#[must_use]
+pub fn remove_abandoned(repo: &Repo) -> Vec<FsError> {
     let all = all(repo);
     if !all.is_dir() {
-        return Ok(());
+        return Vec::new();
     }
-    let claiming = Lock::wait(&all.join(LOCK))?;
-    let left = abandoned(&all)?;
-    drop(claiming);
-    left.into_iter().try_for_each(|(folder, _owner)| remove(&folder))
+    // Many gigabytes may take their time: nobody waits for it, the lock of all is free by then.
+    let left = abandoned(&all).unwrap_or_else(|error| vec![Err(error)]);
+    left.into_iter().filter_map(|claim| claim.and_then(Claim::remove).err()).collect()
 }
 
-/// The lock of a workspace, and in the folder of all of them that of those who make or look for one.
+/// The lock of those who make or look for a workspace, in the folder of all of them.
 const LOCK: &str = "lock";
+/// How the lock of a workspace is called, behind the name of its folder.
+const LOCK_SUFFIX: &str = ".lock";
 
 fn all(repo: &Repo) -> PathBuf {
     repo.tmp().join("exps/isolated")
 }
 
-/// The folders that nobody owns, each with its lock, so that nobody else removes it. To be asked under the lock of all.
-fn abandoned(all: &Path) -> Result<Vec<(PathBuf, Lock)>, FsError> {
+/// The workspaces that nobody owns, and why of some it cannot be told.
+fn abandoned(all: &Path) -> Result<Vec<Result<Claim, FsError>>, FsError> {
+    let _claiming = Lock::wait(&all.join(LOCK))?;
     let mut found = Vec::new();
     for entry in std::fs::read_dir(all).map_err(FsError::new("list", all))? {
-        let entry = entry.map_err(FsError::new("list", all))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && let Taken::Yes(owner) = Lock::try_take(&entry.path().join(LOCK))?
-        {
-            found.push((entry.path(), owner));
+        let name = entry.map_err(FsError::new("list", all))?.file_name();
+        let Some(folder) = name.to_str().and_then(|name| name.strip_suffix(LOCK_SUFFIX)) else { continue };
+        let lock = all.join(&name);
+        match Lock::try_take_existing(&lock) {
+            Ok(Some(Taken::Yes(owner))) => found.push(Ok(Claim { folder: all.join(folder), lock, _owner: owner })),
+            // Its owner removed it, or has it.
+            Ok(None | Some(Taken::No { .. })) => {}
+            Err(error) => found.push(Err(error)),
         }
     }
     Ok(found)
-}
-
-/// Removes the folder of a workspace, its lock last: until then it can be told from one that has just been made.
-fn remove(folder: &Path) -> Result<(), FsError> {
-    remove_tree(&folder.join("work"))?;
-    remove_tree(folder)
 }
 
 fn remove_tree(folder: &Path) -> Result<(), FsError> {

@@ -81,7 +81,9 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         true => (None, Some(project.repo.hold_cache("exp run --temp")?)),
         false => (Some(project.repo.take_workspace("exp run")?), None),
     };
-    isolated::remove_abandoned(&project.repo)?;
+    for error in isolated::remove_abandoned(&project.repo) {
+        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
+    }
     let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
     let request = Request {
