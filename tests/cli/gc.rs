@@ -214,3 +214,28 @@ fn the_files_of_a_directory_stay_with_its_listing() {
     repo.dewar(&["checkout"]).success();
     assert_eq!(repo.read("d/b/c"), "2");
 }
+
+#[test]
+fn what_cannot_be_looked_at_may_name_what_is_in_use() {
+    let repo = project();
+    repo.write("sub/loose", "1");
+    repo.dewar(&["add", "sub/loose"]).success();
+    // A link that leads nowhere names nothing; one that nobody can follow may.
+    std::os::unix::fs::symlink("loose.dvc", repo.root().join("sub/other.dvc")).unwrap();
+    std::os::unix::fs::symlink("nowhere", repo.root().join("sub/gone.dvc")).unwrap();
+    repo.dewar(&["gc", "-w", "--force"]).success();
+    fs::rename(repo.root().join("sub/loose.dvc"), repo.outside("loose.dvc")).unwrap();
+    std::os::unix::fs::symlink("other.dvc", repo.root().join("sub/loose.dvc")).unwrap();
+    for args in [&["gc", "-w", "--dry"][..], &["gc", "-w", "--force"]] {
+        let said = refusal(&repo, args, 4);
+        assert!(said.starts_with("error: cannot look at `") && said.contains("sub/loose.dvc"), "{said}");
+    }
+    assert_eq!(objects(&repo).len(), 1);
+    // From another project that shares the cache, too.
+    let other = project();
+    other.write(".dvc/config", format!("[cache]\n    dir = {}\n", repo.root().join(".dvc/cache").display()));
+    refusal(&other, &["gc", "-w", "--force", "-p", repo.root().to_str().unwrap()], 4);
+    assert_eq!(objects(&repo).len(), 1);
+    // Who only looks at what can run is not stopped by it.
+    repo.dewar(&["status"]).success();
+}

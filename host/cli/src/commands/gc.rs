@@ -116,7 +116,7 @@ impl Work<'_> {
     fn find(&self, held: Option<&Held>) -> Result<Garbage, Failure> {
         let (project, store) = (self.project, self.project.store());
         let mut used = Used::default();
-        let pipeline = Pipeline::load(&files(project), project.templates())?;
+        let pipeline = Pipeline::load(&files(project).complete(), project.templates())?;
         used.add_workspace(&pipeline)?;
         let mut skipped = used.add_commits(project.repo.git.as_ref(), self.scope)?;
         for other in self.others {

@@ -75,7 +75,7 @@ impl Used {
     /// # Errors
     /// When a file cannot be read or is invalid.
     pub fn add_project(&mut self, repo: &Repo) -> Result<(), GcError> {
-        let files = WorkFiles::new(repo.root().to_owned());
+        let files = WorkFiles::new(repo.root().to_owned()).complete();
         for file in files.pipeline_files()? {
             let file = if file.file_name() == PIPELINE_FILE { LockFile::path_for(&file) } else { file };
             if let Some(text) = files.read(&file)? {

@@ -4,15 +4,15 @@
 //! with its line in `.gitignore`, cost nothing more.
 
 use std::collections::HashSet;
-use std::fs::{DirEntry, FileType};
+use std::fs::FileType;
 use std::path::Path;
 use std::sync::Arc;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::files::is_pipeline_file;
-use crate::fs;
+use super::files::{Unlisted, is_pipeline_file};
+use crate::fs::{self, FsError, is_absent};
 use crate::gitignore::GITIGNORE;
 use crate::ignore::{DVCIGNORE, EntryKind, FolderRules, as_git_reads};
 use crate::path::RepoPath;
@@ -23,15 +23,29 @@ const GIT: &str = ".git";
 
 /// All pipeline files below `root`, in order of path. Does not go into ignored folders, other projects or through links, as DVC
 /// does not. The file itself may be a link.
-pub(super) fn pipeline_files(root: &Path) -> Vec<RepoPath> {
+///
+/// # Errors
+/// With [`Unlisted::Refuse`], when something is there and cannot be looked at. What goes away meanwhile holds no pipeline.
+pub(super) fn pipeline_files(root: &Path, unlisted: Unlisted) -> Result<Vec<RepoPath>, FsError> {
     let mut found = Vec::new();
     let top = Folder { path: RepoPath::root(), git: GitRules::above(root), dvc: Arc::default() };
     let mut folders = vec![top];
     while let Some(folder) = folders.pop() {
-        folder.look(root, &mut folders, &mut found);
+        folder.look(root, unlisted, &mut folders, &mut found)?;
     }
     found.sort();
-    found
+    Ok(found)
+}
+
+impl Unlisted {
+    /// What was found; none when it is gone, or is passed by.
+    fn judge<T>(self, result: Result<T, FsError>) -> Result<Option<T>, FsError> {
+        match (result, self) {
+            (Ok(found), _) => Ok(Some(found)),
+            (Err(error), Self::Refuse) if !is_absent(&error.source) => Err(error),
+            (Err(_), _) => Ok(None),
+        }
+    }
 }
 
 /// A folder that is still to be listed.
@@ -43,17 +57,22 @@ struct Folder {
 }
 
 impl Folder {
-    fn look(self, root: &Path, folders: &mut Vec<Self>, found: &mut Vec<RepoPath>) {
+    fn look(
+        self,
+        root: &Path,
+        unlisted: Unlisted,
+        folders: &mut Vec<Self>,
+        found: &mut Vec<RepoPath>,
+    ) -> Result<(), FsError> {
         let path = self.path.under(root);
-        // A folder that cannot be listed hides nothing that could be run from it.
-        let Ok(listed) = Listed::of(&path) else { return };
+        let Some(listed) = unlisted.judge(Listed::of(&path, unlisted))? else { return Ok(()) };
         if listed.is_project && !self.path.is_root() {
-            return;
+            return Ok(());
         }
         let mut git = self.git.filter(|_| !listed.is_repository);
         let mut dvc = self.dvc;
         if listed.candidates.is_empty() {
-            return;
+            return Ok(());
         }
         if listed.has_gitignore {
             git = Some(GitRules::below(git, &path, Some(&listed)));
@@ -71,17 +90,25 @@ impl Folder {
             }
             let Ok(path) = self.path.join(&name) else { continue };
             match kind {
+                EntryKind::File if !is_file(&full, unlisted)? => {}
                 EntryKind::Folder => folders.push(Self { path, git: git.clone(), dvc: Arc::clone(&dvc) }),
                 EntryKind::File => found.push(path),
             }
         }
+        Ok(())
     }
+}
+
+/// Whether a file is at `path`, or at the end of the link there.
+fn is_file(path: &Path, unlisted: Unlisted) -> Result<bool, FsError> {
+    let found = unlisted.judge(std::fs::metadata(path).map_err(FsError::new("look at", path)))?;
+    Ok(found.is_some_and(|metadata| metadata.is_file()))
 }
 
 /// What of a folder's entries matters here.
 #[derive(Default)]
 struct Listed {
-    /// Folders and pipeline files.
+    /// Folders, and pipeline files or links that have their names.
     candidates: Vec<(String, EntryKind)>,
     has_gitignore: bool,
     has_dvcignore: bool,
@@ -90,27 +117,28 @@ struct Listed {
 }
 
 impl Listed {
-    fn of(folder: &Path) -> std::io::Result<Self> {
+    fn of(folder: &Path, unlisted: Unlisted) -> Result<Self, FsError> {
         let mut listed = Self::default();
-        for entry in std::fs::read_dir(folder)? {
-            // What goes away meanwhile, or has a name that no path of the project can have, holds no pipeline.
-            let Ok(entry) = entry else { continue };
-            let Ok(kind) = entry.file_type() else { continue };
+        for entry in std::fs::read_dir(folder).map_err(FsError::new("list", folder))? {
+            let Some(entry) = unlisted.judge(entry.map_err(FsError::new("list", folder)))? else { continue };
+            let kind = entry.file_type().map_err(FsError::new("look at", entry.path()));
+            let Some(kind) = unlisted.judge(kind)? else { continue };
+            // What has a name that no path of the project can have holds no pipeline.
             if let Some(name) = entry.file_name().to_str() {
-                listed.add(name, kind, &entry);
+                listed.add(name, kind);
             }
         }
         Ok(listed)
     }
 
-    fn add(&mut self, name: &str, kind: FileType, entry: &DirEntry) {
+    fn add(&mut self, name: &str, kind: FileType) {
         match name {
             GIT => self.is_repository = true,
             PROJECT_DIR if kind.is_dir() => self.is_project = true,
             GITIGNORE => self.has_gitignore = true,
             DVCIGNORE => self.has_dvcignore = true,
             _ if kind.is_dir() => self.candidates.push((name.to_owned(), EntryKind::Folder)),
-            _ if is_pipeline_file(name) && (kind.is_file() || entry.path().is_file()) => {
+            _ if is_pipeline_file(name) && (kind.is_file() || kind.is_symlink()) => {
                 self.candidates.push((name.to_owned(), EntryKind::File));
             }
             _ => {}
@@ -173,6 +201,8 @@ fn only_name(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{Mode, OFlags};
+
     use super::*;
 
     /// A work tree of these files; a name that ends in `/` is a folder.
@@ -191,7 +221,8 @@ mod tests {
     }
 
     fn found(root: &Path) -> Vec<String> {
-        pipeline_files(root).into_iter().map(|path| path.to_string()).collect()
+        let found = pipeline_files(root, Unlisted::PassBy).unwrap();
+        found.into_iter().map(|path| path.to_string()).collect()
     }
 
     #[test]
@@ -233,6 +264,31 @@ mod tests {
             "kept/real.dvc",
         ];
         assert_eq!(found(dir.path()), wanted);
+        // What is absent, or not for us, is no error even for one who must see all.
+        assert_eq!(pipeline_files(dir.path(), Unlisted::Refuse).unwrap().len(), wanted.len());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_refused_when_all_must_be_seen() {
+        let dir = tree(&[("dvc.yaml", ""), (".dvcignore", ""), ("sub/a.dvc", "")]);
+        std::os::unix::fs::symlink("loop.dvc", dir.path().join("sub/loop.dvc")).unwrap();
+        let refused = || pipeline_files(dir.path(), Unlisted::Refuse).unwrap_err();
+        assert_eq!((refused().verb, refused().path), ("look at", dir.path().join("sub/loop.dvc")));
+        assert_eq!(found(dir.path()), ["dvc.yaml", "sub/a.dvc"]);
+        std::fs::remove_file(dir.path().join("sub/loop.dvc")).unwrap();
+        // A path that is too long for the system cannot be listed, not even by the superuser.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut folder = rustix::fs::open(dir.path(), flags, Mode::empty()).unwrap();
+        let name = "d".repeat(250);
+        for _ in 0..18 {
+            rustix::fs::mkdirat(&folder, &name, Mode::RWXU).unwrap();
+            folder = rustix::fs::openat(&folder, &name, flags, Mode::empty()).unwrap();
+        }
+        assert!(refused().verb == "list" && refused().path.starts_with(dir.path().join(&name)));
+        assert_eq!(found(dir.path()), ["dvc.yaml", "sub/a.dvc"]);
+        // What is ignored need not be seen.
+        std::fs::write(dir.path().join(".dvcignore"), format!("{name}\n")).unwrap();
+        assert_eq!(pipeline_files(dir.path(), Unlisted::Refuse).unwrap().len(), 2);
     }
 
     #[test]

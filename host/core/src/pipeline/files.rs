@@ -91,19 +91,35 @@ pub fn is_pipeline_file(name: &str) -> bool {
 pub struct WorkFiles {
     root: PathBuf,
     memory: Option<PathBuf>,
+    unlisted: Unlisted,
+}
+
+/// What becomes of folders and links that are there and cannot be looked at, such as what a container left as another user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    /// They hold nothing that could be run (DVC's rule).
+    PassBy,
+    /// They are an error: what they hold may be in use.
+    Refuse,
 }
 
 impl WorkFiles {
     /// The files below `root`, an absolute path.
     #[must_use]
     pub const fn new(root: PathBuf) -> Self {
-        Self { root, memory: None }
+        Self { root, memory: None, unlisted: Unlisted::PassBy }
     }
 
     /// The same; what large ones say is remembered in the folder `memory`.
     #[must_use]
     pub fn remembered_in(self, memory: PathBuf) -> Self {
         Self { memory: Some(memory), ..self }
+    }
+
+    /// The same for one who must see all: what cannot be looked at is an error.
+    #[must_use]
+    pub fn complete(self) -> Self {
+        Self { unlisted: Unlisted::Refuse, ..self }
     }
 }
 
@@ -121,6 +137,6 @@ impl ProjectFiles for WorkFiles {
     }
 
     fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError> {
-        Ok(discover::pipeline_files(&self.root))
+        Ok(discover::pipeline_files(&self.root, self.unlisted)?)
     }
 }
