@@ -107,7 +107,7 @@ impl LockFile {
         let ends = starts.iter().skip(1).copied().chain([end]);
         let Some(head) = starts.first().and_then(|first| text.get(..*first)) else { return false };
         // An anchor may be used by another stage than the one it stands in.
-        let has_anchors = [": &", "- &", ": *", "- *"].iter().any(|anchor| text.contains(anchor));
+        let has_anchors = text.lines().any(may_have_anchor);
         let Some(line_end) = line_end(text) else { return false };
         if !indented || !head.ends_with(&STAGES.replace('\n', line_end)) || has_anchors {
             return false;
@@ -262,6 +262,18 @@ fn behind(stage: &str) -> &str {
     stage.split_at_checked(stage.len() - length).map_or("", |(_, behind)| behind)
 }
 
+/// Whether an anchor or an alias may stand in the line. What stands in a quoted key is none.
+fn may_have_anchor(line: &str) -> bool {
+    let begin = line.trim_start();
+    let begin = begin.strip_prefix("- ").unwrap_or(begin);
+    let quote = begin.chars().next().filter(|first| matches!(first, '\'' | '"'));
+    let is_quoted = |at: usize| {
+        let before = line.get(..at).unwrap_or_default();
+        quote.is_some_and(|quote| before.chars().filter(|char| *char == quote).count() % 2 == 1)
+    };
+    [": &", "- &", ": *", "- *"].iter().any(|mark| line.match_indices(mark).any(|(at, _)| !is_quoted(at)))
+}
+
 /// The text of one stage, indented as it stands below `stages:` (the width of lines counts from the margin).
 fn stage_text(name: &str, entry: &LockEntry) -> String {
     let stage: Map = [(name.to_owned(), entry.to_value(Sizes::With))].into_iter().collect();
@@ -333,6 +345,19 @@ mod tests {
         let lock = parse(LOCK).unwrap();
         let entry = lock.get("b").unwrap();
         assert!(entry.dep("./a").is_some() && entry.out("b/").is_some() && entry.dep("/a").is_none());
+    }
+
+    #[test]
+    fn a_quoted_key_is_no_anchor() {
+        for (line, expected) in [
+            ("  ': &':", false),
+            ("  - \"a: *b\": 1", false),
+            ("  a: &x 1", true),
+            ("  it's: *x", true),
+            ("  'a': *x", true),
+        ] {
+            assert_eq!(may_have_anchor(line), expected, "{line}");
+        }
     }
 
     #[test]
