@@ -94,9 +94,8 @@ fn list(folder: &Folder, rules: &FolderRules, links: FolderLinks) -> Result<(Vec
     let entries: Vec<DirEntry> =
         std::fs::read_dir(&folder.path).map_err(error())?.collect::<Result<_, _>>().map_err(error())?;
     // Another project below this one is not part of it.
-    let is_project =
-        |entry: &DirEntry| entry.file_name() == ".dvc" && entry.file_type().is_ok_and(|kind| kind.is_dir());
-    if !folder.prefix.is_empty() && entries.iter().any(is_project) {
+    let is_project = || std::fs::symlink_metadata(folder.path.join(".dvc")).is_ok_and(|of| of.is_dir());
+    if !folder.prefix.is_empty() && is_project() {
         return Ok(Default::default());
     }
     let look = |entry: &DirEntry| look(folder, entry, rules, links);
