@@ -399,7 +399,7 @@ fn search(bytes: &[u8], key: &[u8; 16]) -> Option<Record> {
 /// All whole records of a file; none when it is no index.
 fn records(bytes: &[u8]) -> impl Iterator<Item = Record> {
     let records = bytes.strip_prefix(MAGIC).unwrap_or_default();
-    records.as_chunks::<RECORD>().0.iter().filter_map(|record| Record::from_bytes(record))
+    records.as_chunks::<RECORD>().0.iter().filter_map(Record::from_bytes)
 }
 
 fn key(path: &Path, algorithm: Algorithm) -> [u8; 16] {
