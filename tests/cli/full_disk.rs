@@ -59,6 +59,31 @@ fn parameters_when_there_is_no_room() {
 }
 
 #[test]
+fn stages_when_there_is_no_room() {
+    let repo = project();
+    let stage = |name: &str| format!("stages:\n  {name}:\n    cmd: echo {name} > {name}\n    outs: [{name}]\n");
+    // The file that has no room is the last to be written.
+    let big = format!("{}  keep:\n    cmd: 'true'\n# {}\n", stage("b"), "x".repeat(9 << 20));
+    repo.write("dvc.yaml", stage("a")).write("sub/dvc.yaml", &big).write(".gitignore", "/a\n");
+    repo.write("a", "a\n").write("sub/b", "b\n").write("sub/.gitignore", "/b\n");
+    let files = ["dvc.yaml", "sub/dvc.yaml", ".gitignore", "a", "sub/b", "sub/.gitignore"];
+    let all = || files.map(|file| repo.exists(file).then(|| repo.read(file)));
+    let before = all();
+    for args in ["freeze sub/dvc.yaml:b a", "remove --outs sub/dvc.yaml:b a"] {
+        let said = repo.run(&mut without_room(&repo, args)).failure(4);
+        assert!(said.contains("make room on that disk"), "{said}");
+        assert!(all() == before, "`{args}` left something half done");
+        repo.dewar(&args.split(' ').collect::<Vec<_>>()).success();
+        assert!(all() != before);
+        if args.starts_with("freeze") {
+            repo.dewar(&["unfreeze", "sub/dvc.yaml:b", "a"]).success();
+        }
+    }
+    let gone = files.map(|file| !repo.exists(file));
+    assert_eq!(gone, [true, false, true, true, true, true]);
+}
+
+#[test]
 fn a_cache_that_is_a_file() {
     let repo = project();
     repo.write("dvc.yaml", "stages:\n  a:\n    cmd: echo hi > a\n    outs: [a]\n").write(".dvc/cache", "in the way");

@@ -235,6 +235,30 @@ fn what_git_does_not_have_can_be_copied() {
 }
 
 #[test]
+fn what_is_copied_hides_no_other_output() {
+    let repo = project();
+    let pipeline = "\
+stages:
+  many:
+    cmd: mkdir -p d/in && echo 1 > a && echo 1 > b && echo 1 > d/in/c
+    deps: [src]
+    outs: [a, b, d]
+  last:
+    cmd: cat a b d/in/c extra/in | tee $SEEN > out
+    deps: [a, b, d/in/c]
+    params: [lr]
+    outs: [out]
+";
+    repo.write("dvc.yaml", pipeline).write("src", "").write("extra/in", "0\n").commit("many");
+    dewar(&repo, &["repro"]).success();
+    repo.commit("ran");
+    repo.write("a", "2\n");
+    // Only what is read decides whether `last` can run, so nothing else may bring `b` and `d` there.
+    dewar(&repo, &["exp", "run", "--temp", "-n", "one", "-C", "a", "-S", "lr=2", "--single-item", "last"]).success();
+    assert_eq!(seen(&repo), "2\n1\n1\n0\n");
+}
+
+#[test]
 fn what_is_lacking_is_named() {
     let repo = project();
     repo.write("dvc.yaml", "stages:\n  a:\n    cmd: cat fresh > out\n    deps: [fresh]\n    outs: [out]\n")

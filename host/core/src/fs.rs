@@ -107,8 +107,9 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
     Staged::write(path, content)?.persist()
 }
 
-/// A new content beside the place that it is for.
-struct Staged {
+/// A new content beside the place that it is for, so that there is room for it. Gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Staged {
     /// As it was given, for messages.
     path: PathBuf,
     target: PathBuf,
@@ -116,6 +117,11 @@ struct Staged {
 }
 
 impl Staged {
+    /// The new content of a file of the project, where [`write_inside`] may write.
+    pub(crate) fn inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<Self, FsError> {
+        Self::write(&place_inside(root, file)?, content)
+    }
+
     fn write(path: &Path, content: &[u8]) -> Result<Self, FsError> {
         let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().unwrap_or_else(|| Path::new("."));
@@ -132,7 +138,8 @@ impl Staged {
         Ok(Self { path: path.to_owned(), target, file })
     }
 
-    fn persist(self) -> Result<(), FsError> {
+    /// Replaces the file by rename.
+    pub(crate) fn persist(self) -> Result<(), FsError> {
         let persisted = self.file.persist(&self.target);
         persisted.map(drop).map_err(|failed| FsError { verb: "write", path: self.path, source: failed.error })
     }
@@ -144,7 +151,7 @@ impl Staged {
 /// # Errors
 /// When it leads out, or anything fails; then nothing is changed.
 pub fn write_inside(root: &Path, file: &RepoPath, content: &[u8]) -> Result<(), FsError> {
-    write_atomic(&place_inside(root, file)?, content)
+    Staged::inside(root, file, content)?.persist()
 }
 
 /// Replaces several files as [`write_inside`]: all of them or none. Only the end of the process or the machine between two

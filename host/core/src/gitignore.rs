@@ -1,6 +1,6 @@
 //! Upkeep of `.gitignore`: a cached output is named in the one of its own folder (step 8 of the walk), as DVC does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
@@ -86,41 +86,43 @@ pub fn add(
 /// # Errors
 /// When the `.gitignore` cannot be read or written.
 pub fn add_before(root: &Path, output: &RepoPath, later: &[&RepoPath]) -> Result<Option<RepoPath>, FsError> {
+    let Some(file) = file_for(output) else { return Ok(None) };
     let later: Vec<&str> = later.iter().map(|path| path.file_name()).collect();
-    edit(root, output, |text, name| with_name(text, name, &later))
+    let text = read(root, &file)?;
+    let Some(new) = with_name(&text, output.file_name(), &later) else { return Ok(None) };
+    fs::write_atomic(&file.under(root), &new)?;
+    Ok(Some(file))
 }
 
-/// Takes the lines for `outputs` out of the `.gitignore` beside each; a file that is then empty is removed. Returns the files
-/// that changed.
+/// The `.gitignore` files beside `outputs` without the lines for them, where that changes them; none is the text of one that
+/// has nothing else in it, and is to be removed.
 ///
 /// # Errors
-/// When a `.gitignore` cannot be read or written.
-pub fn remove(root: &Path, outputs: &[RepoPath]) -> Result<BTreeSet<RepoPath>, FsError> {
-    let mut changed = BTreeSet::new();
+/// When a `.gitignore` cannot be read.
+pub fn without(root: &Path, outputs: &[RepoPath]) -> Result<BTreeMap<RepoPath, Option<Vec<u8>>>, FsError> {
+    let mut changed: BTreeMap<RepoPath, Option<Vec<u8>>> = BTreeMap::new();
     for output in outputs {
-        if let Some(file) = edit(root, output, without_name)? {
-            changed.insert(file);
+        let Some(file) = file_for(output) else { continue };
+        let text = match changed.get(&file) {
+            Some(text) => text.clone().unwrap_or_default(),
+            None => read(root, &file)?,
+        };
+        if let Some(new) = without_name(&text, output.file_name()) {
+            changed.insert(file, Some(new).filter(|new| !new.is_empty()));
         }
     }
     Ok(changed)
 }
 
-fn edit(
-    root: &Path,
-    output: &RepoPath,
-    change: impl Fn(&[u8], &str) -> Option<Vec<u8>>,
-) -> Result<Option<RepoPath>, FsError> {
-    let Some(file) = output.parent().and_then(|folder| folder.join(GITIGNORE).ok()) else { return Ok(None) };
+/// The file that names an output.
+fn file_for(output: &RepoPath) -> Option<RepoPath> {
+    output.parent().and_then(|folder| folder.join(GITIGNORE).ok())
+}
+
+fn read(root: &Path, file: &RepoPath) -> Result<Vec<u8>, FsError> {
     let path = file.under(root);
     check_inside(root, &path)?;
-    let text = fs::read_optional(&path)?.unwrap_or_default();
-    let Some(new) = change(&text, output.file_name()) else { return Ok(None) };
-    if new.is_empty() {
-        std::fs::remove_file(&path).map_err(FsError::new("remove", path))?;
-    } else {
-        fs::write_atomic(&path, &new)?;
-    }
-    Ok(Some(file))
+    Ok(fs::read_optional(&path)?.unwrap_or_default())
 }
 
 /// Refuses a file that symlinks lead out of the project, before it is written through them.
@@ -201,8 +203,13 @@ mod tests {
             assert!(!git(&["check-ignore", "-q", "--", other]).status.success(), "{other}");
         }
         assert!(add(dir.path(), &outputs, |_| false).unwrap().is_empty());
-        assert_eq!(remove(dir.path(), &outputs).unwrap().len(), 1);
-        assert!(!dir.path().join(GITIGNORE).exists());
+        let file = RepoPath::parse(GITIGNORE).unwrap();
+        let without_all = without(dir.path(), &outputs).unwrap();
+        assert_eq!(without_all.into_iter().collect::<Vec<_>>(), [(file.clone(), None)]);
+        let without_one = without(dir.path(), &outputs[..1]).unwrap();
+        let text = without_one[&file].as_deref().unwrap();
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), ODD.len() - 1);
+        assert!(without(dir.path(), &[RepoPath::parse("other").unwrap()]).unwrap().is_empty());
     }
 
     #[test]
@@ -227,6 +234,7 @@ mod tests {
         for output in ["out", "up/out"] {
             let error = add(&root, &[RepoPath::parse(output).unwrap()], |_| false).unwrap_err();
             assert!(error.to_string().contains("leads out of the project"), "{error}");
+            assert!(without(&root, &[RepoPath::parse(output).unwrap()]).is_err());
         }
         assert_eq!(std::fs::read(dir.path().join("victim")).unwrap(), b"precious");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);

@@ -126,6 +126,12 @@ impl RepoPath {
             || self.0.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// Whether one of the two is the other or lies below it, so that what is written at one is seen at the other.
+    #[must_use]
+    pub fn touches(&self, other: &Self) -> bool {
+        self.is_within(other) || other.is_within(self)
+    }
+
     /// How `self` is written from the folder `from`, with `..` where needed; `.` for `from` itself.
     #[must_use]
     pub fn relative_to(&self, from: &Self) -> String {
@@ -184,6 +190,8 @@ mod tests {
         assert!(path("data").is_within(&path("data")));
         assert!(!path("database").is_within(&path("data")));
         assert!(path("x").is_within(&RepoPath::root()));
+        assert!(path("data").touches(&path("data/x")) && path("data/x").touches(&path("data")));
+        assert!(!path("data/x").touches(&path("data/y")) && !path("data").touches(&path("database")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cache::CacheError;
-use crate::fs::{self, FsError};
+use crate::fs::{FsError, Staged};
 use crate::gitignore;
 use crate::path::RepoPath;
 use crate::pipeline::entry::Entry;
@@ -57,13 +57,25 @@ impl Removal {
         })
     }
 
-    /// Does it; answers the files that git should know of. What says that there is such a stage goes last, so that after a kill
-    /// at any point the same removal can be asked for again.
+    /// Does it; answers the files that git should know of. All new texts are on the disk before anything changes, so that one
+    /// without room keeps everything. What says that there is such a stage goes last, so that after a kill at any point the
+    /// same removal can be asked for again.
     ///
     /// # Errors
     /// When something cannot be removed or written.
     pub fn carry_out(self, workspace: &Workspace<'_>, outputs: Outputs) -> Result<BTreeSet<RepoPath>, RemovalError> {
         let root = workspace.tree().root();
+        let ignores = gitignore::without(root, &self.ignored)?.into_iter();
+        // `dvc.lock` stands before `dvc.yaml` in the order of paths.
+        let files = self.files.into_iter().map(|(file, change)| match change {
+            FileChange::Text(text) => (file, Some(text)),
+            FileChange::Gone => (file, None),
+        });
+        let staged = ignores.chain(files).map(|(file, text)| {
+            let staged = text.map(|text| Staged::inside(root, &file, &text)).transpose()?;
+            Ok((file, staged))
+        });
+        let staged: Vec<(RepoPath, Option<Staged>)> = staged.collect::<Result<_, FsError>>()?;
         for out in &self.outs {
             match outputs {
                 Outputs::Keep => workspace.tree().unprotect(out)?,
@@ -71,12 +83,11 @@ impl Removal {
             }
             workspace.forget(out);
         }
-        let mut touched = gitignore::remove(root, &self.ignored)?;
-        // `dvc.lock` stands before `dvc.yaml` in the order of paths.
-        for (file, change) in self.files {
-            match change {
-                FileChange::Text(text) => fs::write_inside(root, &file, &text)?,
-                FileChange::Gone => workspace.tree().remove(&file)?,
+        let mut touched = BTreeSet::new();
+        for (file, text) in staged {
+            match text {
+                Some(text) => text.persist()?,
+                None => workspace.tree().remove(&file)?,
             }
             touched.insert(file);
         }

@@ -86,15 +86,14 @@ impl<'a> Workspace<'a> {
 
     /// Forgets what was seen at and around a path, because something was put there.
     pub fn forget(&self, written: &RepoPath) {
-        let touches = |path: &RepoPath| path.is_within(written) || written.is_within(path);
-        let elsewhere = |place: &Place| !place.inside().is_some_and(touches);
+        let elsewhere = |place: &Place| !place.inside().is_some_and(|path| path.touches(written));
         let mut seen = self.seen();
         seen.forgotten += 1;
         if seen.contents.len() > WORTH_SEARCHING {
             seen.contents.clear();
         }
         seen.contents.retain(|(place, _), _| elsewhere(place));
-        seen.values.retain(|path, _| !touches(path));
+        seen.values.retain(|path, _| !path.touches(written));
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -67,6 +67,6 @@ fn drawn(shown: &Dag, ui: &Ui) -> String {
 
 /// Whether a node is what a target names: a stage, or one of its outputs where these are shown.
 fn is_asked(asked: &Target, node: &DagNode) -> bool {
-    let touches = |(asked, shown): (&RepoPath, &RepoPath)| asked.is_within(shown) || shown.is_within(asked);
+    let touches = |(asked, shown): (&RepoPath, &RepoPath)| asked.touches(shown);
     node.stage == asked.stage && asked.output.as_ref().zip(node.output.as_ref()).is_none_or(touches)
 }

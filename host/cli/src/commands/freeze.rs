@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::fs::write_inside;
+use dewar_core::fs::write_all_inside;
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::entry::Entry;
 use dewar_core::pipeline::freeze::{self, Frozen};
@@ -27,9 +28,8 @@ pub fn run(targets: &[String], frozen: Frozen, session: &Session, ui: &Arc<Ui>) 
     let stages = target::stages(&pipeline, &Targets::Typed(project.typed(targets)))?;
     let entries = Entry::of(&files, &pipeline, &stages)?;
     let texts = freeze::with_frozen(&entries, frozen)?;
-    for (file, text) in &texts {
-        write_inside(project.repo.root(), file, text)?;
-    }
+    let all: Vec<(&RepoPath, &[u8])> = texts.iter().map(|(file, text)| (file, text.as_slice())).collect();
+    write_all_inside(project.repo.root(), &all)?;
     let word = if frozen == Frozen::Yes { "frozen" } else { "not frozen" };
     for entry in entries {
         ui.tell(&format!("Stage '{}' is {word}", text::visible(&entry.address().display_from(from))))?;

@@ -4,6 +4,7 @@
 //! which is there before the folder and goes after it. The kernel holds that lock as long as the owner, or a command that it
 //! started, lives; a folder whose lock is free was left by a killed process, and the next one removes it.
 
+use std::collections::HashSet;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use crate::git::{Git, GitError, Head, TreeId};
 use crate::lock::{Lock, Taken};
 use crate::observe::{Observe, ObserveError};
 use crate::path::{PathError, RepoPath};
-use crate::pipeline::{Pipeline, Place, Stage};
+use crate::pipeline::load::StageId;
+use crate::pipeline::{Output, Pipeline, Place, Stage};
 use crate::process::Cancellation;
 use crate::repo::{PROJECT_DIR, Repo};
 use crate::repro::Selection;
@@ -199,7 +201,8 @@ fn unlock(folder: &Path) {
 }
 
 /// Brings the data that the selected stages need into the isolated workspace: their outputs as the locks remember them, and
-/// those of stages that they read from. What the cache lacks is left to the run; what was `copied` stays as it is.
+/// those of stages that they read from. What the cache lacks is left to the run; an output that was `copied`, wholly or a part
+/// of it, stays as it is.
 ///
 /// # Errors
 /// When something cannot be checked out, or the run is cancelled.
@@ -210,15 +213,16 @@ pub fn check_out_data(
     copied: &[CopyPath],
     cancellation: &Cancellation,
 ) -> Result<(), IsolationError> {
-    let is_copied =
-        |stage: &Stage| stage.outs.iter().any(|out| copied.iter().any(|copy| touches(copy.inside(), &out.path)));
-    for stage in needed(selection).into_iter().filter(|stage| !is_copied(stage)) {
-        if cancellation.is_cancelled() {
-            return Err(IsolationError::Cancelled);
-        }
-        if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, stage)? {
-            let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
-            track::check_out(isolated, &selection.pipeline, [(stage, None)], how)?;
+    let is_copied = |out: &Output| copied.iter().any(|copy| copy.inside().touches(&out.path));
+    for stage in needed(selection) {
+        for out in stage.outs.iter().filter(|out| !is_copied(out)) {
+            if cancellation.is_cancelled() {
+                return Err(IsolationError::Cancelled);
+            }
+            if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, (stage, out))? {
+                let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
+                track::check_out(isolated, &selection.pipeline, [(stage, Some(&out.path))], how)?;
+            }
         }
     }
     Ok(())
@@ -227,41 +231,40 @@ pub fn check_out_data(
 /// The selected stages and those whose outputs they read.
 fn needed(selection: &Selection) -> Vec<&Stage> {
     let selected: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
-    let deps = selected.iter().flat_map(|stage| &stage.deps).filter_map(|dep| dep.place.inside());
-    let deps: Vec<&RepoPath> = deps.collect();
-    let is_read = |stage: &Stage| stage.outs.iter().any(|out| deps.iter().any(|dep| touches(dep, &out.path)));
-    let others = selection.pipeline.stages().filter(|(id, stage)| !selection.order.contains(id) && is_read(stage));
+    let deps = || selected.iter().flat_map(|stage| &stage.deps).filter_map(|dep| dep.place.inside());
+    let read: HashSet<&str> = deps().map(RepoPath::as_str).collect();
+    let above_read: HashSet<&str> = deps().flat_map(RepoPath::folders).collect();
+    let reads = |path: &str| read.contains(path);
+    let is_read = |out: &Output| {
+        let path = out.path.as_str();
+        reads(path) || above_read.contains(path) || out.path.folders().any(reads) || reads(RepoPath::root().as_str())
+    };
+    let ids: HashSet<StageId> = selection.order.iter().copied().collect();
+    let others = selection.pipeline.stages().filter(|(id, stage)| !ids.contains(id) && stage.outs.iter().any(is_read));
     let others: Vec<&Stage> = others.map(|(_, stage)| stage).collect();
     others.into_iter().chain(selected).collect()
 }
 
-fn touches(a: &RepoPath, b: &RepoPath) -> bool {
-    a.is_within(b) || b.is_within(a)
-}
-
 /// Data that the user changed and did not `add` again: the workspace as it is has it, so it is kept in the cache and checked
-/// out. The run then writes the `.dvc` file, as one in the user's workspace does. Whether all data of the stage is such.
+/// out. The run then writes the `.dvc` file, as one in the user's workspace does. Whether the output is such.
 fn carry_changed(
     isolated: &Workspace<'_>,
     user: &Workspace<'_>,
     pipeline: &Pipeline,
-    stage: &Stage,
+    (stage, out): (&Stage, &Output),
 ) -> Result<bool, IsolationError> {
     let Some(locked) = pipeline.locked(stage) else { return Ok(false) };
-    let mut all = true;
-    for out in &stage.outs {
-        let known = locked.out(&out.lock_path).and_then(|known| known.id.as_ref());
-        let algorithm = known.map_or_else(|| user.algorithm(), |id| id.algorithm());
-        match user.content(&Place::Inside(out.path.clone()), algorithm)? {
-            Some(found) if out.cached && known.is_some_and(|known| *known != found.id) => {
-                let copying = user.store().copying();
-                let kept = user.tree().ingest(&copying, &out.path, user.algorithm())?;
-                let wanted = Wanted { id: kept.id(), executable: found.executable };
-                isolated.tree().check_out(isolated.store(), &wanted, &out.path)?;
-                isolated.forget(&out.path);
-            }
-            _ => all = false,
+    let known = locked.out(&out.lock_path).and_then(|known| known.id.as_ref());
+    let algorithm = known.map_or_else(|| user.algorithm(), |id| id.algorithm());
+    match user.content(&Place::Inside(out.path.clone()), algorithm)? {
+        Some(found) if out.cached && known.is_some_and(|known| *known != found.id) => {
+            let copying = user.store().copying();
+            let kept = user.tree().ingest(&copying, &out.path, user.algorithm())?;
+            let wanted = Wanted { id: kept.id(), executable: found.executable };
+            isolated.tree().check_out(isolated.store(), &wanted, &out.path)?;
+            isolated.forget(&out.path);
+            Ok(true)
         }
+        _ => Ok(false),
     }
-    Ok(all)
 }

@@ -2,8 +2,9 @@
 //! Disposable.
 //!
 //! A file has one memory, of what it said last. It begins with a check: a digest of this program's source, of the settings and
-//! the text that it was made of, and of itself. So nothing else is believed: no other text, no other version, nothing that is
-//! damaged, cut off or from elsewhere. The files that templates read are in it with their digests, and are read to compare.
+//! the text that it was made of, and of itself. So no memory of another text or another version is believed, and none that is
+//! damaged or cut off. There is no key in the check: who can write the file can make one that is believed, but can write
+//! `dvc.yaml`, too. The files that templates read are in it with their digests, and are read to compare.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

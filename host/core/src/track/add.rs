@@ -15,7 +15,7 @@ use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
 use crate::pipeline::data_file::{self, DataFile};
 use crate::pipeline::stage::{DATA_SUFFIX, LOCK_FILE, PIPELINE_FILE};
-use crate::pipeline::{LockedPath, Output, Pipeline, PipelineError, ProjectFiles};
+use crate::pipeline::{LockedPath, Pipeline, PipelineError, ProjectFiles};
 use crate::plan;
 use crate::repo::PROJECT_DIR;
 use crate::source::Source;
@@ -90,7 +90,7 @@ fn addition(
         return Err(TrackError::TrackedByGit(path.clone()));
     }
     for (_, stage) in pipeline.stages() {
-        let Some(out) = stage.outs.iter().find(|out| touch(out, path)) else { continue };
+        let Some(out) = stage.outs.iter().find(|out| out.path.touches(path)) else { continue };
         if !path.is_within(&out.path) {
             let (path, inner) = (path.clone(), out.path.clone());
             return Err(TrackError::HasOutput { path, inner, stage: stage.address.clone() });
@@ -113,10 +113,6 @@ fn addition(
         return Err(TrackError::OtherData { path: path.clone(), file, other: other.path.clone() });
     }
     Ok(Addition { file, out: path.clone(), path: path.clone() })
-}
-
-fn touch(out: &Output, path: &RepoPath) -> bool {
-    out.path.is_within(path) || path.is_within(&out.path)
 }
 
 /// Refuses the files that hold a project together, and folders that have one in them.

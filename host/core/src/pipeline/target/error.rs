@@ -112,8 +112,7 @@ impl Reader<'_> {
         if let Some(elsewhere) = stages().find(|stage| stage.address.name.as_deref() == Some(text)) {
             return unknown(Some(as_typed(elsewhere)), file);
         }
-        let touches = |input: &RepoPath| input.is_within(&path) || path.is_within(input);
-        let reads = |stage: &&Stage| stage.inputs().any(touches);
+        let reads = |stage: &&Stage| stage.inputs().any(|input| input.touches(&path));
         let readers: Vec<String> = stages().filter(reads).map(as_typed).collect();
         if !readers.is_empty() {
             return TargetError::NotWritten { path, readers };
