@@ -228,7 +228,7 @@ fn what_cannot_be_looked_at_may_name_what_is_in_use() {
     std::os::unix::fs::symlink("other.dvc", repo.root().join("sub/loose.dvc")).unwrap();
     for args in [&["gc", "-w", "--dry"][..], &["gc", "-w", "--force"]] {
         let said = refusal(&repo, args, 4);
-        assert!(said.starts_with("error: cannot look at `") && said.contains("sub/loose.dvc"), "{said}");
+        assert!(said.starts_with("error: cannot look at `") && said.contains("too many levels"), "{said}");
     }
     assert_eq!(objects(&repo).len(), 1);
     // From another project that shares the cache, too.

@@ -90,7 +90,7 @@ pub struct Held {
 /// When somebody has one of them, with a name where there is one.
 pub fn hold(repo: &Repo, others: &[Repo]) -> Result<Held, GcError> {
     let workspace = take_workspace(repo.root(), "gc")?;
-    let cache = hold::alone(&repo.config.cache_dir(repo.root()))?;
+    let cache = hold::alone(&repo.config.cache_dir(repo.root()), repo.shared())?;
     let dvc = std::iter::once(repo).chain(others).map(hold_from_dvc).collect::<Result<_, _>>()?;
     Ok(Held { _workspace: workspace, _cache: cache, _dvc: dvc })
 }
