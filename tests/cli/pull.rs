@@ -114,7 +114,8 @@ fn stages_that_need_the_same_data_at_once_wait_for_it() {
         repo.write(&format!("data/{number}"), number.to_string());
     }
     repo.dewar(&["add", "data"]).success();
-    let stage = |name: &str| format!("  {name}:\n    cmd: ls data | wc -l > {name}\n    deps: [data]\n    outs: [{name}]\n");
+    let stage =
+        |name: &str| format!("  {name}:\n    cmd: ls data | wc -l > {name}\n    deps: [data]\n    outs: [{name}]\n");
     let stages: String = ["a", "b", "c", "d"].map(stage).concat();
     repo.write("dvc.yaml", format!("stages:\n{stages}"));
     fs::create_dir(repo.outside("store")).unwrap();

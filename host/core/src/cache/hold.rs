@@ -51,12 +51,7 @@ pub struct CacheHold {
 ///
 /// # Errors
 /// When the lock cannot be taken.
-pub fn with_others(
-    folder: &Path,
-    shared: Shared,
-    holder: &str,
-    waiting: impl Fn(),
-) -> Result<CacheHold, FsError> {
+pub fn with_others(folder: &Path, shared: Shared, holder: &str, waiting: impl Fn()) -> Result<CacheHold, FsError> {
     let lock = |file: &File| match flock(file, FlockOperation::NonBlockingLockShared) {
         Err(Errno::WOULDBLOCK) => {
             waiting();
@@ -91,11 +86,7 @@ pub fn alone(folder: &Path, shared: Shared) -> Result<CacheHold, HoldError> {
 }
 
 /// Opens and locks the file of the cache in `folder`. None when it is not there and may not be made.
-fn take(
-    folder: &Path,
-    shared: Shared,
-    lock: impl Fn(&File) -> Result<(), Errno>,
-) -> Result<Option<File>, FsError> {
+fn take(folder: &Path, shared: Shared, lock: impl Fn(&File) -> Result<(), Errno>) -> Result<Option<File>, FsError> {
     let path = folder.join(TEMPORARY).join(LOCK);
     let may_not = |error: &FsError| {
         matches!(error.source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)

@@ -31,7 +31,9 @@ impl<'a> Pull<'a> {
         for (_, stage) in pipeline.stages() {
             let Some(locked) = pipeline.locked(stage) else { continue };
             let recorded = stage.outs.iter().filter_map(|out| Some((out.path.clone(), locked.out(&out.lock_path)?)));
-            outputs.extend(recorded.map(|(path, known)| (path, Recorded { known: known.clone(), turn: Mutex::default() })));
+            outputs.extend(
+                recorded.map(|(path, known)| (path, Recorded { known: known.clone(), turn: Mutex::default() })),
+            );
         }
         Self { fetcher, outputs }
     }
