@@ -134,7 +134,8 @@ impl Garbage {
             if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
                 return *known;
             }
-            let kept = store.contains(id).unwrap_or(false);
+            // What cannot be looked at is not gone.
+            let kept = store.contains(id).unwrap_or(true);
             known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), kept);
             kept
         };
