@@ -106,3 +106,26 @@ fn remotes_that_are_none() {
     "#);
     assert_eq!(ran(&repo), "");
 }
+
+#[test]
+fn stages_that_need_the_same_data_at_once_wait_for_it() {
+    let repo = project();
+    for number in 0..3000 {
+        repo.write(&format!("data/{number}"), number.to_string());
+    }
+    repo.dewar(&["add", "data"]).success();
+    let stage =
+        |name: &str| format!("  {name}:\n    cmd: ls data | wc -l > {name}\n    deps: [data]\n    outs: [{name}]\n");
+    let stages: String = ["a", "b", "c", "d"].map(stage).concat();
+    repo.write("dvc.yaml", format!("stages:\n{stages}"));
+    fs::create_dir(repo.outside("store")).unwrap();
+    fs::rename(repo.root().join(".dvc/cache/files"), repo.outside("store/files")).unwrap();
+    repo.write(".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../store\n");
+    for _ in 0..3 {
+        fs::remove_dir_all(repo.root().join("data")).unwrap();
+        repo.dewar(&["repro", "--pull", "--force", "--downstream", "a", "b", "c", "d", "-j4"]).success();
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(repo.read(name).trim(), "3000");
+        }
+    }
+}

@@ -90,7 +90,7 @@ pub struct Held {
 /// When somebody has one of them, with a name where there is one.
 pub fn hold(repo: &Repo, others: &[Repo]) -> Result<Held, GcError> {
     let workspace = take_workspace(repo.root(), "gc")?;
-    let cache = hold::alone(&repo.config.cache_dir(repo.root()))?;
+    let cache = hold::alone(&repo.config.cache_dir(repo.root()), repo.shared())?;
     let dvc = std::iter::once(repo).chain(others).map(hold_from_dvc).collect::<Result<_, _>>()?;
     Ok(Held { _workspace: workspace, _cache: cache, _dvc: dvc })
 }
@@ -134,7 +134,8 @@ impl Garbage {
             if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
                 return *known;
             }
-            let kept = store.contains(id).unwrap_or(false);
+            // What cannot be looked at is not gone.
+            let kept = store.contains(id).unwrap_or(true);
             known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), kept);
             kept
         };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, test_kill_process};
 
+use crate::cache::Shared;
 use crate::cache::hold::{self, CacheHold};
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
@@ -101,22 +102,29 @@ impl Repo {
     }
 
     /// Takes the workspace for a command, and holds the cache with others, until what is returned is dropped or the process
-    /// ends.
+    /// ends. `waiting` is called when `gc` has to be waited for.
     ///
     /// # Errors
     /// When another process has the workspace, or the cache cannot be held.
-    pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
+    pub fn take_workspace(&self, command: &str, waiting: impl Fn()) -> Result<WorkspaceLock, RepoError> {
         let workspace = take_workspace(&self.root, command)?;
-        Ok(WorkspaceLock { _cache: Some(self.hold_cache(command)?), ..workspace })
+        Ok(WorkspaceLock { _cache: Some(self.hold_cache(command, waiting)?), ..workspace })
     }
 
-    /// Holds the cache with others, for a command that has a workspace of its own.
+    /// Who else writes to the cache.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        if self.config.dvc("cache", "shared") == Some("group") { Shared::Group } else { Shared::No }
+    }
+
+    /// Holds the cache with others, for a command that has a workspace of its own. `waiting` is called when `gc` has to be
+    /// waited for.
     ///
     /// # Errors
     /// When the cache cannot be held.
-    pub fn hold_cache(&self, command: &str) -> Result<CacheHold, FsError> {
+    pub fn hold_cache(&self, command: &str, waiting: impl Fn()) -> Result<CacheHold, FsError> {
         let holder = format!("`{command}` in `{}`", self.root.display());
-        hold::with_others(&self.config.cache_dir(&self.root), &holder)
+        hold::with_others(&self.config.cache_dir(&self.root), self.shared(), &holder, waiting)
     }
 }
 
@@ -181,10 +189,10 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
         let repo = Repo::discover(&dir.path().join("a/b")).unwrap();
         assert_eq!(repo.from().as_str(), "a/b");
-        let held = repo.take_workspace("exp run").unwrap();
-        let Err(RepoError::Busy { holder }) = repo.take_workspace("repro") else { panic!("taken twice") };
+        let held = repo.take_workspace("exp run", || ()).unwrap();
+        let Err(RepoError::Busy { holder }) = repo.take_workspace("repro", || ()) else { panic!("taken twice") };
         assert!(holder.contains("`exp run`") && holder.contains(&std::process::id().to_string()), "{holder}");
         drop(held);
-        assert!(repo.take_workspace("repro").is_ok());
+        assert!(repo.take_workspace("repro", || ()).is_ok());
     }
 }

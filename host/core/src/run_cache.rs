@@ -72,7 +72,7 @@ impl RunCache {
         runs.sort_by(|a, b| b.cmp(a));
         // A file that is damaged, or not of these inputs, is as good as none.
         let wanted = key(entry);
-        let mut found = runs.iter().filter_map(|(_, path)| read(path)).filter(|found| key(found) == wanted);
+        let mut found = runs.iter().filter_map(|(_, path)| read(path).ok()?).filter(|found| key(found) == wanted);
         Ok(found.find(|found| usable(found)))
     }
 
@@ -130,12 +130,17 @@ impl RunCache {
     /// processes that were killed: what can be removed while nobody else uses the cache.
     ///
     /// # Errors
-    /// When a folder cannot be listed.
+    /// When a folder cannot be listed, or a file read: what it says may still be true.
     pub fn useless(&self, is_kept: impl Fn(&LockEntry) -> bool + Sync) -> Result<Vec<PathBuf>, FsError> {
         let keys = list(&self.folder)?.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?.concat();
         let in_key = |folder: &PathBuf| {
-            let is_useless = |file: &PathBuf| !read(file).is_some_and(|entry| is_kept(&entry));
-            Ok(list(folder)?.into_iter().filter(is_useless).collect::<Vec<_>>())
+            let mut useless = Vec::new();
+            for file in list(folder)? {
+                if !read(&file)?.is_some_and(|entry| is_kept(&entry)) {
+                    useless.push(file);
+                }
+            }
+            Ok(useless)
         };
         Ok(keys.par_iter().map(in_key).collect::<Result<Vec<_>, FsError>>()?.concat())
     }
@@ -145,9 +150,9 @@ impl RunCache {
     }
 }
 
-/// The run that a file remembers, if it can be read.
-fn read(path: &Path) -> Option<LockEntry> {
-    parse(&std::fs::read(path).ok()?)
+/// The run that a file remembers; none when it is damaged.
+fn read(path: &Path) -> Result<Option<LockEntry>, FsError> {
+    Ok(parse(&fs::read(path)?))
 }
 
 fn parse(text: &[u8]) -> Option<LockEntry> {
@@ -218,6 +223,29 @@ mod tests {
         cache.remember(&ran).unwrap();
         let folder = cache.runs_of(&key(&ran));
         std::fs::write(folder.join("zz"), "{{{").unwrap();
+        assert_eq!(cache.find(&ran, |_| true).unwrap(), Some(ran));
+    }
+
+    #[test]
+    fn only_what_was_read_is_useless() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = RunCache::new(dir.path());
+        let (ran, other) = (entry("cmd: x\n"), entry("cmd: y\n"));
+        cache.remember(&ran).unwrap();
+        cache.remember(&other).unwrap();
+        let folder = cache.runs_of(&key(&ran));
+        std::fs::write(folder.join("zz"), "{{{").unwrap();
+        let kept = |entry: &LockEntry| *entry != other;
+        let gone = cache.runs_of(&key(&other)).join(value(&other));
+        let mut found = cache.useless(kept).unwrap();
+        found.sort();
+        let mut wanted = vec![folder.join("zz"), gone];
+        wanted.sort();
+        assert_eq!(found, wanted);
+        std::os::unix::fs::symlink("loop", folder.join("loop")).unwrap();
+        let error = cache.useless(kept).unwrap_err();
+        assert_eq!((error.verb, error.path), ("read", folder.join("loop")));
+        // For who looks for a result it is as good as none.
         assert_eq!(cache.find(&ran, |_| true).unwrap(), Some(ran));
     }
 }

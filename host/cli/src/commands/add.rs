@@ -27,7 +27,7 @@ pub fn run(args: &AddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
     }
     let project = Project::open(session, ui)?;
     let git = project.repo.git.as_ref();
-    let _held = project.repo.take_workspace("add")?;
+    let _held = project.take_workspace("add")?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let paths = match (&args.out, args.targets.as_slice()) {

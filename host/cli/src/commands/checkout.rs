@@ -23,7 +23,7 @@ use crate::ui::{Ui, text};
 /// When content would be lost or the cache lacks something.
 pub fn run(args: &CheckoutArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let _held = project.repo.take_workspace("checkout")?;
+    let _held = project.take_workspace("checkout")?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let selected = selected(&project, &pipeline, &args.targets, args.with_deps, args.recursive)?;

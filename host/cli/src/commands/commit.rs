@@ -20,7 +20,7 @@ use crate::ui::Ui;
 /// When something changed and nobody says yes, or it cannot be kept.
 pub fn run(args: &CommitArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let _held = project.repo.take_workspace("commit")?;
+    let _held = project.take_workspace("commit")?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let selected = selected(&project, &pipeline, &args.targets, args.with_deps, args.recursive)?;

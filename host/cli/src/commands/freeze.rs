@@ -22,7 +22,7 @@ use crate::ui::{Ui, text};
 pub fn run(targets: &[String], frozen: Frozen, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
     let from = project.repo.from();
-    let _held = project.repo.take_workspace(if frozen == Frozen::Yes { "freeze" } else { "unfreeze" })?;
+    let _held = project.take_workspace(if frozen == Frozen::Yes { "freeze" } else { "unfreeze" })?;
     let files = files(&project);
     let pipeline = Pipeline::load(&files, project.templates())?;
     let stages = target::stages(&pipeline, &Targets::Typed(project.typed(targets)))?;

@@ -5,9 +5,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use dewar_core::cache::{LinkKind, ObjectStore, Shared, WorkTree};
+use dewar_core::cache::hold::CacheHold;
+use dewar_core::cache::{LinkKind, ObjectStore, WorkTree};
 use dewar_core::event::EventSink;
 use dewar_core::extension::{Extensions, PluginId};
+use dewar_core::fs::FsError;
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
@@ -19,7 +21,7 @@ use dewar_core::pipeline::{FlagStyle, Pipeline, StageAddress, Templates};
 use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
 use dewar_core::remote::{self, Fetcher};
-use dewar_core::repo::Repo;
+use dewar_core::repo::{Repo, RepoError, WorkspaceLock};
 use dewar_core::repro::{self, Selection};
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
@@ -36,6 +38,8 @@ use crate::ui::{StdoutUse, Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+/// What is said to one who wonders why nothing happens.
+const WAITING: &str = "waiting for `gc`, which removes from the cache";
 
 /// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
 /// settings).
@@ -322,6 +326,22 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// Takes the workspace for a command, and holds the cache with others.
+    ///
+    /// # Errors
+    /// As [`Repo::take_workspace`].
+    pub fn take_workspace(&self, command: &str) -> Result<WorkspaceLock, RepoError> {
+        self.repo.take_workspace(command, || self.warn(WAITING.to_owned()))
+    }
+
+    /// Holds the cache with others, for a command that has a workspace of its own.
+    ///
+    /// # Errors
+    /// As [`Repo::hold_cache`].
+    pub fn hold_cache(&self, command: &str) -> Result<CacheHold, FsError> {
+        self.repo.hold_cache(command, || self.warn(WAITING.to_owned()))
+    }
+
     /// Tells the user something that stops nothing.
     pub fn warn(&self, message: String) {
         self.events.event(dewar_core::event::Event::Warning { message });
@@ -412,8 +432,7 @@ fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
             }
         });
     }
-    let shared = if repo.config.dvc("cache", "shared") == Some("group") { Shared::Group } else { Shared::No };
-    Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), shared, &links))
+    Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), repo.shared(), &links))
 }
 
 /// How a mapping in a command becomes flags: `parsing.bool` and `parsing.list`.

@@ -22,7 +22,7 @@ use crate::ui::{Ui, text};
 pub fn run(args: &RemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
     let from = project.repo.from();
-    let _held = project.repo.take_workspace("remove")?;
+    let _held = project.take_workspace("remove")?;
     let files = files(&project);
     let pipeline = Pipeline::load(&files, project.templates())?;
     let stages = resolve(&project, &pipeline, &args.targets)?;

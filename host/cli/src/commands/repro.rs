@@ -46,7 +46,7 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let how = how(stages, results, &project, ui)?;
-    let _held = project.repo.take_workspace("repro")?;
+    let _held = project.take_workspace("repro")?;
     let selection = select(&project, stages)?;
     let explainer = explained(stages).map(|form| project.explain(form));
     let report = project.run(&selection, &how, Vec::new());

@@ -57,6 +57,20 @@ pub enum Shared {
     Group,
 }
 
+impl Shared {
+    /// Makes a folder of the cache in `cache`, and those above it.
+    pub(super) fn create_folder(self, cache: &Path, folder: &Path) -> Result<(), FsError> {
+        fs::create_dir(folder)?;
+        if self == Self::Group {
+            for made in folder.ancestors().take_while(|made| made.starts_with(cache)) {
+                // Those of another member are as they should be.
+                std::fs::set_permissions(made, Permissions::from_mode(0o2775)).ok();
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Contents by their names: `files/<algorithm>/<2 digits>/<rest>`, and `<2 digits>/<rest>` for those of DVC 2.
 #[derive(Debug)]
 pub struct ObjectStore {
@@ -274,7 +288,7 @@ impl ObjectStore {
         let new = || tempfile::Builder::new().prefix("dewar-").tempfile_in(&folder);
         let file = match new() {
             Err(error) if is_absent(&error) => {
-                self.create_folder(&folder)?;
+                self.shared.create_folder(&self.folder, &folder)?;
                 new()
             }
             result => result,
@@ -292,23 +306,12 @@ impl ObjectStore {
         match file.persist(&path) {
             Ok(_) => Ok(()),
             Err(failed) if is_absent(&failed.error) => {
-                self.create_folder(path.parent().unwrap_or(&self.folder))?;
+                self.shared.create_folder(&self.folder, path.parent().unwrap_or(&self.folder))?;
                 failed.file.persist(&path).map_err(|failed| error()(failed.error))?;
                 Ok(())
             }
             Err(failed) => Err(error()(failed.error).into()),
         }
-    }
-
-    fn create_folder(&self, folder: &Path) -> Result<(), FsError> {
-        fs::create_dir(folder)?;
-        if self.shared == Shared::Group {
-            for made in folder.ancestors().take_while(|made| made.starts_with(&self.folder)) {
-                // Those of another member are as they should be.
-                std::fs::set_permissions(made, Permissions::from_mode(0o2775)).ok();
-            }
-        }
-        Ok(())
     }
 }
 

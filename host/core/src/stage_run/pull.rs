@@ -1,6 +1,7 @@
 //! `--pull`: what is neither in the workspace nor in the cache is fetched from a remote, when it is needed and not before.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use super::{StageError, StageRunner};
 use crate::observe::Observe;
@@ -12,7 +13,14 @@ use crate::remote::Fetcher;
 pub struct Pull<'a> {
     fetcher: Fetcher<'a>,
     /// What is recorded of all outputs of the project.
-    outputs: BTreeMap<RepoPath, LockedPath>,
+    outputs: BTreeMap<RepoPath, Recorded>,
+}
+
+struct Recorded {
+    known: LockedPath,
+    /// Held by the stage that looks whether the output is there and brings it: another stage that needs it waits, and finds all
+    /// of it.
+    turn: Mutex<()>,
 }
 
 impl<'a> Pull<'a> {
@@ -23,7 +31,9 @@ impl<'a> Pull<'a> {
         for (_, stage) in pipeline.stages() {
             let Some(locked) = pipeline.locked(stage) else { continue };
             let recorded = stage.outs.iter().filter_map(|out| Some((out.path.clone(), locked.out(&out.lock_path)?)));
-            outputs.extend(recorded.map(|(path, known)| (path, known.clone())));
+            outputs.extend(
+                recorded.map(|(path, known)| (path, Recorded { known: known.clone(), turn: Mutex::default() })),
+            );
         }
         Self { fetcher, outputs }
     }
@@ -34,7 +44,7 @@ impl<'a> Pull<'a> {
     }
 
     /// The output at or around a path.
-    fn output(&self, path: &RepoPath) -> Option<(&RepoPath, &LockedPath)> {
+    fn output(&self, path: &RepoPath) -> Option<(&RepoPath, &Recorded)> {
         let mut above = std::iter::successors(Some(path.clone()), RepoPath::parent);
         above.find_map(|path| self.outputs.get_key_value(&path))
     }
@@ -47,32 +57,37 @@ impl StageRunner<'_> {
         let Some(pull) = &self.pull else { return Ok(()) };
         if !stage.frozen {
             for dep in stage.deps.iter().filter_map(|dep| dep.place.inside()) {
-                if let Some((path, known)) = pull.output(dep)
-                    && self.is_missing(dep)?
-                {
-                    self.pull_into_workspace(pull, path, known)?;
+                if let Some((path, recorded)) = pull.output(dep) {
+                    let _turn = recorded.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.pull_if_missing(pull, dep, path, &recorded.known)?;
                 }
             }
         }
         if stage.is_data() || stage.frozen {
             for out in &stage.outs {
-                if let Some(known) = locked.and_then(|locked| locked.out(&out.lock_path))
-                    && self.is_missing(&out.path)?
-                {
-                    self.pull_into_workspace(pull, &out.path, known)?;
+                if let Some(known) = locked.and_then(|locked| locked.out(&out.lock_path)) {
+                    let recorded = pull.outputs.get(&out.path);
+                    let _turn = recorded.map(|recorded| recorded.turn.lock().unwrap_or_else(PoisonError::into_inner));
+                    self.pull_if_missing(pull, &out.path, &out.path, known)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn is_missing(&self, path: &RepoPath) -> Result<bool, StageError> {
-        Ok(self.workspace.content(&Place::Inside(path.clone()), self.workspace.algorithm())?.is_none())
-    }
-
-    fn pull_into_workspace(&self, pull: &Pull<'_>, path: &RepoPath, known: &LockedPath) -> Result<(), StageError> {
-        let Some(id) = &known.id else { return Ok(()) };
-        if pull.fetcher.object(id)? {
+    /// Brings the output `path` when `needed`, which is it or in it, is missing.
+    fn pull_if_missing(
+        &self,
+        pull: &Pull<'_>,
+        needed: &RepoPath,
+        path: &RepoPath,
+        known: &LockedPath,
+    ) -> Result<(), StageError> {
+        let needed = self.workspace.content(&Place::Inside(needed.clone()), self.workspace.algorithm())?;
+        if needed.is_none()
+            && let Some(id) = &known.id
+            && pull.fetcher.object(id)?
+        {
             self.check_out_from(self.store(), id, known.executable, path)?;
         }
         Ok(())

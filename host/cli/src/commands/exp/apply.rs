@@ -22,7 +22,7 @@ use crate::ui::problem::Problem;
 /// When there is no such experiment, or it cannot be written.
 pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let _held = project.repo.take_workspace("exp apply")?;
+    let _held = project.take_workspace("exp apply")?;
     let git = project.repo.git()?;
     let commit = refs::resolve(git, &args.experiment)?.commit;
     if !args.force {

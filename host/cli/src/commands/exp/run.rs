@@ -78,8 +78,8 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     }
     let how = how(stages, results, &project, ui)?;
     let _held = match args.temp {
-        true => (None, Some(project.repo.hold_cache("exp run --temp")?)),
-        false => (Some(project.repo.take_workspace("exp run")?), None),
+        true => (None, Some(project.hold_cache("exp run --temp")?)),
+        false => (Some(project.take_workspace("exp run")?), None),
     };
     for error in isolated::remove_abandoned(&project.repo) {
         project.warn(format!("{error}; a killed experiment left it, and it may be removed"));

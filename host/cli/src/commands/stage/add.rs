@@ -31,7 +31,7 @@ use crate::ui::{Ui, text};
 /// When the project would not hold with the stage in it; then nothing is written.
 pub(super) fn run(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let _held = project.repo.take_workspace("stage add")?;
+    let _held = project.take_workspace("stage add")?;
     let files = files(&project);
     let file = project.repo.from().join(PIPELINE_FILE)?;
     let source = Source::new(file.clone(), files.read(&file)?.unwrap_or_default());
