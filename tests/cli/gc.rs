@@ -139,7 +139,96 @@ fn it_asks_and_takes_no_silence_for_a_yes() {
 fn a_commit_that_cannot_be_read_stops_it() {
     let repo = history();
     repo.git(&["checkout", "-q", "-f", "side"]).success();
-    repo.write("sub/dvc.lock", "        assert!(said.starts_with("error: cannot look at `") && said.contains("too many levels"), "{said}");
+    repo.write("sub/dvc.lock", "<<<<<<< ours\n").commit("broken");
+    repo.git(&["checkout", "-q", "main"]).success();
+    repo.dewar(&["checkout"]).success();
+    let said = refusal(&repo, &["gc", "-a", "--force"], 3);
+    assert!(said.contains("sub/dvc.lock") && said.contains("--skip-failed"), "{said}");
+    let said = repo.dewar(&["gc", "-a", "--force", "--skip-failed"]);
+    assert!(said.stderr.contains("warning: passed by: in the commit "), "{said}");
+    assert_eq!(values(&repo), ["2", "3"]);
+}
+
+#[test]
+fn nothing_is_removed_while_a_stage_runs() {
+    let repo = history();
+    repo.write("dvc.yaml", "stages:\n  slow:\n    cmd: echo ready; read line < ../go; echo 9 > y\n    outs: [y]\n");
+    assert!(std::process::Command::new("mkfifo").arg(repo.outside("go")).status().unwrap().success());
+    let mut command = repo.command(env!("CARGO_BIN_EXE_dewar"));
+    let mut running = repo.spawn(command.arg("repro"));
+    let mut lines = BufReader::new(running.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "ready"));
+    drop(lines);
+    let said = refusal(&repo, &["gc", "-w", "--force"], 4);
+    assert!(said.contains(&format!("process {}, `repro`", running.id())), "{said}");
+    // Nor from another project that shares the cache.
+    let other = project();
+    other.write(".dvc/config", format!("[cache]\n    dir = {}\n", repo.root().join(".dvc/cache").display()));
+    let said = other.dewar(&["gc", "-w", "--force"]).failure(4);
+    let holder =
+        format!("error: the cache is in use by process {}, `repro` in `{}`", running.id(), repo.root().display());
+    assert!(said.starts_with(&holder), "{said}");
+    fs::write(repo.outside("go"), "\n").unwrap();
+    repo.wait(running).success();
+    repo.dewar(&["gc", "-w", "--force"]).success();
+    fs::remove_file(repo.root().join("y")).unwrap();
+    repo.dewar(&["checkout"]).success();
+    assert_eq!(repo.read("y"), "9\n");
+}
+
+#[test]
+fn what_killed_processes_left_goes_and_what_dvc_holds_stays() {
+    let repo = history();
+    repo.write(".dvc/cache/tmp/dewar-half", "half of an object").write(".dvc/cache/tmp/users/dead", "process 1, `x`\n");
+    insta::assert_snapshot!(repo.dewar(&["gc", "-A", "--force"]).success(), @"Removed 0 objects (0 B), 2 half-written files.");
+    assert!(!repo.exists(".dvc/cache/tmp/dewar-half"));
+    let lock = fs::File::create(repo.root().join(".dvc/tmp/lock")).unwrap();
+    lock.lock().unwrap();
+    let said = refusal(&repo, &["gc", "-w", "--force"], 4);
+    assert!(said.starts_with("error: a DVC command works in"), "{said}");
+}
+
+#[test]
+fn projects_that_share_a_cache_keep_their_own() {
+    let repo = history();
+    let other = project();
+    other.write(".dvc/config", format!("[cache]\n    dir = {}\n", repo.root().join(".dvc/cache").display()));
+    other.write("mine", "lr: 7\n");
+    other.dewar(&["add", "mine"]).success();
+    let other_root = other.root().to_str().unwrap().to_owned();
+    repo.dewar(&["gc", "-w", "--force", "-p", &other_root]).success();
+    assert_eq!(values(&repo), ["4", "7"]);
+    repo.dewar(&["gc", "-w", "--force"]).success();
+    assert_eq!(values(&repo), ["4"]);
+}
+
+#[test]
+fn the_files_of_a_directory_stay_with_its_listing() {
+    let repo = project();
+    repo.write("d/a", "1").write("d/b/c", "2").write("loose", "3");
+    repo.dewar(&["add", "d", "loose"]).success();
+    fs::remove_file(repo.root().join("loose.dvc")).unwrap();
+    repo.dewar(&["gc", "-w", "--force"]).success();
+    assert_eq!(objects(&repo).len(), 3);
+    fs::remove_dir_all(repo.root().join("d")).unwrap();
+    repo.dewar(&["checkout"]).success();
+    assert_eq!(repo.read("d/b/c"), "2");
+}
+
+#[test]
+fn what_cannot_be_looked_at_may_name_what_is_in_use() {
+    let repo = project();
+    repo.write("sub/loose", "1");
+    repo.dewar(&["add", "sub/loose"]).success();
+    // A link that leads nowhere names nothing; one that nobody can follow may.
+    std::os::unix::fs::symlink("loose.dvc", repo.root().join("sub/other.dvc")).unwrap();
+    std::os::unix::fs::symlink("nowhere", repo.root().join("sub/gone.dvc")).unwrap();
+    repo.dewar(&["gc", "-w", "--force"]).success();
+    fs::rename(repo.root().join("sub/loose.dvc"), repo.outside("loose.dvc")).unwrap();
+    std::os::unix::fs::symlink("other.dvc", repo.root().join("sub/loose.dvc")).unwrap();
+    for args in [&["gc", "-w", "--dry"][..], &["gc", "-w", "--force"]] {
+        let said = refusal(&repo, args, 4);
+        assert!(said.starts_with("error: cannot look at `") && said.contains("too many levels"), "{said}");
     }
     assert_eq!(objects(&repo).len(), 1);
     // From another project that shares the cache, too.
