@@ -7,6 +7,8 @@ use dewar_text::{Map, Value};
 use super::GcError;
 use crate::cache::{ObjectStore, Tree};
 use crate::digest::{Algorithm, ObjectId};
+use crate::exp::queue::STASH;
+use crate::exp::queue::sweep::SWEEPS;
 use crate::exp::refs::{self, KEPT};
 use crate::exp::show::{Group, Selection};
 use crate::git::{CommitId, Git, History, RefName};
@@ -80,6 +82,26 @@ impl Used {
             let file = if file.file_name() == PIPELINE_FILE { LockFile::path_for(&file) } else { file };
             if let Some(text) = files.read(&file)? {
                 self.add_text(&Source::new(file, text)).map_err(PipelineError::Source)?;
+            }
+        }
+        repo.git.as_ref().map_or(Ok(()), |git| self.add_queue(git))
+    }
+
+    /// What the locks and `.dvc` files of queued and failed experiments name: they are to run yet, and data that changed when one
+    /// was queued is kept for it alone.
+    ///
+    /// # Errors
+    /// When git cannot be read, or a file is invalid.
+    pub fn add_queue(&mut self, git: &Git) -> Result<(), GcError> {
+        let mut tasks = git.log(&RefName::parse(STASH)?)?;
+        for (sweep, _) in git.list_refs(SWEEPS)? {
+            tasks.extend(git.log(&sweep)?);
+        }
+        let mut history = History::new(git);
+        for commit in tasks {
+            for version in history.files(commit, recorded::records)? {
+                let source = Source::new(version.file, version.content);
+                self.add_text(&source).map_err(|error| GcError::Unreadable { commit, error })?;
             }
         }
         Ok(())

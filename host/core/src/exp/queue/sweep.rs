@@ -14,6 +14,9 @@ use crate::exp::refs;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, CommitTime, Git, GitError, NewStashed, RefName};
 
+/// Under which the workspaces of sweeps are kept.
+pub const SWEEPS: &str = "refs/exps/celery/sweeps/";
+
 /// What the points of a sweep are made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepRecord {
@@ -160,7 +163,7 @@ impl Queue {
 
 /// The stash that keeps the base of a sweep.
 fn stash_of(name: &ExperimentName) -> Result<RefName, GitError> {
-    RefName::parse(&format!("refs/exps/celery/sweeps/{name}"))
+    RefName::parse(&format!("{SWEEPS}{name}"))
 }
 
 impl Changing<'_> {
