@@ -78,17 +78,14 @@ impl Pipeline {
     /// An output is removed before its stage runs: a directory that holds stages must not be one.
     fn refuse_outputs_around_files(&self, files: &dyn ProjectFiles) -> Result<(), PipelineError> {
         let data_files = self.data_files.keys();
-        let around = self.files.keys().chain(data_files).flat_map(|file| {
-            std::iter::successors(file.parent(), RepoPath::parent)
-                .take_while(|folder| !folder.is_root())
-                .map(move |folder| (folder, file))
-        });
-        let around: HashMap<RepoPath, &RepoPath> = around.collect();
-        let bad = |stage: &&Stage| stage.outs.iter().any(|out| around.contains_key(&out.path));
+        let around =
+            self.files.keys().chain(data_files).flat_map(|file| file.folders().map(move |folder| (folder, file)));
+        let around: HashMap<&str, &RepoPath> = around.collect();
+        let bad = |stage: &&Stage| stage.outs.iter().any(|out| around.contains_key(out.path.as_str()));
         let Some(stage) = (!around.is_empty()).then(|| self.stages.iter().find(bad)).flatten() else { return Ok(()) };
         let source = Source::new(stage.address.file.clone(), files.read(&stage.address.file)?.unwrap_or_default());
         let diagnostics = stage.outs.iter().filter_map(|out| {
-            let message = format!("the output `{}` holds the file `{}`", out.path, around.get(&out.path)?);
+            let message = format!("the output `{}` holds the file `{}`", out.path, around.get(out.path.as_str())?);
             let help = "list what the stage writes there, or keep that file somewhere else";
             Some(Diagnostic::error("own-file", message).at(stage.span).help(help))
         });

@@ -45,8 +45,7 @@ impl<'a> Pull<'a> {
 
     /// The output at or around a path.
     fn output(&self, path: &RepoPath) -> Option<(&RepoPath, &Recorded)> {
-        let mut above = std::iter::successors(Some(path.clone()), RepoPath::parent);
-        above.find_map(|path| self.outputs.get_key_value(&path))
+        path.ancestors().find_map(|path| self.outputs.get_key_value(path))
     }
 }
 
