@@ -7,12 +7,12 @@ use dewar_text::Diagnostic;
 use super::data_file::DataFile;
 use super::definition::{Declared, PipelineFile};
 use super::files::ProjectFiles;
-use super::lock::{LockEntry, LockFile};
+use super::lock::{LockEntry, LockFile, LockedPath};
 use super::memory;
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
-use crate::digest::{Algorithm, ObjectId};
+use crate::digest::Algorithm;
 use crate::path::RepoPath;
 use crate::source::Source;
 
@@ -175,10 +175,10 @@ impl Pipeline {
 
     /// What the locks remember of each output.
     #[must_use]
-    pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
-        let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
-        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?)))
-            .collect()
+    pub fn recorded(&self) -> HashMap<&RepoPath, &LockedPath> {
+        let stages = self.stages.iter().filter_map(|stage| Some((stage, self.locked(stage)?)));
+        let outs = stages.flat_map(|(stage, locked)| stage.outs.iter().map(move |out| (out, locked)));
+        outs.filter_map(|(out, locked)| Some((&out.path, locked.out(&out.lock_path)?))).collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.
