@@ -45,6 +45,7 @@ pub enum Command {
     #[command(visible_alias = "experiments")]
     Exp(exp::ExpArgs),
     Queue(queue::QueueArgs),
+    Sweep(queue::SweepArgs),
     Status(project::StatusArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),

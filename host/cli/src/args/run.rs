@@ -45,6 +45,7 @@ pub struct ReproArgs {
 ///   dewar exp run --temp -C secrets.env -S train.lr=0.01
 ///   dewar exp run --queue -S train.lr=0.01 -n slow
 ///   dewar exp run --run-all -j 4
+///   dewar exp run -S lr=0.1,0.01 -S 'depth=range(2,10,2)' -j 4
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpRunArgs {
@@ -57,6 +58,9 @@ pub struct ExpRunArgs {
     /// `name=value` changes one that exists, `+name=value` adds, `++name=value` does either, `~name` removes.
     /// Dots go deeper (`train.lr`), also into lists (`layers.0`). The file is `params.yaml` unless named before a
     /// colon.
+    ///
+    /// Several values are a sweep, an experiment for each combination: `name=1,2`, `'name=choice(a,b)'`,
+    /// `'name=range(1,10,3)'`; with `--queue`, or with `-j N` to run them now, N at once. See `dewar sweep`.
     #[arg(short = 'S', long, value_name = "[FILE:]NAME=VALUE")]
     pub set_param: Vec<String>,
 

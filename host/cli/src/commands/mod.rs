@@ -19,6 +19,7 @@ pub mod repro;
 pub mod revision;
 pub mod stage;
 pub mod status;
+pub mod sweep;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Repro(args) => repro::run(args, session, ui),
         Command::Exp(args) => exp::run(args, session, ui),
         Command::Queue(args) => queue::run(args, session, ui),
+        Command::Sweep(args) => sweep::run(args, session, ui),
         Command::Status(args) => status::run(args, session, ui),
         Command::Params(args) => compare::params(args, session, ui),
         Command::Metrics(args) => compare::metrics(args, session, ui),

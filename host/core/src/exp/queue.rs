@@ -15,12 +15,14 @@
 //!   tasks/<commit>/log.1, log.2, ..    what each attempt wrote
 //!   tasks/<commit>/kill                somebody wants it to end
 //!   tasks/<commit>/files/..            what `--copy-paths` copied
+//!   sweeps/<name>/..                   the sweeps ([`sweep`])
 //!   workers/<number>.json, .lock       the workers ([`workers`])
 //! ```
 //!
-//! In reading order: [`task`], this module, [`claim`] (who runs one), [`workers`].
+//! In reading order: [`task`], this module, [`claim`] (who runs one), [`sweep`], [`workers`].
 
 pub mod claim;
+pub mod sweep;
 pub mod task;
 pub mod workers;
 
@@ -82,6 +84,9 @@ pub enum QueueError {
     /// A task that has the name waits or runs.
     #[error("the experiment `{0}` is queued already")]
     NameTaken(ExperimentName),
+    /// No sweep is called so.
+    #[error("no sweep is called `{0}`")]
+    UnknownSweep(String),
     /// It runs, and cannot be changed before it has ended.
     #[error("`{0}` runs")]
     Runs(ExperimentName),

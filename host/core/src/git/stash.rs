@@ -87,6 +87,19 @@ impl Git {
         Ok(commit)
     }
 
+    /// The work tree and the index of a state that was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn stashed(&self, commit: CommitId) -> Result<(TreeId, TreeId), GitError> {
+        let state = self.commit_summary(commit)?;
+        let index = match state.parents.get(1) {
+            Some(index) => self.commit_summary(*index)?.tree,
+            None => state.tree,
+        };
+        Ok((state.tree, index))
+    }
+
     /// Takes states out of the stash `name`.
     ///
     /// # Errors

@@ -146,6 +146,12 @@ impl Sweep {
         }
     }
 
+    /// Whether it is written as a sweep: one of its overrides is.
+    #[must_use]
+    pub fn is_sweep(&self) -> bool {
+        self.overrides.iter().any(SweepOverride::is_sweep)
+    }
+
     /// The points, made as they are asked for.
     pub fn points(&self) -> impl ExactSizeIterator<Item = Vec<Override>> {
         (0..self.size).map(|index| self.point(index))

@@ -47,9 +47,9 @@ pub(super) fn run_temp(
 ) -> Result<ExitCode, Failure> {
     // From here on a signal ends the command in order, and what it made is removed.
     project.session().cancellation()?;
-    let snapshot = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
+    let (snapshot, _) = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
     let inputs = Inputs {
-        tree: snapshot.with(project, git, typed.overrides)?,
+        tree: snapshot.with(project, git, project.repo.from(), typed.overrides)?,
         head: Head { commit: run_as.identified.baseline, ..git.head()? },
         from: project.repo.from().clone(),
         copies: typed.copies,

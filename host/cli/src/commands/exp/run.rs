@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::{isolated, queue};
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::project::{Project, Results, StageRuns, files};
-use crate::commands::queue::run_all;
+use crate::commands::queue::{run_all, run_sweep};
 use crate::commands::repro::{dry_run, explained, how, reach, targets};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
@@ -60,7 +60,8 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if args.run_all {
         return run_all(&Project::open(session, ui)?, args.stages.jobs, ui);
     }
-    let overrides: Vec<Override> = args.set_param.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
+    let sweep = queue::sweep_of(&args.set_param)?;
+    let overrides: Vec<Override> = sweep.points().next().unwrap_or_default();
     let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
@@ -72,12 +73,21 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     } else {
         Vec::new()
     };
+    if sweep.is_sweep() {
+        refuse_sweep(args)?;
+    }
     let typed = Typed { args, overrides: &overrides, copies: &copies };
     let results = Results { pull: stages.pull, ..Results::default() };
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         return dry_run(&project, stages, &selection, &workspace, results, ui);
+    }
+    if sweep.is_sweep() {
+        let held = project.hold_cache("exp run")?;
+        let record = queue::add_sweep(&project, git, &typed, &sweep, name.as_ref(), ui)?;
+        drop(held);
+        return if args.queue { Ok(ExitCode::SUCCESS) } else { run_sweep(&project, &record, stages.jobs, ui) };
     }
     if args.queue {
         let _held = project.hold_cache("exp run --queue")?;
@@ -156,6 +166,21 @@ pub(super) fn reproduce(
     let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
     Ok(experiment)
+}
+
+/// A sweep is many experiments, and one workspace is not enough for them.
+fn refuse_sweep(args: &ExpRunArgs) -> Result<(), Failure> {
+    let stages = &args.stages;
+    let message = if args.temp || stages.dry || stages.interactive || stages.explain || stages.json {
+        "several values behind `-S` are a sweep, which goes with `--queue` or `-j N` alone"
+    } else if !args.queue && stages.jobs.is_none() {
+        "several values behind `-S` are a sweep, which does not run in the workspace"
+    } else {
+        return Ok(());
+    };
+    let failure = Failure::new(Kind::Usage, message);
+    let failure = failure.hint("`--queue` keeps its experiments for later, `-j N` runs them now, N at once");
+    Err(failure.hint("put quotes around one value with a comma in it: `-S \"name='a,b'\"`"))
 }
 
 /// What is left of `-S name = value` when it is not clear what belongs to it; no stage is called so.

@@ -23,7 +23,7 @@ use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
 
-pub use start::run_all;
+pub use start::{run_all, run_sweep};
 
 /// How long an experiment that is interrupted, or killed, may take to end before the command does not wait for it any more.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::sweep::SweepRecord;
 use dewar_core::exp::queue::task::{State, Task};
 use dewar_core::fs::FsError;
 
@@ -50,6 +51,29 @@ pub fn run_all(project: &Project<'_>, jobs: Option<NonZeroUsize>, ui: &Arc<Ui>) 
     follow(project, &queue, &tasks, ui)
 }
 
+/// Runs the points of a sweep that wait, and waits for the end.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn run_sweep(
+    project: &Project<'_>,
+    sweep: &SweepRecord,
+    jobs: Option<NonZeroUsize>,
+    ui: &Arc<Ui>,
+) -> Result<ExitCode, Failure> {
+    let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, jobs));
+    let is_point = |task: &Task| task.sweep.as_ref().is_some_and(|point| point.sweep == sweep.name);
+    let tasks: Vec<Task> = queue.tasks()?.into_iter().filter(|task| waits(project, task) && is_point(task)).collect();
+    for _ in 0..jobs.get().min(tasks.len()) {
+        start_one(project, jobs, &["--sweep".to_owned(), sweep.name.to_string()])?;
+    }
+    ui.note(&format!(
+        "Ctrl-C stops following the sweep '{0}', which goes on; `dewar sweep show {0}` says how far it is",
+        sweep.name
+    ));
+    follow(project, &queue, &tasks, ui)
+}
+
 /// `queue run`: runs the named tasks, and waits for the end.
 pub(super) fn run(project: &Project<'_>, args: &QueueRunArgs, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, args.jobs));
@@ -64,7 +88,7 @@ pub(super) fn run(project: &Project<'_>, args: &QueueRunArgs, ui: &Arc<Ui>) -> R
             }
         }
     }
-    let only: Vec<String> = tasks.iter().map(|task| task.id.to_string()).collect();
+    let only: Vec<String> = tasks.iter().flat_map(|task| ["--only".to_owned(), task.id.to_string()]).collect();
     for _ in 0..jobs.get().min(tasks.len()) {
         start_one(project, jobs, &only)?;
     }
@@ -99,7 +123,7 @@ fn start_one(project: &Project<'_>, jobs: NonZeroUsize, only: &[String]) -> Resu
     let log = log.map_err(FsError::new("create", &path))?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.args(["queue", "worker", "--jobs", &jobs.to_string()]);
-    command.args(only.iter().flat_map(|task| ["--only", task]));
+    command.args(only);
     command.current_dir(project.repo.root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(failed)?;
     let mut line = String::new();

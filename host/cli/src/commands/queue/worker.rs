@@ -65,7 +65,9 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn wants(&self, task: &Task) -> bool {
-        self.args.only.is_empty() || self.args.only.contains(&task.id.to_string())
+        let is_named = self.args.only.is_empty() || self.args.only.contains(&task.id.to_string());
+        let is_point = |sweep: &String| task.sweep.as_ref().is_some_and(|point| point.sweep.as_str() == sweep);
+        is_named && self.args.sweep.as_ref().is_none_or(is_point)
     }
 
     fn run(&self, queue: &Queue, claim: &mut Claim<'_>) -> Result<(), Failure> {

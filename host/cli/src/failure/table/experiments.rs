@@ -109,6 +109,7 @@ impl From<QueueError> for Failure {
                 error.into_failure(Kind::Repository).hint("`dewar queue remove` removes the task")
             }
             QueueError::Unknown(_) => error.into_failure(Kind::Usage).hint("`dewar queue status` lists all of them"),
+            QueueError::UnknownSweep(_) => error.into_failure(Kind::Usage).hint("`dewar sweep list` lists all of them"),
             QueueError::Ambiguous { .. } => error.into_failure(Kind::Usage),
             QueueError::NameTaken(_) => error
                 .into_failure(Kind::Repository)
