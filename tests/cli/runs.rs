@@ -1,11 +1,9 @@
 //! Runs: what must run and what must not, what a failure, a signal or a second run leaves, and what is never touched.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use dewar_tests::TestRepo;
+use dewar_tests::{TestRepo, kill, wait_for};
 
 use super::repo;
 
@@ -40,15 +38,6 @@ fn project() -> TestRepo {
     repo
 }
 
-/// The stages that ran since it was asked last.
-#[track_caller]
-fn ran(repo: &TestRepo) -> String {
-    let log = repo.outside("ran");
-    let stages = fs::read_to_string(&log).unwrap_or_default().lines().collect::<Vec<_>>().join(" ");
-    fs::write(log, "").unwrap();
-    stages
-}
-
 /// All that git keeps of where the user is.
 fn head(repo: &TestRepo) -> Vec<Vec<u8>> {
     let of = |name: &str| fs::read(repo.root().join(".git").join(name)).unwrap();
@@ -76,14 +65,14 @@ fn only_what_must_run_runs() {
     > sed -n "s/.*lr: \([0-9.]*\).*/{\"acc\": \1}/p" model > metrics.json && echo evaluate >> ../ran
     Updating lock file 'dvc.lock'
     "#);
-    assert_eq!(ran(&repo), "prepare train evaluate");
+    assert_eq!(repo.ran(), "prepare train evaluate");
     insta::assert_snapshot!(repo.dewar(&["repro"]), @r#"
     Stage 'prepare' didn't change, skipping
     Stage 'train' didn't change, skipping
     Stage 'evaluate' didn't change, skipping
     Data and pipelines are up to date.
     "#);
-    assert_eq!(ran(&repo), "");
+    assert_eq!(repo.ran(), "");
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "slow", "-S", "train.lr=0.25"]), @r#"
     Reproducing experiment 'slow'
     Stage 'prepare' didn't change, skipping
@@ -98,15 +87,15 @@ fn only_what_must_run_runs() {
     Ran experiment(s): slow
     Experiment results have been applied to your workspace.
     "#);
-    assert_eq!(ran(&repo), "train evaluate");
+    assert_eq!(repo.ran(), "train evaluate");
     assert_eq!(repo.read("metrics.json"), "{\"acc\": 0.25}\n");
     repo.write("data.csv", "3,4\n");
     repo.dewar(&["repro", "train"]).success();
-    assert_eq!(ran(&repo), "prepare train");
+    assert_eq!(repo.ran(), "prepare train");
     // A stage that gives what it gave before ends the matter there.
     repo.write("dvc.yaml", PIPELINE.replace("cat data.csv", "cat ./data.csv"));
     repo.dewar(&["repro"]).success();
-    assert_eq!(ran(&repo), "prepare evaluate");
+    assert_eq!(repo.ran(), "prepare evaluate");
 }
 
 #[test]
@@ -114,9 +103,9 @@ fn known_results_are_restored() {
     let repo = project();
     repo.dewar(&["exp", "run"]).success();
     repo.dewar(&["exp", "run", "-S", "train.lr=0.25"]).success();
-    ran(&repo);
+    repo.ran();
     let back = repo.dewar(&["exp", "run", "-n", "back", "-S", "train.lr=0.5"]);
-    assert_eq!(ran(&repo), "");
+    assert_eq!(repo.ran(), "");
     insta::assert_snapshot!(back, @r#"
     Reproducing experiment 'back'
     Stage 'prepare' didn't change, skipping
@@ -131,11 +120,11 @@ fn known_results_are_restored() {
     assert_eq!(repo.read("metrics.json"), "{\"acc\": 0.5}\n");
     fs::remove_file(repo.root().join("model")).unwrap();
     repo.dewar(&["repro"]).success();
-    assert_eq!(ran(&repo), "");
+    assert_eq!(repo.ran(), "");
     assert_eq!(repo.read("params.yaml"), PARAMS);
     // But not when it was asked for.
     repo.dewar(&["repro", "-f", "-s", "train"]).success();
-    assert_eq!(ran(&repo), "train");
+    assert_eq!(repo.ran(), "train");
 }
 
 #[test]
@@ -154,12 +143,12 @@ fn a_failure_keeps_what_was_finished() {
     error: the stage `train` failed: `echo half > model && exit 3 && echo train >> ../ran` exited with 3
     --- exit 1
     "#);
-    assert_eq!((experiments(&repo), ran(&repo).as_str()), (0, "prepare"));
+    assert_eq!((experiments(&repo), repo.ran().as_str()), (0, "prepare"));
     let lock = repo.read("dvc.lock");
     assert!(lock.contains("prepare:") && !lock.contains("train:"), "{lock}");
     repo.write("dvc.yaml", PIPELINE);
     repo.dewar(&["exp", "run", "-n", "good"]).success();
-    assert_eq!((experiments(&repo), ran(&repo).as_str()), (1, "train evaluate"));
+    assert_eq!((experiments(&repo), repo.ran().as_str()), (1, "train evaluate"));
 }
 
 #[test]
@@ -240,7 +229,7 @@ fn a_dry_run_changes_nothing() {
     > cat prepared params.yaml > model && echo train >> ../ran
     "#);
     assert!((repo.everything(), head(&repo)) == before);
-    assert_eq!((experiments(&repo), ran(&repo).as_str()), (0, ""));
+    assert_eq!((experiments(&repo), repo.ran().as_str()), (0, ""));
 }
 
 #[test]
@@ -264,20 +253,6 @@ fn slow_project() -> TestRepo {
     );
     repo.write("dvc.yaml", pipeline).commit("begin");
     repo
-}
-
-/// Waits until a file is there.
-#[track_caller]
-fn wait_for(path: &Path) {
-    let began = Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{} does not come", path.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn kill(signal: &str, pid: &str) -> bool {
-    Command::new("kill").args([signal, pid]).output().unwrap().status.success()
 }
 
 /// The shell of the slow stage.

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dewar_tests::TestRepo;
+use dewar_tests::{TestRepo, kill, wait_for};
 
 use super::repo;
 
@@ -313,21 +313,8 @@ fn slow_project() -> TestRepo {
     repo
 }
 
-#[track_caller]
-fn wait_for(path: &Path) {
-    let began = Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{} does not come", path.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 fn start(repo: &TestRepo, args: &[&str]) -> std::process::Child {
     repo.spawn(program(repo).args(["exp", "run"]).args(args))
-}
-
-fn kill(signal: &str, pid: &str) -> bool {
-    std::process::Command::new("kill").args([signal, pid]).output().unwrap().status.success()
 }
 
 #[test]

@@ -17,19 +17,11 @@ fn project(pipeline: &str, files: &[(&str, &str)]) -> TestRepo {
     repo
 }
 
-#[track_caller]
-fn ran(repo: &TestRepo) -> String {
-    let log = repo.outside("ran");
-    let stages = fs::read_to_string(&log).unwrap_or_default().lines().collect::<Vec<_>>().join(" ");
-    fs::write(log, "").unwrap();
-    stages
-}
-
 /// Runs, and answers what ran.
 #[track_caller]
 fn repro(repo: &TestRepo) -> String {
     repo.dewar(&["repro"]).success();
-    ran(repo)
+    repo.ran()
 }
 
 #[test]
@@ -54,7 +46,7 @@ fn an_edit_while_a_stage_runs_is_told_and_it_runs_again() {
     );
     let output = repo.dewar(&["repro"]);
     assert!(output.stderr.contains("`in` changed while the stage `a` ran"), "{output}");
-    assert_eq!(ran(&repo), "a");
+    assert_eq!(repo.ran(), "a");
     assert!(!repo.exists("dvc.lock"));
     // Neither the old input nor the new one is taken for what the result was made of.
     repo.write("in", "first\n");

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world fails, and says where")]
 
 mod output;
+mod process;
 mod repo;
 
 pub use output::CommandOutput;
+pub use process::{kill, wait_for};
 pub use repo::TestRepo;

@@ -132,6 +132,18 @@ impl TestRepo {
         self.root.with_file_name(name)
     }
 
+    /// The stages that ran since this was asked last, of a pipeline whose commands append their names to `../ran`.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[track_caller]
+    pub fn ran(&self) -> String {
+        let log = self.outside("ran");
+        let stages = fs::read_to_string(&log).unwrap_or_default().lines().collect::<Vec<_>>().join(" ");
+        fs::write(log, "").unwrap();
+        stages
+    }
+
     /// Runs dewar.
     pub fn dewar(&self, args: &[&str]) -> CommandOutput {
         self.run(self.command(&self.program).args(args))

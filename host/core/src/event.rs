@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use dewar_text::Diagnostic;
-
 use crate::path::RepoPath;
 
 /// What happened.
@@ -98,13 +96,6 @@ pub enum Event {
         /// One sentence.
         message: String,
     },
-    /// A plugin had something to say of a file, and it stops nothing.
-    Noted {
-        /// The file.
-        file: RepoPath,
-        /// What.
-        diagnostic: Diagnostic,
-    },
     /// A plugin wrote to its log. The text is bounded and has no control characters.
     PluginLog {
         /// The name of the plugin.
@@ -119,26 +110,6 @@ pub enum Event {
         /// The name of the plugin.
         plugin: String,
     },
-    /// A long work goes on.
-    Progress {
-        /// Such as `hashing data`.
-        what: String,
-        /// How much is done, in `unit`s.
-        done: u64,
-        /// Of how much, when known.
-        total: Option<u64>,
-        /// What is counted.
-        unit: Unit,
-    },
-}
-
-/// What a [`Event::Progress`] counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Files.
-    Files,
-    /// Bytes.
-    Bytes,
 }
 
 /// Where a process writes to.

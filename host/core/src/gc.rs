@@ -7,19 +7,16 @@
 mod used;
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use crate::cache::hold::{self, CacheHold, HoldError};
 use crate::cache::{CacheError, ObjectStore, Unused};
 use crate::digest::ObjectId;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, GitError};
+use crate::lock::{Lock, Taken};
 use crate::pipeline::{LockEntry, PipelineError};
 use crate::repo::{NoGit, Repo, RepoError, WorkspaceLock, take_workspace};
 use crate::run_cache::RunCache;
@@ -81,7 +78,7 @@ pub fn use_threads(count: NonZeroUsize) -> Result<(), GcError> {
 pub struct Held {
     _workspace: WorkspaceLock,
     _cache: CacheHold,
-    _dvc: Vec<File>,
+    _dvc: Vec<Lock>,
 }
 
 /// Takes the workspace of `repo` and its cache; `others` are the projects that use the cache, too.
@@ -96,15 +93,11 @@ pub fn hold(repo: &Repo, others: &[Repo]) -> Result<Held, GcError> {
 }
 
 /// DVC holds a lock of its own (zc.lockfile: `flock` on `.dvc/tmp/lock`) while it takes objects in and writes what names them.
-fn hold_from_dvc(repo: &Repo) -> Result<File, GcError> {
+fn hold_from_dvc(repo: &Repo) -> Result<Lock, GcError> {
     fs::create_dir(&repo.tmp())?;
-    let path = repo.tmp().join("lock");
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = opened.map_err(FsError::new("open", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(GcError::Dvc(repo.root().to_owned())),
-        Err(error) => Err(FsError::new("lock", path)(error.into()).into()),
+    match Lock::try_take(&repo.tmp().join("lock"))? {
+        Taken::Yes(lock) => Ok(lock),
+        Taken::No { .. } => Err(GcError::Dvc(repo.root().to_owned())),
     }
 }
 

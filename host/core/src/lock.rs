@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, retry_on_intr};
 
 use crate::fs::{self, FsError};
 
@@ -76,12 +76,9 @@ impl Lock {
     /// When the file cannot be opened or locked.
     pub fn wait(path: &Path) -> Result<Self, FsError> {
         let file = open(path)?;
-        loop {
-            match flock(&file, FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(Self { file, path: path.to_owned() }),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(FsError::new("lock", path)(error.into())),
-            }
+        match retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)) {
+            Ok(()) => Ok(Self { file, path: path.to_owned() }),
+            Err(error) => Err(FsError::new("lock", path)(error.into())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! [`RepoPath`]: how every module names a file of the project.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -119,6 +120,11 @@ impl RepoPath {
         self.0.rmatch_indices('/').filter_map(|(at, _)| self.0.get(..at))
     }
 
+    /// The texts of the path itself and of the folders that it is in, the nearest first, without the root.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.as_str()).chain(self.folders())
+    }
+
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
@@ -147,6 +153,13 @@ impl RepoPath {
     #[must_use]
     pub fn under(&self, root: &Path) -> PathBuf {
         if self.is_root() { root.to_owned() } else { root.join(&self.0) }
+    }
+}
+
+/// A map or a set of paths is asked by text: equality, order and hash are those of the text.
+impl Borrow<str> for RepoPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -192,6 +205,15 @@ mod tests {
         assert!(path("x").is_within(&RepoPath::root()));
         assert!(path("data").touches(&path("data/x")) && path("data/x").touches(&path("data")));
         assert!(!path("data/x").touches(&path("data/y")) && !path("data").touches(&path("database")));
+    }
+
+    #[test]
+    fn what_is_around_is_told_the_nearest_first() {
+        let path = RepoPath::parse("a/b/c").unwrap();
+        assert_eq!(path.ancestors().collect::<Vec<_>>(), ["a/b/c", "a/b", "a"]);
+        assert_eq!(path.folders().collect::<Vec<_>>(), ["a/b", "a"]);
+        let set = std::collections::HashSet::from([RepoPath::parse("a/b").unwrap()]);
+        assert!(path.folders().any(|folder| set.contains(folder)) && !set.contains("a"));
     }
 
     #[test]

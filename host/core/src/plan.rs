@@ -359,5 +359,12 @@ pub fn locked_path(path: &str, content: &Content) -> LockedPath {
     }
 }
 
+/// Outputs in the order of a lock.
+#[must_use]
+pub fn in_lock_order(mut outs: Vec<LockedPath>) -> Vec<LockedPath> {
+    outs.sort_by(|a, b| a.path.cmp(&b.path));
+    outs
+}
+
 #[cfg(test)]
 mod tests;

@@ -298,7 +298,7 @@ impl StageRunner<'_> {
             };
             outs.push(plan::locked_path(&out.lock_path, &found));
         }
-        Ok(sorted(outs))
+        Ok(plan::in_lock_order(outs))
     }
 
     fn keep(&self, out: &Output) -> Result<Content, StageError> {
@@ -322,9 +322,4 @@ impl StageRunner<'_> {
         }
         Ok(())
     }
-}
-
-fn sorted(mut outs: Vec<LockedPath>) -> Vec<LockedPath> {
-    outs.sort_by(|a, b| a.path.cmp(&b.path));
-    outs
 }

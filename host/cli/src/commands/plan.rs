@@ -1,5 +1,6 @@
 //! `--dry` and `status --explain`: what a run would do, and why, by the assessment that a run makes stage by stage.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dewar_core::path::RepoPath;
@@ -49,8 +50,11 @@ pub fn print(
     ui: &Arc<Ui>,
 ) -> Result<Changed, Failure> {
     let recall = Recall { observe: workspace, store: workspace.store(), run_cache, fetcher: None };
-    let written = selection.pipeline.written();
-    let remembered = |path: &RepoPath| written.get(path).map(|id| (*id).clone());
+    let recorded = match options.missing {
+        MissingData::Counts => HashMap::new(),
+        MissingData::Allowed => selection.pipeline.recorded(),
+    };
+    let remembered = |path: &RepoPath| recorded.get(path)?.id.clone();
     let missing = match options.missing {
         MissingData::Counts => Missing::Counts,
         MissingData::Allowed => Missing::Allowed(&remembered),

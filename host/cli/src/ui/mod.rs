@@ -226,16 +226,14 @@ impl Ui {
         }
     }
 
-    /// Shows `line` in place of the progress shown before; none wipes it. Only for a terminal.
-    pub fn progress(&self, line: Option<&str>) {
+    /// Shows `line` in place of the progress shown before. Only for a terminal.
+    pub fn progress(&self, line: &str) {
         let mut streams = self.streams();
         streams.begin();
-        if let Some(line) = line {
-            let width = width_of(&io::stderr());
-            // A line that wraps could not be wiped.
-            let line: String = text::visible(line).chars().take(width.saturating_sub(1)).collect();
-            streams.progress = write!(streams.err, "{line}").and_then(|()| streams.err.flush()).is_ok();
-        }
+        let width = width_of(&io::stderr());
+        // A line that wraps could not be wiped.
+        let line: String = text::visible(line).chars().take(width.saturating_sub(1)).collect();
+        streams.progress = write!(streams.err, "{line}").and_then(|()| streams.err.flush()).is_ok();
     }
 
     /// Says a line on stderr that is no problem, unless quiet.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dewar_core::event::{Event, EventSink, LogLevel, Unit};
+use dewar_core::event::{Event, EventSink, LogLevel};
 use dewar_core::path::RepoPath;
 use unicode_width::UnicodeWidthStr;
 
@@ -11,12 +11,6 @@ use super::problem::{Place, Problem};
 use super::text::visible;
 use super::{Audience, Ui, Verbosity, style};
 
-/// Work that is done before this is not worth a line.
-const WORTH_SHOWING: Duration = Duration::from_secs(1);
-/// How often a terminal is redrawn.
-const REDRAW: Duration = Duration::from_millis(100);
-/// How often a file gets a line.
-const REPEAT: Duration = Duration::from_secs(10);
 /// How often a file is told which stages run: a training may take days.
 const REPEAT_RUNNING: Duration = Duration::from_mins(1);
 /// Names of stages longer than this are not waited for by the others.
@@ -34,17 +28,10 @@ pub struct Reporter {
 struct State {
     /// Whether a stage ran since the last blank line.
     after_run: bool,
-    progress: Option<Progress>,
     /// How wide the names of stages are when several run at once; none when one does.
     side_by_side: Option<usize>,
     /// When a file was last told what runs.
     told_running: Option<Instant>,
-}
-
-struct Progress {
-    what: String,
-    since: Instant,
-    shown: Option<Instant>,
 }
 
 impl Reporter {
@@ -86,7 +73,7 @@ impl Reporter {
         let now = Instant::now();
         match self.ui.audience() {
             _ if self.ui.verbosity() == Verbosity::Quiet => {}
-            Audience::Terminal => self.ui.progress(Some(line)),
+            Audience::Terminal => self.ui.progress(line),
             Audience::File => {
                 let last = *state.told_running.get_or_insert(now);
                 if now.duration_since(last) >= REPEAT_RUNNING {
@@ -94,32 +81,6 @@ impl Reporter {
                     self.ui.note(line);
                 }
             }
-        }
-    }
-
-    fn progress(&self, state: &mut State, what: &str, done: u64, total: Option<u64>, unit: Unit) {
-        let now = Instant::now();
-        if self.ui.verbosity() == Verbosity::Quiet {
-            return;
-        }
-        let known = state.progress.take().filter(|progress| progress.what == what);
-        let mut progress = known.unwrap_or_else(|| Progress { what: what.to_owned(), since: now, shown: None });
-        let pause = if self.ui.audience() == Audience::Terminal { REDRAW } else { REPEAT };
-        let is_due = progress.shown.is_none_or(|shown| now.duration_since(shown) >= pause);
-        if now.duration_since(progress.since) >= WORTH_SHOWING && is_due {
-            progress.shown = Some(now);
-            let line = format!("{what}: {}", amount(done, total, unit));
-            match self.ui.audience() {
-                Audience::Terminal => self.ui.progress(Some(&line)),
-                Audience::File => self.ui.note(&line),
-            }
-        }
-        if total == Some(done) {
-            if self.ui.audience() == Audience::Terminal {
-                self.ui.progress(None);
-            }
-        } else {
-            state.progress = Some(progress);
         }
     }
 }
@@ -186,15 +147,6 @@ impl EventSink for Reporter {
                 self.tell(&format!("{verb} lock file '{}'", visible(&file.relative_to(&self.from))));
             }
             Event::Warning { message } => self.warn(message, None),
-            Event::Noted { file, diagnostic } => {
-                let problem = Problem {
-                    message: diagnostic.message,
-                    place: Some(Place::file(file.as_str())),
-                    hints: diagnostic.help.into_iter().collect(),
-                };
-                self.ui.warn(&problem);
-            }
-            Event::Progress { what, done, total, unit } => self.progress(&mut state, &what, done, total, unit),
             Event::PluginLog { plugin, level: LogLevel::Warn, message } => {
                 self.warn(format!("{plugin}: {message}"), None);
             }
@@ -220,30 +172,6 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// `3 of 10 files`, `1.5 GiB`.
-fn amount(done: u64, total: Option<u64>, unit: Unit) -> String {
-    match (unit, total) {
-        (Unit::Files, None) => format!("{done} files"),
-        (Unit::Files, Some(total)) => format!("{done} of {total} files"),
-        (Unit::Bytes, None) => bytes(done),
-        (Unit::Bytes, Some(total)) => format!("{} of {}", bytes(done), bytes(total)),
-    }
-}
-
-/// A size with a binary unit, to one decimal.
-fn bytes(count: u64) -> String {
-    const STEP: u64 = 1024;
-    let mut below = 1;
-    for (index, unit) in ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter().enumerate() {
-        if count / below < STEP || unit == "EiB" {
-            let tenths = u128::from(count) * 10 / u128::from(below);
-            return if index == 0 { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) };
-        }
-        below *= STEP;
-    }
-    format!("{count} B")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,14 +182,5 @@ mod tests {
             [7, 65, 12_000].map(|seconds| duration(Duration::from_secs(seconds))),
             ["7 s", "1 min 05 s", "3 h 20 min"]
         );
-    }
-
-    #[test]
-    fn amounts_are_read_at_a_glance() {
-        assert_eq!(amount(3, Some(10), Unit::Files), "3 of 10 files");
-        assert_eq!(amount(1536, None, Unit::Bytes), "1.5 KiB");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1 << 30), "1.0 GiB");
-        assert_eq!(bytes(u64::MAX), "15.9 EiB");
     }
 }

@@ -186,10 +186,9 @@ fn what_ran(report: &RunReport) -> Value {
 
 /// The files of the pipeline itself, which an experiment is nothing without, and what else belongs to the stages.
 fn extra_paths(selection: &Selection) -> (Vec<RepoPath>, Vec<RepoPath>) {
-    let outs = selection.pipeline.stages().flat_map(|(_, stage)| &stage.outs).map(|out| &out.path);
-    let outs: HashSet<&RepoPath> = outs.collect();
-    let is_output =
-        |path: &RepoPath| std::iter::successors(Some(path.clone()), RepoPath::parent).any(|path| outs.contains(&path));
+    let outs = selection.pipeline.stages().flat_map(|(_, stage)| &stage.outs).map(|out| out.path.as_str());
+    let outs: HashSet<&str> = outs.collect();
+    let is_output = |path: &RepoPath| path.ancestors().any(|path| outs.contains(path));
     let (mut own, mut other) = (BTreeSet::new(), BTreeSet::new());
     for stage in selection.order.iter().map(|id| selection.pipeline.stage(*id)) {
         own.insert(stage.address.file.clone());

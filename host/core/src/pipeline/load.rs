@@ -7,12 +7,12 @@ use dewar_text::Diagnostic;
 use super::data_file::DataFile;
 use super::definition::{Declared, PipelineFile};
 use super::files::ProjectFiles;
-use super::lock::{LockEntry, LockFile};
+use super::lock::{LockEntry, LockFile, LockedPath};
 use super::memory;
 use super::stage::{Stage, StageAddress};
 use super::template::Templates;
 use super::{PIPELINE_FILE, PipelineError};
-use crate::digest::{Algorithm, ObjectId};
+use crate::digest::Algorithm;
 use crate::path::RepoPath;
 use crate::source::Source;
 
@@ -78,17 +78,14 @@ impl Pipeline {
     /// An output is removed before its stage runs: a directory that holds stages must not be one.
     fn refuse_outputs_around_files(&self, files: &dyn ProjectFiles) -> Result<(), PipelineError> {
         let data_files = self.data_files.keys();
-        let around = self.files.keys().chain(data_files).flat_map(|file| {
-            std::iter::successors(file.parent(), RepoPath::parent)
-                .take_while(|folder| !folder.is_root())
-                .map(move |folder| (folder, file))
-        });
-        let around: HashMap<RepoPath, &RepoPath> = around.collect();
-        let bad = |stage: &&Stage| stage.outs.iter().any(|out| around.contains_key(&out.path));
+        let around =
+            self.files.keys().chain(data_files).flat_map(|file| file.folders().map(move |folder| (folder, file)));
+        let around: HashMap<&str, &RepoPath> = around.collect();
+        let bad = |stage: &&Stage| stage.outs.iter().any(|out| around.contains_key(out.path.as_str()));
         let Some(stage) = (!around.is_empty()).then(|| self.stages.iter().find(bad)).flatten() else { return Ok(()) };
         let source = Source::new(stage.address.file.clone(), files.read(&stage.address.file)?.unwrap_or_default());
         let diagnostics = stage.outs.iter().filter_map(|out| {
-            let message = format!("the output `{}` holds the file `{}`", out.path, around.get(&out.path)?);
+            let message = format!("the output `{}` holds the file `{}`", out.path, around.get(out.path.as_str())?);
             let help = "list what the stage writes there, or keep that file somewhere else";
             Some(Diagnostic::error("own-file", message).at(stage.span).help(help))
         });
@@ -178,10 +175,10 @@ impl Pipeline {
 
     /// What the locks remember of each output.
     #[must_use]
-    pub fn written(&self) -> HashMap<&RepoPath, &ObjectId> {
-        let outs = self.stages.iter().flat_map(|stage| stage.outs.iter().map(move |out| (stage, out)));
-        outs.filter_map(|(stage, out)| Some((&out.path, self.locked(stage)?.out(&out.lock_path)?.id.as_ref()?)))
-            .collect()
+    pub fn recorded(&self) -> HashMap<&RepoPath, &LockedPath> {
+        let stages = self.stages.iter().filter_map(|stage| Some((stage, self.locked(stage)?)));
+        let outs = stages.flat_map(|(stage, locked)| stage.outs.iter().map(move |out| (out, locked)));
+        outs.filter_map(|(out, locked)| Some((&out.path, locked.out(&out.lock_path)?))).collect()
     }
 
     /// The algorithm that names contents in the locks, if any does: the first that is found.

@@ -187,9 +187,7 @@ impl Ahead<'_> {
     /// What would be checked out at a path or around it: its content, and the way from there.
     fn restored_at(&self, place: &Place) -> Option<(&ObjectId, &LockedPath, String)> {
         let path = place.inside()?;
-        let around = std::iter::successors(Some(path.clone()), RepoPath::parent);
-        let (top, (_, known)) =
-            around.take_while(|at| !at.is_root()).find_map(|at| self.restored.get_key_value(&at))?;
+        let (top, (_, known)) = path.ancestors().find_map(|at| self.restored.get_key_value(at))?;
         Some((known.id.as_ref()?, known, path.relative_to(top)))
     }
 }

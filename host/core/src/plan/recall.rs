@@ -1,6 +1,6 @@
 //! [`Recall`]: results that came out before, from the lock or the run cache (walk, step 7).
 
-use super::is_as_locked;
+use super::{in_lock_order, is_as_locked};
 use crate::cache::{CacheError, ObjectStore};
 use crate::observe::{Observe, ObserveError};
 use crate::params::value::python_equal;
@@ -39,9 +39,7 @@ impl Recall<'_> {
             let outs = stage.outs.iter().filter_map(|out| {
                 Some(LockedPath { path: out.lock_path.clone(), ..entry.out(&out.lock_path)?.clone() })
             });
-            let mut outs: Vec<LockedPath> = outs.collect();
-            outs.sort_by(|a, b| a.path.cmp(&b.path));
-            outs
+            in_lock_order(outs.collect())
         };
         if let Some(locked) = locked
             && same_inputs(stage, locked, inputs)

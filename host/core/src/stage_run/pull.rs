@@ -27,14 +27,8 @@ impl<'a> Pull<'a> {
     /// By `fetcher`, as the locks of `pipeline` say.
     #[must_use]
     pub fn new(fetcher: Fetcher<'a>, pipeline: &Pipeline) -> Self {
-        let mut outputs = BTreeMap::new();
-        for (_, stage) in pipeline.stages() {
-            let Some(locked) = pipeline.locked(stage) else { continue };
-            let recorded = stage.outs.iter().filter_map(|out| Some((out.path.clone(), locked.out(&out.lock_path)?)));
-            outputs.extend(
-                recorded.map(|(path, known)| (path, Recorded { known: known.clone(), turn: Mutex::default() })),
-            );
-        }
+        let recorded = |known: &LockedPath| Recorded { known: known.clone(), turn: Mutex::default() };
+        let outputs = pipeline.recorded().into_iter().map(|(path, known)| (path.clone(), recorded(known))).collect();
         Self { fetcher, outputs }
     }
 
@@ -45,8 +39,7 @@ impl<'a> Pull<'a> {
 
     /// The output at or around a path.
     fn output(&self, path: &RepoPath) -> Option<(&RepoPath, &Recorded)> {
-        let mut above = std::iter::successors(Some(path.clone()), RepoPath::parent);
-        above.find_map(|path| self.outputs.get_key_value(&path))
+        path.ancestors().find_map(|path| self.outputs.get_key_value(path))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `add`: puts a file or folder under the project's care.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -52,15 +53,20 @@ pub fn additions(
     paths: &[RepoPath],
 ) -> Result<Vec<Addition>, TrackError> {
     let mut additions: Vec<Addition> = Vec::with_capacity(paths.len());
+    let mut named: HashMap<&str, &RepoPath> = HashMap::with_capacity(paths.len());
+    // The folders around what is named, each with the first path that it is around.
+    let mut around: HashMap<&str, &RepoPath> = HashMap::new();
     for path in paths {
         let addition = addition(workspace, pipeline, git, path)?;
-        for other in &additions {
-            let (outer, inner) = if path.is_within(&other.path) { (&other.path, path) } else { (path, &other.path) };
-            if inner.is_within(outer) && inner != outer {
-                return Err(TrackError::Twice { outer: outer.clone(), inner: inner.clone() });
-            }
+        let inside = around.get(path.as_str()).map(|inner| (path, *inner));
+        let nested = inside.or_else(|| path.folders().find_map(|folder| Some((*named.get(folder)?, path))));
+        if let Some((outer, inner)) = nested {
+            return Err(TrackError::Twice { outer: outer.clone(), inner: inner.clone() });
         }
-        if additions.iter().all(|other| other.path != *path) {
+        if named.insert(path.as_str(), path).is_none() {
+            for folder in path.folders() {
+                around.entry(folder).or_insert(path);
+            }
             additions.push(addition);
         }
     }

@@ -11,13 +11,10 @@ use crate::observe::{Content, Observe};
 use crate::path::RepoPath;
 use crate::pipeline::load::Pipeline;
 use crate::pipeline::{LockEntry, Output, Place, ProjectFiles, Stage};
-use crate::plan::{self, Force, Missing, Reason, Rules};
+use crate::plan::{self, Reason, Rules};
 use crate::run_cache::RunCache;
 use crate::schedule::Locks;
 use crate::workspace::Workspace;
-
-/// Only what differs counts.
-const AS_RECORDED: Rules<'_> = Rules { force: Force::No, missing: Missing::Counts };
 
 /// What of a stage is not as it is recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +46,7 @@ pub fn uncommitted(workspace: &Workspace<'_>, pipeline: &Pipeline, stage: &Stage
             list.push(name);
         }
     };
-    for reason in plan::assess(stage, pipeline.locked(stage), AS_RECORDED, workspace)? {
+    for reason in plan::assess(stage, pipeline.locked(stage), Rules::USUAL, workspace)? {
         match reason {
             Reason::DependencyChanged { path, .. } => add(&mut found.deps, path),
             Reason::ParamChanged { file, .. } => add(&mut found.deps, file),
@@ -119,8 +116,7 @@ fn commit_one(
         };
         outs.push(plan::locked_path(&out.lock_path, &found.ok_or_else(missing)?));
     }
-    outs.sort_by(|a, b| a.path.cmp(&b.path));
-    entry.outs = outs;
+    entry.outs = plan::in_lock_order(outs);
     if all_kept {
         RunCache::new(workspace.store().folder()).keep(stage, &entry, workspace)?;
     }

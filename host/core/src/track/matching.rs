@@ -1,6 +1,7 @@
 //! `add --glob`: the paths that a pattern means, by the rules of Python's `glob` (DVC's): `*` and `?` stay within a name and do
 //! not match names that begin with a dot, `**` is any folders.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use globset::GlobBuilder;
@@ -39,7 +40,7 @@ pub fn matching(root: &Path, from: &RepoPath, pattern: &str) -> Result<Vec<RepoP
         .max_depth((!is_any_depth).then_some(depth - fixed.len()))
         .filter_entry(|entry| !matches!(entry.file_name().to_str(), Some(PROJECT_DIR | ".git" | ".hg")))
         .build();
-    let mut found: Vec<RepoPath> = Vec::new();
+    let mut found: BTreeSet<RepoPath> = BTreeSet::new();
     for entry in walk {
         let entry = entry.map_err(|error| {
             let source = error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
@@ -48,17 +49,11 @@ pub fn matching(root: &Path, from: &RepoPath, pattern: &str) -> Result<Vec<RepoP
         let Ok(path) = RepoPath::from_absolute(root, entry.path()) else { continue };
         let is_own = path.file_name().ends_with(".dvc") || path.file_name() == ".gitignore";
         if entry.depth() > 0 && !is_own && matcher.is_match(path.as_str()) {
-            found.push(path);
+            found.insert(path);
         }
     }
-    found.sort();
-    let mut kept: Vec<RepoPath> = Vec::new();
-    for path in found {
-        if !kept.iter().any(|outer| path.is_within(outer)) {
-            kept.push(path);
-        }
-    }
-    Ok(kept)
+    let is_outermost = |path: &&RepoPath| !path.folders().any(|folder| found.contains(folder));
+    Ok(found.iter().filter(is_outermost).cloned().collect())
 }
 
 #[cfg(test)]
