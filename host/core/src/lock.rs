@@ -2,10 +2,10 @@
 //! no file's being there ever means "locked".
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
@@ -40,6 +40,20 @@ impl Lock {
         Self::try_lock(open(path)?, path)
     }
 
+    /// The same of a file that goes with its holder ([`Lock::remove`]): a lock that is held is never one of a file that is gone.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn try_take_passing(path: &Path) -> Result<Taken, FsError> {
+        loop {
+            match Self::try_take(path)? {
+                // Who had it removed it after we had opened it. The name is free, or is that of another file by now.
+                Taken::Yes(lock) if lock.is_gone()? => {}
+                taken => return Ok(taken),
+            }
+        }
+    }
+
     /// The same of a file that is there; none when it is not, or was removed meanwhile by who had the lock.
     ///
     /// # Errors
@@ -51,11 +65,16 @@ impl Lock {
         };
         let taken = Self::try_lock(file, path)?;
         if let Taken::Yes(lock) = &taken
-            && lock.file.metadata().map_err(FsError::new("read", path))?.nlink() == 0
+            && lock.is_gone()?
         {
             return Ok(None);
         }
         Ok(Some(taken))
+    }
+
+    /// Whether its file was removed.
+    fn is_gone(&self) -> Result<bool, FsError> {
+        Ok(self.file.metadata().map_err(FsError::new("read", &self.path))?.nlink() == 0)
     }
 
     fn try_lock(mut file: File, path: &Path) -> Result<Taken, FsError> {
@@ -98,8 +117,16 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, text: &str) -> Result<(), FsError> {
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
-        written.map_err(FsError::new("write", &self.path))
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.and_then(|()| self.file.write_all(text.as_bytes())).map_err(FsError::new("write", &self.path))
+    }
+
+    /// Gives it back and removes its file, of which it must be the lock still.
+    ///
+    /// # Errors
+    /// When the file cannot be removed. The lock is given back anyway.
+    pub fn remove(self) -> Result<(), FsError> {
+        fs::remove_file(&self.path)
     }
 }
 
@@ -110,6 +137,13 @@ impl Drop for Lock {
         // It goes with the last process at the latest.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
+}
+
+/// How long to wait between one look and the next at what another process has: a moment at first, since most take moments.
+/// Never ends.
+pub fn pauses() -> impl Iterator<Item = Duration> {
+    const LONGEST: Duration = Duration::from_millis(100);
+    std::iter::successors(Some(Duration::from_millis(5)), |pause| Some(LONGEST.min(*pause * 2)))
 }
 
 fn open(path: &Path) -> Result<File, FsError> {
@@ -131,11 +165,33 @@ mod tests {
         assert_eq!(text, "me");
         held.share().unwrap();
         let mut server = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        held.write("I").unwrap();
+        assert!(matches!(Lock::try_take(&path).unwrap(), Taken::No { text } if text == "I"));
         drop(held);
         drop(Lock::wait(&path).unwrap());
         assert!(matches!(Lock::try_take(&path).unwrap(), Taken::Yes(_)));
         server.kill().unwrap();
         server.wait().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_goes_with_its_holder_is_held_by_one_at_a_time() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (inside, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let run = || {
+            while turns.load(Ordering::SeqCst) < 500 {
+                let Taken::Yes(lock) = Lock::try_take_passing(&path).unwrap() else { continue };
+                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                turns.fetch_add(1, Ordering::SeqCst);
+                inside.fetch_sub(1, Ordering::SeqCst);
+                lock.remove().unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run))));
+        assert!(!path.exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use dewar_core::pipeline::PipelineError;
 use dewar_core::pipeline::stage::DEFAULT_PARAMS;
 use dewar_core::pipeline::target::TargetError;
 use dewar_core::repro::SelectError;
+use dewar_core::resources::{Amount, ClaimError};
 use dewar_core::schedule::RunError;
 use dewar_core::stage_run::StageError;
 
@@ -186,6 +187,10 @@ impl From<StageError> for Failure {
                 let hint = format!("to leave it to the cache: git rm -r --cached '{path}' && git commit");
                 error.into_failure(Kind::Repository).hint(hint)
             }
+            StageError::Resources { error: ref lacking, .. } => {
+                let hint = lacking_resource(lacking);
+                hint.into_iter().fold(error.into_failure(Kind::Pipeline), Self::hint)
+            }
             StageError::Observe(error) => error.into(),
             StageError::Remote(error) => error.into(),
             StageError::Cache(error) => error.into(),
@@ -194,6 +199,34 @@ impl From<StageError> for Failure {
             StageError::Git(error) => error.into(),
         }
     }
+}
+
+/// What to do when a stage needs what the machine does not have.
+fn lacking_resource(error: &ClaimError) -> Option<String> {
+    Some(match error {
+        ClaimError::Unknown { name, wanted } => {
+            format!("if it has as much, write `{}` below `[resources]` of `dewar.toml`", setting(name, *wanted))
+        }
+        ClaimError::TooMuch { name, .. } => {
+            format!("let it need less, or mend `{}` below `[resources]` of `dewar.toml`", key(name))
+        }
+        ClaimError::OtherUnit { .. } => "give both a unit, such as GiB, or none".to_owned(),
+        ClaimError::Cancelled | ClaimError::File(_) => return None,
+    })
+}
+
+/// An amount as `dewar.toml` has it.
+fn setting(name: &str, amount: Amount) -> String {
+    match amount {
+        Amount::Count(number) => format!("{} = {number}", key(name)),
+        Amount::Bytes(_) => format!("{} = \"{amount}\"", key(name)),
+    }
+}
+
+/// A name as a key of TOML, in quotes where it needs them.
+fn key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") }
 }
 
 impl From<RunError> for Failure {

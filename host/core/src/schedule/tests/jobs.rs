@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::world::NoProcesses;
 use super::*;
 use crate::event::Silent;
+use crate::resources::{Amounts, Ledger};
 use crate::run_cache::RunCache;
 use crate::testing::Project;
 
@@ -71,6 +72,8 @@ fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunErro
         env: Vec::new(),
         run_cache: Some(RunCache::new(store.folder())),
         pull: None,
+        resources: Ledger::new(&root.join(".dvc/tmp/claims"), Amounts::default()),
+        budget: None,
         cancellation: Cancellation::default(),
         git: Some(Mutex::new(project.git())),
         events: Arc::new(Silent),
