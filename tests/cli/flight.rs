@@ -28,7 +28,12 @@ fn program(repo: &TestRepo, args: &[&str]) -> Command {
 /// A run beside the others, whose messages go into the file `NAME.err` beside the repository.
 fn start(repo: &TestRepo, name: &str, args: &[&str]) -> Child {
     let err = fs::File::create(repo.outside(&format!("{name}.err"))).unwrap();
-    program(repo, args).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(err).spawn().unwrap()
+    program(repo, args)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(err)
+        .spawn()
+        .unwrap()
 }
 
 fn said(repo: &TestRepo, name: &str) -> String {
@@ -46,7 +51,10 @@ fn lines(repo: &TestRepo, file: &str) -> usize {
 /// What lies in the cache's folder for temporary files while nobody uses it: no locks of flights.
 fn flights(repo: &TestRepo) -> usize {
     let is_flight = |path: &Path| path.extension().is_some_and(|suffix| suffix == "run");
-    fs::read_dir(repo.root().join(".dvc/cache/tmp")).unwrap().filter(|file| is_flight(&file.as_ref().unwrap().path())).count()
+    fs::read_dir(repo.root().join(".dvc/cache/tmp"))
+        .unwrap()
+        .filter(|file| is_flight(&file.as_ref().unwrap().path()))
+        .count()
 }
 
 /// A first stage that every experiment needs, which runs until `go` is there, and a second that differs in each.
@@ -76,7 +84,11 @@ fn experiments_that_need_the_same_stage_run_it_once() {
     let here = start(&repo, "here", &["repro"]);
     for name in ["two", "here"] {
         wait_until("the others wait", || said(&repo, name).contains(WAITS));
-        assert!(said(&repo, name).contains(&format!("{WAITS}{}, stage `prepare` in `", one.id())), "{}", said(&repo, name));
+        assert!(
+            said(&repo, name).contains(&format!("{WAITS}{}, stage `prepare` in `", one.id())),
+            "{}",
+            said(&repo, name)
+        );
     }
     fs::write(repo.outside("go"), "").unwrap();
     for (name, child) in [("one", one), ("two", two), ("here", here)] {
@@ -212,13 +224,40 @@ fn what_is_held_is_held_from_isolated_workspaces_too() {
 fn what_the_machine_does_not_have_is_told_where_it_is_asked_for() {
     let repo = exclusive("gpu: 2");
     let run = |args: &[&str]| repo.run(&mut program(&repo, args)).failure(3);
-    insta::assert_snapshot!(run(&["repro", "a"]), @"");
+    insta::assert_snapshot!(run(&["repro", "a"]), @r"
+    error: the stage `a` cannot run here: it needs `gpu: 2`, and `dewar.toml` does not say how much `gpu` this machine has
+     --> dvc.yaml:5:41
+      |
+    5 |     meta: {mine: 1, dewar: {resources: {gpu: 2}}}
+      |                                         ^^^^^^
+    help: if it has as much, write `gpu = 2` below `[resources]` of `dewar.toml`
+    ");
     repo.write("dewar.toml", "[resources]\ngpu = 1\n");
-    insta::assert_snapshot!(run(&["repro", "a"]), @"");
+    insta::assert_snapshot!(run(&["repro", "a"]), @r"
+    error: the stage `a` cannot run here: it needs `gpu: 2`, and this machine has `gpu: 1`
+     --> dvc.yaml:5:41
+      |
+    5 |     meta: {mine: 1, dewar: {resources: {gpu: 2}}}
+      |                                         ^^^^^^
+    help: if it has as much, write `gpu = 2` below `[resources]` of `dewar.toml`
+    ");
     repo.write("dewar.toml", "[resources]\ngpu = \"1GiB\"\n");
-    insta::assert_snapshot!(run(&["exp", "run", "a"]), @"");
+    insta::assert_snapshot!(run(&["exp", "run", "a"]), @r"
+    error: the stage `a` cannot run here: it needs `gpu: 2`, which cannot be compared with the `gpu: 1GiB` that this machine has
+     --> dvc.yaml:5:41
+      |
+    5 |     meta: {mine: 1, dewar: {resources: {gpu: 2}}}
+      |                                         ^^^^^^
+    help: give both a unit, such as GiB, or none
+    ");
     repo.write("dewar.toml", "[resources]\ngpu = \"lots\"\n");
-    insta::assert_snapshot!(run(&["repro", "a"]), @"");
+    insta::assert_snapshot!(run(&["repro", "a"]), @r#"
+    error: `lots` is neither an integer, such as 2, nor a size, such as 8GiB
+     --> dewar.toml:2:7
+      |
+    2 | gpu = "lots"
+      |       ^^^^^^
+    "#);
     assert!(!repo.exists("a") && !repo.exists(".dvc/tmp/dewar/claims"));
     repo.write("dewar.toml", "[resources]\ngpu = 2\n");
     repo.run(&mut program(&repo, &["repro", "a"])).success();
@@ -228,9 +267,44 @@ fn what_the_machine_does_not_have_is_told_where_it_is_asked_for() {
 }
 
 #[test]
+fn what_surely_cannot_run_is_told_before_anything_runs() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    let pipeline = |deps: &str| {
+        format!(
+            "stages:\n  first:\n    cmd: touch first\n    outs: [first]\n  big:\n    cmd: touch big\n    deps: [{deps}]\n    \
+             outs: [big]\n    meta: {{dewar: {{resources: {{gpu: 2}}}}}}\n"
+        )
+    };
+    repo.write("data", "").write("dewar.toml", "[resources]\ngpu = 1\n").write("dvc.yaml", pipeline("data"));
+    repo.dewar(&["repro"]).failure(3);
+    assert!(!repo.exists("first"));
+    // Where others need not mind, they do not.
+    let told = repo.dewar(&["repro", "--keep-going"]).failure(3);
+    assert!(told.contains("the stage `big` cannot run here") && repo.exists("first"), "{told}");
+    // Its result may be known once it is clear what the first one writes.
+    repo.write("dvc.yaml", pipeline("first"));
+    let told = repo.dewar(&["repro", "--force"]).failure(3);
+    assert!(told.contains("warning: the stage `big` cannot run here") && told.contains("in its turn"), "{told}");
+    assert!(repo.read("dvc.lock").contains("first:"));
+}
+
+#[test]
 fn what_is_no_amount_is_told_where_it_stands() {
     let repo = exclusive("memory: 8G");
-    insta::assert_snapshot!(repo.dewar(&["status"]).failure(3), @"");
+    insta::assert_snapshot!(repo.dewar(&["status"]).failure(3), @r"
+    error: `memory`: `G` is no unit: there are B, kB, KiB, MB, MiB, GB, GiB, TB, TiB
+     --> dvc.yaml:5:49
+      |
+    5 |     meta: {mine: 1, dewar: {resources: {memory: 8G}}}
+      |                                                 ^^
+    ");
     let repo = exclusive("gpu: -1");
-    insta::assert_snapshot!(repo.dewar(&["repro"]).failure(3), @"");
+    insta::assert_snapshot!(repo.dewar(&["repro"]).failure(3), @r"
+    error: `gpu`: -1 is less than nothing
+     --> dvc.yaml:5:46
+      |
+    5 |     meta: {mine: 1, dewar: {resources: {gpu: -1}}}
+      |                                              ^^
+    ");
 }

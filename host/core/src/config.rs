@@ -309,9 +309,12 @@ mod tests {
         std::fs::write(dir.path().join("dewar.toml"), "hash = \"md5\"\nhsah = 1\n").unwrap();
         let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!() };
         assert_eq!(error.diagnostics[0].span.unwrap().start, 13);
-        for (value, told) in
-            [("-1", "less than nothing"), ("\"8G\"", "no unit"), ("1.5", "an integer, such as 2"), ("[1]", "an integer")]
-        {
+        for (value, told) in [
+            ("-1", "less than nothing"),
+            ("\"8G\"", "no unit"),
+            ("1.5", "an integer, such as 2"),
+            ("[1]", "an integer"),
+        ] {
             std::fs::write(dir.path().join("dewar.toml"), format!("[resources]\nmemory = {value}\n")).unwrap();
             let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!("{value}") };
             assert!(error.to_string().contains(told), "{error}");

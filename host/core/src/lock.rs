@@ -3,11 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::fs::{self, FsError};
@@ -147,8 +147,17 @@ pub fn pauses() -> impl Iterator<Item = Duration> {
 }
 
 fn open(path: &Path) -> Result<File, FsError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    opened.map_err(FsError::new("open", path))
+    // What is written into it must not go where somebody else's link leads.
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(FsError::new("open", path))
 }
 
 #[cfg(test)]
@@ -192,6 +201,15 @@ mod tests {
         };
         std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run))));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_link_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("theirs"), "text").unwrap();
+        std::os::unix::fs::symlink("theirs", dir.path().join("lock")).unwrap();
+        assert!(Lock::try_take(&dir.path().join("lock")).is_err());
+        assert!(Lock::wait(&dir.path().join("lock")).is_err());
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl StageRunner<'_> {
             let has_waited;
             (flight, has_waited) = self.fly(stage, &entry)?;
             if has_waited {
+                // With other inputs than it waited for, it waited in vain and runs.
                 self.workspace.forget_all();
                 entry = self.inputs(stage, locked)?;
             }

@@ -44,10 +44,9 @@ impl ObjectStore {
         let folder = self.folder().join(TEMPORARY);
         let path = folder.join(format!("{key}{SUFFIX}"));
         let taken = match Lock::try_take_passing(&path) {
-            Err(error) if is_absent(&error.source) => self
-                .shared()
-                .create_folder(self.folder(), &folder)
-                .and_then(|()| Lock::try_take_passing(&path)),
+            Err(error) if is_absent(&error.source) => {
+                self.shared().create_folder(self.folder(), &folder).and_then(|()| Lock::try_take_passing(&path))
+            }
             taken => taken,
         };
         match taken {

@@ -31,7 +31,13 @@ fn amount(name: &str, node: &Node) -> Result<Amount, Diagnostic> {
     let amount = match &node.kind {
         NodeKind::Scalar(Value::Int(number)) => Amount::count(*number),
         NodeKind::Scalar(Value::Text(text) | Value::Literal(text)) => Amount::parse(text),
-        _ => return Err(schema::wrong_type(node, &format!("`{name}`"), "an integer, such as 2, or a size, such as 8GiB")),
+        _ => {
+            return Err(schema::wrong_type(
+                node,
+                &format!("`{name}`"),
+                "an integer, such as 2, or a size, such as 8GiB",
+            ));
+        }
     };
     amount.map_err(|error| Diagnostic::error("bad-amount", format!("`{name}`: {error}")).at(node.span))
 }

@@ -44,7 +44,9 @@ pub enum ClaimError {
         capacity: Amount,
     },
     /// One of the two is a number of things, the other a number of bytes.
-    #[error("it needs `{name}: {wanted}`, which cannot be compared with the `{name}: {capacity}` that this machine has")]
+    #[error(
+        "it needs `{name}: {wanted}`, which cannot be compared with the `{name}: {capacity}` that this machine has"
+    )]
     OtherUnit {
         /// Of what.
         name: String,
@@ -128,7 +130,7 @@ impl Ledger {
     /// several share, and each has its own amounts.
     #[must_use]
     pub fn new(folder: &Path, capacity: Amounts) -> Self {
-        Self { folder: folder.join(host()), capacity }
+        Self { folder: folder.to_owned(), capacity }
     }
 
     /// Whether so much can ever be had.
@@ -169,11 +171,12 @@ impl Ledger {
         if wanted.is_nothing() {
             return Ok(claim);
         }
-        fs::create_dir(&self.folder)?;
+        let folder = self.folder.join(host());
+        fs::create_dir(&folder)?;
         let mut has_told = false;
         for pause in pauses() {
-            if let Taken::Yes(ledger) = Lock::try_take(&self.folder.join(LOCK))? {
-                let standing = self.stand_in_line(wanted, holder, &mut claim)?;
+            if let Taken::Yes(ledger) = Lock::try_take(&folder.join(LOCK))? {
+                let standing = self.stand_in_line(&folder, wanted, holder, &mut claim)?;
                 drop(ledger);
                 match standing {
                     Standing::Holds => return Ok(claim),
@@ -191,25 +194,34 @@ impl Ledger {
     }
 
     /// Takes what is wanted, or a place in the line for it, or looks again from there. Under the ledger's lock.
-    fn stand_in_line(&self, wanted: &Amounts, holder: &str, claim: &mut Claim) -> Result<Standing, FsError> {
-        let line = self.line()?;
+    fn stand_in_line(
+        &self,
+        folder: &Path,
+        wanted: &Amounts,
+        holder: &str,
+        claim: &mut Claim,
+    ) -> Result<Standing, FsError> {
+        let line = line(folder)?;
         let next = line.last().map_or(1, |(number, _)| number.saturating_add(1));
         let own = claim.held.as_ref().map(|held| held.number);
         let before = |(number, entry): &&(u64, Entry)| {
             Some(*number) != own && (entry.state == State::Holds || own.is_none_or(|own| *number < own))
         };
         let before: Vec<&Entry> = line.iter().filter(before).map(|(_, entry)| entry).collect();
-        let missing: Vec<&str> = wanted.iter().filter(|want| !self.is_free(*want, &before)).map(|(name, _)| name).collect();
+        let missing: Vec<&str> =
+            wanted.iter().filter(|want| !self.is_free(*want, &before)).map(|(name, _)| name).collect();
         let state = if missing.is_empty() { State::Holds } else { State::Waits };
         let text = |state| {
             let entry = Entry { state, amounts: wanted.clone(), holder: holder.to_owned() };
-            serde_json::to_string(&entry).map_err(|error| FsError::new("write", &self.folder)(error.into()))
+            serde_json::to_string(&entry).map_err(|error| FsError::new("write", folder)(error.into()))
         };
         match &mut claim.held {
             None => {
                 // Nobody else makes claims now, so that it is ours.
-                let path = self.folder.join(format!("{next:020}{SUFFIX}"));
-                let Taken::Yes(mut lock) = Lock::try_take(&path)? else { return Ok(Standing::Waits { behind: Vec::new() }) };
+                let path = folder.join(format!("{next:020}{SUFFIX}"));
+                let Taken::Yes(mut lock) = Lock::try_take(&path)? else {
+                    return Ok(Standing::Waits { behind: Vec::new() });
+                };
                 if let Err(error) = lock.write(&text(state)?) {
                     lock.remove()?;
                     return Err(error);
@@ -232,28 +244,28 @@ impl Ledger {
         let needed = taken.fold(wanted.number(), u64::saturating_add);
         wanted.number() == 0 || self.capacity.get(name).is_some_and(|capacity| needed <= capacity.number())
     }
+}
 
-    /// The claims of the living by number. Those of the dead are removed. Under the ledger's lock.
-    fn line(&self) -> Result<Vec<(u64, Entry)>, FsError> {
-        let mut line = Vec::new();
-        for file in std::fs::read_dir(&self.folder).map_err(FsError::new("list", &self.folder))? {
-            let path = file.map_err(FsError::new("list", &self.folder))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(number) = name.strip_suffix(SUFFIX).and_then(|number| number.parse().ok()) else { continue };
-            match Lock::try_take_existing(&path)? {
-                None => {}
-                Some(Taken::Yes(dead)) => dead.remove()?,
-                // Its holder failed to write it, and gives up.
-                Some(Taken::No { text }) if text.is_empty() => {}
-                Some(Taken::No { text }) => {
-                    let entry = serde_json::from_str(&text).map_err(|error| FsError::new("read", &path)(error.into()))?;
-                    line.push((number, entry));
-                }
+/// The claims of the living by number. Those of the dead are removed. Under the ledger's lock.
+fn line(folder: &Path) -> Result<Vec<(u64, Entry)>, FsError> {
+    let mut line = Vec::new();
+    for file in std::fs::read_dir(folder).map_err(FsError::new("list", folder))? {
+        let path = file.map_err(FsError::new("list", folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(number) = name.strip_suffix(SUFFIX).and_then(|number| number.parse().ok()) else { continue };
+        match Lock::try_take_existing(&path)? {
+            None => {}
+            Some(Taken::Yes(dead)) => dead.remove()?,
+            // Its holder failed to write it, and gives up.
+            Some(Taken::No { text }) if text.is_empty() => {}
+            Some(Taken::No { text }) => {
+                let entry = serde_json::from_str(&text).map_err(|error| FsError::new("read", &path)(error.into()))?;
+                line.push((number, entry));
             }
         }
-        line.sort_by_key(|(number, _)| *number);
-        Ok(line)
     }
+    line.sort_by_key(|(number, _)| *number);
+    Ok(line)
 }
 
 /// The name of this machine, as the name of a folder.

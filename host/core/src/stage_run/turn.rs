@@ -66,10 +66,15 @@ impl StageRunner<'_> {
         Err(StageError::Cancelled { stage: stage.address.clone() })
     }
 
+    /// Why the stage can never run on this machine, if it cannot.
+    pub(crate) fn unable(&self, stage: &Stage) -> Option<StageError> {
+        self.resources.check(&needs(stage)).err().map(|error| not_claimed(stage, error))
+    }
+
     /// Takes what the stage needs of the machine, and a job, after waiting until they are free.
     pub(super) fn claim(&self, stage: &Stage) -> Result<Claims, StageError> {
         let mut waited = false;
-        let wanted: Amounts = stage.needs.iter().map(|need| (need.name.as_str(), need.amount)).collect();
+        let wanted = needs(stage);
         let resources = self.resources.claim(&wanted, &self.who(stage), &self.cancellation, |holders| {
             waited = true;
             self.tell_wait(stage, WaitsFor::Resources { wanted: wanted.to_string(), holders });
@@ -95,6 +100,10 @@ impl StageRunner<'_> {
         let root = self.workspace.root();
         format!("process {}, stage `{}` in `{}`", std::process::id(), stage.address, root.display())
     }
+}
+
+fn needs(stage: &Stage) -> Amounts {
+    stage.needs.iter().map(|need| (need.name.as_str(), need.amount)).collect()
 }
 
 fn not_claimed(stage: &Stage, error: ClaimError) -> StageError {

@@ -204,29 +204,22 @@ impl From<StageError> for Failure {
 /// What to do when a stage needs what the machine does not have.
 fn lacking_resource(error: &ClaimError) -> Option<String> {
     Some(match error {
-        ClaimError::Unknown { name, wanted } => {
+        ClaimError::Unknown { name, wanted } | ClaimError::TooMuch { name, wanted, .. } => {
             format!("if it has as much, write `{}` below `[resources]` of `dewar.toml`", setting(name, *wanted))
-        }
-        ClaimError::TooMuch { name, .. } => {
-            format!("let it need less, or mend `{}` below `[resources]` of `dewar.toml`", key(name))
         }
         ClaimError::OtherUnit { .. } => "give both a unit, such as GiB, or none".to_owned(),
         ClaimError::Cancelled | ClaimError::File(_) => return None,
     })
 }
 
-/// An amount as `dewar.toml` has it.
+/// A resource as `dewar.toml` has it.
 fn setting(name: &str, amount: Amount) -> String {
-    match amount {
-        Amount::Count(number) => format!("{} = {number}", key(name)),
-        Amount::Bytes(_) => format!("{} = \"{amount}\"", key(name)),
-    }
-}
-
-/// A name as a key of TOML, in quotes where it needs them.
-fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") }
+    let key = if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") };
+    match amount {
+        Amount::Count(number) => format!("{key} = {number}"),
+        Amount::Bytes(_) => format!("{key} = \"{amount}\""),
+    }
 }
 
 impl From<RunError> for Failure {

@@ -116,13 +116,13 @@ fn the_dead_hold_nothing() {
     drop(claim(&ledger, &[("gpu", 1)], "one").unwrap());
     let entry = r#"{"state":"Holds","amounts":{"gpu":{"Count":1}},"holder":"dead"}"#;
     for (name, text) in [("00000000000000000007.claim", entry), ("00000000000000000008.claim", "torn")] {
-        std::fs::write(ledger.folder.join(name), text).unwrap();
+        std::fs::write(ledger.folder.join(host()).join(name), text).unwrap();
     }
     let held = claim(&ledger, &[("gpu", 1)], "two").unwrap();
     assert_eq!(names(dir.path()), ["00000000000000000001.claim"]);
     drop(held);
     // What is not a claim is left alone.
-    std::fs::write(ledger.folder.join("notes"), "mine").unwrap();
+    std::fs::write(ledger.folder.join(host()).join("notes"), "mine").unwrap();
     drop(claim(&ledger, &[("gpu", 1)], "three").unwrap());
     assert_eq!(names(dir.path()), ["notes"]);
 }
@@ -132,7 +132,7 @@ fn a_live_claim_that_cannot_be_understood_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = Ledger::new(dir.path(), amounts(&[("gpu", 1)]));
     drop(claim(&ledger, &[("gpu", 1)], "one").unwrap());
-    let path = ledger.folder.join("00000000000000000003.claim");
+    let path = ledger.folder.join(host()).join("00000000000000000003.claim");
     let Taken::Yes(mut other) = Lock::try_take(&path).unwrap() else { panic!("it is new") };
     other.write("another version's").unwrap();
     assert!(matches!(claim(&ledger, &[("gpu", 1)], "two"), Err(ClaimError::File(error)) if error.path == path));
