@@ -61,11 +61,11 @@ pub struct OwnConfig {
     pub hash: Option<HashName>,
     /// How many stages may run at once; by default one.
     pub jobs: Option<NonZeroUsize>,
+    /// Plugins that may do more than compute, by name.
+    pub plugins: BTreeMap<String, PluginGrant>,
     /// What of this machine stages may hold at once, by name.
     #[serde(deserialize_with = "resources::from_settings")]
     pub resources: Amounts,
-    /// Plugins that may do more than compute, by name.
-    pub plugins: BTreeMap<String, PluginGrant>,
 }
 
 /// The name of an algorithm in settings.
