@@ -48,8 +48,11 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<(String, Amount, String)>, (String, String)> {
-        let at = |span: Span| text[span.start..span.end].to_owned();
+    /// A need with the text at its place, or an error with that at its.
+    type Read = Result<Vec<(String, Amount, String)>, (String, String)>;
+
+    fn read(text: &str) -> Read {
+        let at = |span: Span| text.get(span.start..span.end).unwrap().to_owned();
         let meta = yaml::read(text.as_bytes()).unwrap();
         let needs = needs(&meta).map_err(|error| (error.message, at(error.span.unwrap())))?;
         Ok(needs.into_iter().map(|need| (need.name, need.amount, at(need.span))).collect())
