@@ -117,8 +117,15 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, text: &str) -> Result<(), FsError> {
-        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
-        emptied.and_then(|()| self.file.write_all(text.as_bytes())).map_err(FsError::new("write", &self.path))
+        let file = &mut self.file;
+        let mut write = || {
+            file.rewind()?;
+            file.write_all(text.as_bytes())?;
+            // Not emptied before it is written: ext4 takes that for a file that is replaced, and closing it waits for the disk.
+            let length = text.len() as u64;
+            if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
+        };
+        write().map_err(FsError::new("write", &self.path))
     }
 
     /// Gives it back and removes its file, of which it must be the lock still.
