@@ -138,7 +138,7 @@ impl Ledger {
     /// # Errors
     /// [`ClaimError::Unknown`], [`ClaimError::TooMuch`] or [`ClaimError::OtherUnit`] when not.
     pub fn check(&self, wanted: &Amounts) -> Result<(), ClaimError> {
-        for (name, wanted) in wanted.iter() {
+        for (name, wanted) in wanted.iter().filter(|(_, wanted)| wanted.number() > 0) {
             let name = name.to_owned();
             match self.capacity.get(&name) {
                 None => return Err(ClaimError::Unknown { name, wanted }),

@@ -56,7 +56,7 @@ fn what_is_never_there_is_refused_at_once() {
     );
     // Nothing wanted is nothing written.
     claim(&ledger, &[], "x").unwrap();
-    claim(&ledger, &[("gpu", 0)], "x").unwrap();
+    claim(&ledger, &[("gpu", 0), ("tpu", 0)], "x").unwrap();
     assert!(!dir.path().join("claims").exists());
 }
 
