@@ -61,11 +61,32 @@ pub struct OwnConfig {
     pub hash: Option<HashName>,
     /// How many stages may run at once; by default one.
     pub jobs: Option<NonZeroUsize>,
+    /// The queue of experiments.
+    pub queue: QueueConfig,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
     /// What of this machine stages may hold at once, by name.
     #[serde(deserialize_with = "resources::from_settings")]
     pub resources: Amounts,
+}
+
+/// `[queue]` of `dewar.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct QueueConfig {
+    /// What becomes of an experiment whose process was killed, or whose machine stopped.
+    pub lost: OnLost,
+}
+
+/// What becomes of an experiment whose process ended without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLost {
+    /// It is queued again, unless it was lost three times.
+    #[default]
+    Retry,
+    /// It is failed.
+    Fail,
 }
 
 /// The name of an algorithm in settings.

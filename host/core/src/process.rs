@@ -1,5 +1,6 @@
 //! Child processes of stages: started in the workspace, ended when the run is cancelled (walk, step 7).
 
+pub mod identity;
 mod lines;
 
 use std::io::{self, Read};

@@ -1,12 +1,13 @@
 //! Experiments: what they are called, where they stand in git, how one is recorded, brought back and removed.
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
-//! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`record`], [`apply`], [`show`].
+//! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`record`], [`apply`], [`queue`], [`show`].
 
 pub mod apply;
 pub mod copies;
 pub mod isolated;
 pub mod name;
+pub mod queue;
 pub mod record;
 pub mod refs;
 pub mod run;

@@ -2,9 +2,26 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The name of an experiment: one part of a git reference.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ExperimentName(String);
+
+impl From<ExperimentName> for String {
+    fn from(name: ExperimentName) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<String> for ExperimentName {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        Self::parse(&text)
+    }
+}
 
 /// Why a text cannot be the name of an experiment (the rules of `git check-ref-format`, and no `/`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +75,14 @@ impl ExperimentName {
     pub fn parse(text: &str) -> Result<Self, BadName> {
         problem(text)
             .map_or_else(|| Ok(Self(text.to_owned())), |problem| Err(BadName { name: text.to_owned(), problem }))
+    }
+
+    /// The name of one of several that share the first words: `base-1`, `base-2`, .. (DVC's form).
+    ///
+    /// # Errors
+    /// [`BadName`] when it becomes too long.
+    pub fn numbered(&self, number: usize) -> Result<Self, BadName> {
+        Self::parse(&format!("{}-{number}", self.0))
     }
 
     /// Draws a name such as `mellow-otter`. `draw(n)` gives a number below `n`.

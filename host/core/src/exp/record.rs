@@ -1,14 +1,17 @@
 //! Records the result of a run: step 9 of the walk.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::name::ExperimentName;
 use super::refs::{Experiment, ExperimentRef};
 use crate::digest::hex;
+use crate::fs::FsError;
 use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, TreeId};
 
 /// What to do with an experiment of the same name on the same baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NameTaken {
     /// Record nothing.
     Refuse,
@@ -49,6 +52,9 @@ pub enum RecordError {
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// It cannot be said beforehand.
+    #[error(transparent)]
+    File(#[from] FsError),
 }
 
 /// Refuses a name that the baseline has already. To be asked before a long run; [`record`] asks again.
@@ -64,11 +70,16 @@ pub fn check_free(git: &Git, baseline: CommitId, name: &ExperimentName) -> Resul
 }
 
 /// Builds the commit of an experiment and moves its reference there by compare-and-swap. `HEAD`, the index and the work tree
-/// have no part in it.
+/// have no part in it. `settled` hears of the commit before its reference is made; when it fails, nothing is recorded.
 ///
 /// # Errors
 /// [`RecordError::NameTaken`], and a [`GitError::RefConflict`] when another process moved the reference meanwhile.
-pub fn record(git: &Git, new: &NewExperiment<'_>, taken: NameTaken) -> Result<Experiment, RecordError> {
+pub fn record(
+    git: &Git,
+    new: &NewExperiment<'_>,
+    taken: NameTaken,
+    settled: &mut dyn FnMut(CommitId) -> Result<(), FsError>,
+) -> Result<Experiment, RecordError> {
     let reference = ExperimentRef { baseline: new.baseline, name: new.name.clone() };
     let ref_name = reference.ref_name()?;
     let expected = match taken {
@@ -82,6 +93,7 @@ pub fn record(git: &Git, new: &NewExperiment<'_>, taken: NameTaken) -> Result<Ex
         time: new.time,
         identity: new.identity,
     })?;
+    settled(commit)?;
     match git.update_ref(&ref_name, commit, expected, new.message) {
         Ok(()) => Ok(Experiment { reference, commit }),
         Err(GitError::RefConflict(RefConflict { found: Some(commit), .. })) if taken == NameTaken::Refuse => {

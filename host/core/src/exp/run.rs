@@ -132,7 +132,6 @@ pub fn identify(
 }
 
 /// How and when an experiment is recorded.
-#[derive(Debug, Clone, Copy)]
 pub struct Recording<'a> {
     /// What the user says of it; by default DVC's message.
     pub message: Option<&'a str>,
@@ -140,6 +139,8 @@ pub struct Recording<'a> {
     pub identity: &'a IdentityOverrides,
     /// When.
     pub time: CommitTime,
+    /// Who hears of the commit before its reference is made.
+    pub settled: &'a mut dyn FnMut(CommitId) -> Result<(), FsError>,
 }
 
 /// Records the workspace `ran`, after a run there, as an experiment of the repository `git`: that of the same workspace, or
@@ -157,7 +158,7 @@ pub fn record(
     identified: &Identified,
     selection: &Selection,
     report: &RunReport,
-    recording: &Recording<'_>,
+    recording: Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
     let (own, other) = extra_paths(selection);
     let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
@@ -175,7 +176,7 @@ pub fn record(
         identity: &git.identity(recording.identity)?,
         time: recording.time,
     };
-    Ok(record::record(git, &new, identified.taken)?)
+    Ok(record::record(git, &new, identified.taken, recording.settled)?)
 }
 
 fn what_ran(report: &RunReport) -> Value {

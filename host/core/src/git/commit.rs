@@ -1,6 +1,7 @@
 //! Commits that neither a hook nor a signature touches, and whose they are.
 
 use git2::{Oid, Signature, Time};
+use serde::{Deserialize, Serialize};
 
 use super::{CommitId, Git, GitError, TreeId};
 
@@ -42,7 +43,7 @@ pub struct IdentityOverrides {
 }
 
 /// A moment with the offset of the zone in which it was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CommitTime {
     /// Seconds since 1970 in UTC.
     pub seconds: i64,

@@ -11,7 +11,7 @@
 //! * `commit`: commits that no hook and no signature touches.
 //! * `refs`: references moved by compare-and-swap.
 //! * `restore`: the files of a tree back into the work tree.
-//! * `isolated`: a second work tree beside the user's.
+//! * `isolated`: a second work tree beside the user's; `stash`: states of the work tree kept in a reference and its reflog.
 
 mod commit;
 mod error;
@@ -21,6 +21,7 @@ mod refs;
 mod restore;
 mod revision;
 mod snapshot;
+mod stash;
 mod tree;
 mod worktree;
 
@@ -33,6 +34,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository};
+use serde::{Deserialize, Serialize};
 
 pub use commit::{CommitTime, Identity, IdentityOverrides, NewCommit, Person};
 pub use error::GitError;
@@ -41,13 +43,15 @@ pub use refs::{Expected, RefConflict, RefName, RefUpdate};
 pub use restore::Restored;
 pub use revision::{CommitSummary, Head, HeadName};
 pub use snapshot::{ExtraPaths, Snapshot};
+pub use stash::NewStashed;
 pub use tree::CommitTree;
 
 use crate::fs::FsError;
 use crate::path::{PathError, RepoPath};
 
-/// The name of a commit.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The name of a commit; in a document, its 40 digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct CommitId(Oid);
 
 /// The name of a tree, which is a folder with all below it.
@@ -65,6 +69,20 @@ impl CommitId {
     #[must_use]
     pub fn short(&self) -> String {
         self.0.to_string().chars().take(7).collect()
+    }
+}
+
+impl From<CommitId> for String {
+    fn from(commit: CommitId) -> Self {
+        commit.to_string()
+    }
+}
+
+impl TryFrom<String> for CommitId {
+    type Error = GitError;
+
+    fn try_from(text: String) -> Result<Self, GitError> {
+        Self::parse(&text).ok_or(GitError::UnknownRevision { revision: text })
     }
 }
 

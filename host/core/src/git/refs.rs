@@ -158,7 +158,7 @@ impl Git {
     }
 
     /// Takes git's own lock of a reference.
-    fn lock(&self, transaction: &mut Transaction<'_>, name: &RefName) -> Result<(), GitError> {
+    pub(super) fn lock(&self, transaction: &mut Transaction<'_>, name: &RefName) -> Result<(), GitError> {
         for attempt in 1.. {
             match transaction.lock_ref(name.as_str()) {
                 Ok(()) => break,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use git2::{BranchType, ErrorCode, ObjectType};
+use serde::{Deserialize, Serialize};
 
 use super::{CommitId, CommitTime, Git, GitError, TreeId};
 
@@ -16,7 +17,8 @@ pub struct Head {
 }
 
 /// How `HEAD` names its commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HeadName {
     /// A branch, such as `main`.
     Branch(String),

@@ -17,7 +17,7 @@ fn save(repo: &TestRepo, name: &str, taken: NameTaken) -> Result<Experiment, Rec
         identity: &identity,
         time: TIME,
     };
-    record(&git, &new, taken)
+    record(&git, &new, taken, &mut |_| Ok(()))
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn experiments(repo: &TestRepo, names: &[&str]) -> Vec<Experiment> {
             identity: &identity,
             time: TIME,
         };
-        record(&git, &new, NameTaken::Refuse).unwrap()
+        record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap()
     };
     names.iter().map(record).collect()
 }
@@ -103,7 +103,7 @@ fn finds_a_checkpoint_by_its_commit() {
     let tree = git.tree(baseline).unwrap().id();
     let new =
         NewExperiment { baseline, parent: first.commit, name, tree, message: "2", identity: &identity, time: TIME };
-    let second = record(&git, &new, NameTaken::Replace).unwrap();
+    let second = record(&git, &new, NameTaken::Replace, &mut |_| Ok(())).unwrap();
     assert_eq!(commits(&git, &second).unwrap(), [second.commit, first.commit]);
     let found = resolve(&git, &first.commit.short()).unwrap();
     assert_eq!(found, Resolved { commit: first.commit, experiment: Some(second) });

@@ -1,0 +1,379 @@
+//! [`Claim`]: the right to run a task. A worker has it; the process that it starts for the task, and the commands of the
+//! stages, share it, so that a task is free only when nothing of it runs any more.
+//!
+//! What a killed process left is settled by whoever takes the task next: the commands that still run are ended, a result that
+//! was recorded counts, and else the task is queued again or failed, as the project wants it.
+
+use std::cmp::Reverse;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::task::{Attempt, End, Phase, State, Task};
+use super::{LOCK, Queue, QueueError, RECORD, read, stash, write};
+use crate::config::OnLost;
+use crate::exp::refs::ExperimentRef;
+use crate::fs::{self, FsError};
+use crate::git::{CommitId, Git};
+use crate::lock::{Lock, Taken};
+use crate::process::identity::{Life, ProcessIdentity, holders};
+
+/// A task whose process was lost so often is not tried again: it may be what kills the process.
+const MOST_LOST: usize = 3;
+/// How long commands that were killed may take to be gone.
+const UNTIL_GONE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
+/// The file of a wish to end.
+const KILL: &str = "kill";
+
+/// How a task is to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// Its stages are interrupted.
+    Interrupt,
+    /// At once.
+    Now,
+}
+
+/// The right to run a task.
+#[derive(Debug)]
+pub struct Claim<'q> {
+    queue: &'q Queue,
+    task: Task,
+    lock: Lock,
+}
+
+impl Queue {
+    /// Takes the task that comes next of those that are `wanted`: of the highest priority, the one that was queued first. None
+    /// when nothing waits that nobody else has. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// When the queue cannot be read or a record written.
+    pub fn take(
+        &self,
+        git: &Git,
+        wanted: impl Fn(&Task) -> bool,
+        on_lost: OnLost,
+        now: i64,
+    ) -> Result<Option<Claim<'_>>, QueueError> {
+        let mut tasks = self.tasks()?;
+        tasks.retain(|task| wanted(task) && (task.state == State::Queued || is_abandoned(task)));
+        tasks.sort_by_key(|task| (Reverse(task.priority), task.number));
+        for task in tasks {
+            let Some(mut claim) = self.claim(task.id)? else { continue };
+            if claim.task.state == State::Running {
+                claim.settle(git, "its process was killed, or the machine stopped", on_lost, now)?;
+            }
+            if claim.task.state == State::Queued {
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The right to run a task, or to change its record; none when another has it or it was removed. What is left of a run whose
+    /// processes were killed is ended first.
+    fn claim(&self, id: CommitId) -> Result<Option<Claim<'_>>, QueueError> {
+        let path = self.of_task(id).join(LOCK);
+        let since = Instant::now();
+        loop {
+            match Lock::try_take_existing(&path)? {
+                None => return Ok(None),
+                Some(Taken::Yes(lock)) => {
+                    let Some(task) = self.read(id)? else { return Ok(None) };
+                    return Ok(Some(Claim { queue: self, task, lock }));
+                }
+                Some(Taken::No { .. }) => {
+                    let is_left = self.read(id)?.is_some_and(|task| is_abandoned(&task));
+                    if !is_left || since.elapsed() > UNTIL_GONE {
+                        return Ok(None);
+                    }
+                    end_all(&path, None);
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Asks for the end of a task that runs, and waits for it, at most `patience`. Whether it has ended.
+    ///
+    /// # Errors
+    /// [`QueueError::RunsNot`]; when something cannot be read or written.
+    pub fn kill(&self, git: &Git, task: &Task, how: Kill, patience: Duration, now: i64) -> Result<bool, QueueError> {
+        let runs_not = || QueueError::RunsNot(task.name.clone());
+        let attempt = task.attempt().filter(|_| task.state == State::Running).ok_or_else(runs_not)?;
+        let text = if how == Kill::Now { "now" } else { "interrupt" };
+        fs::write_atomic(&self.of_task(task.id).join(KILL), text.as_bytes())?;
+        let since = Instant::now();
+        loop {
+            let found = self.read(task.id)?;
+            if found.is_none_or(|found| found.state != State::Running || found.attempts.len() != task.attempts.len()) {
+                return Ok(true);
+            }
+            if attempt.worker.life() == Life::Ended {
+                // Nobody else does it.
+                if how == Kill::Now {
+                    end_all(&self.of_task(task.id).join(LOCK), None);
+                } else if let Some(runner) = &attempt.runner {
+                    signal(runner, Signal::INT, task)?;
+                }
+                if let Some(mut claim) = self.claim(task.id)? {
+                    claim.settle(git, "its process was killed", OnLost::Fail, now)?;
+                }
+            }
+            if since.elapsed() > patience {
+                return Ok(false);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Queues a task again that has ended. Its logs stay.
+    ///
+    /// # Errors
+    /// [`QueueError::Runs`] when it has not; when the record cannot be written.
+    pub fn retry(&self, task: &Task) -> Result<(), QueueError> {
+        let Some(mut claim) = self.claim(task.id)? else { return Err(QueueError::Runs(task.name.clone())) };
+        claim.task.state = State::Queued;
+        Ok(claim.write()?)
+    }
+
+    /// What the process that a worker started for a task says of its attempt.
+    ///
+    /// # Errors
+    /// [`QueueError::RunsNot`] when no worker started this process for it.
+    pub fn attempt(&self, id: CommitId) -> Result<Running, QueueError> {
+        let path = self.of_task(id).join(RECORD);
+        let missing = || QueueError::Unknown(id.short());
+        let task: Task = read(&path)?.ok_or_else(missing)?;
+        let is_ours = |attempt: &Attempt| attempt.end.is_none() && attempt.worker == ProcessIdentity::parent();
+        if task.state != State::Running || !task.attempt().is_some_and(is_ours) {
+            return Err(QueueError::RunsNot(task.name));
+        }
+        let mut running = Running { queue: self.clone(), task };
+        running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
+        Ok(running)
+    }
+}
+
+impl Task {
+    /// Where it is, as far as can be told without its lock: one whose processes were killed does not run, whatever its record
+    /// says, and waits or is failed as the project wants it.
+    #[must_use]
+    pub fn seen(&self, on_lost: OnLost) -> State {
+        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost) {
+            (true, OnLost::Retry) => State::Queued,
+            (true, OnLost::Fail) => State::Failed,
+            (false, _) => self.state,
+        }
+    }
+}
+
+fn is_of_this_machine(attempt: &Attempt) -> bool {
+    attempt.worker.life() == Life::Ended
+}
+
+/// Whether a task looks as if its processes had been killed. Its lock has the last word.
+fn is_abandoned(task: &Task) -> bool {
+    let ended = |process: &ProcessIdentity| process.life() != Life::Running;
+    task.state == State::Running
+        && task.attempt().is_some_and(|last| ended(&last.worker) && last.runner.as_ref().is_none_or(ended))
+}
+
+/// Kills what holds a lock, but `spared`.
+fn end_all(lock: &Path, spared: Option<&ProcessIdentity>) {
+    for holder in holders(lock).iter().filter(|holder| Some(*holder) != spared) {
+        // Of another user, or gone: the lock shows whether it mattered.
+        holder.signal(Signal::KILL).ok();
+    }
+}
+
+fn signal(process: &ProcessIdentity, signal: Signal, task: &Task) -> Result<(), QueueError> {
+    let failed = FsError::new("signal the process of", task.name.to_string());
+    Ok(process.signal(signal).map_err(failed)?)
+}
+
+impl Claim<'_> {
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// From now on processes that are started share the right.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn share(&self) -> Result<(), FsError> {
+        self.lock.share()
+    }
+
+    /// Begins an attempt; what is written to the file that is returned is its log.
+    ///
+    /// # Errors
+    /// When the record or the log cannot be written.
+    pub fn begin(&mut self, now: i64) -> Result<File, QueueError> {
+        fs::remove_file(&self.queue.of_task(self.task.id).join(KILL))?;
+        self.task.attempts.push(Attempt {
+            worker: ProcessIdentity::current(),
+            runner: None,
+            started: now,
+            ended: None,
+            phase: Phase::Prepare,
+            workspace: None,
+            commit: None,
+            end: None,
+        });
+        self.task.state = State::Running;
+        let path = self.queue.log(self.task.id, self.task.attempts.len());
+        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let log = log.map_err(FsError::new("create", path))?;
+        self.write()?;
+        Ok(log)
+    }
+
+    /// How the user wants the task to end, if so.
+    #[must_use]
+    pub fn is_to_end(&self) -> Option<Kill> {
+        wish(&self.queue.of_task(self.task.id))
+    }
+
+    /// Does what [`Claim::is_to_end`] said to the process that runs the task.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn deliver(&self, kill: Kill) -> Result<(), QueueError> {
+        let Some(task) = self.queue.read(self.task.id)? else { return Ok(()) };
+        match (kill, task.attempt().and_then(|attempt| attempt.runner.as_ref())) {
+            (Kill::Interrupt, Some(runner)) => signal(runner, Signal::INT, &task),
+            // It looks for the wish when it begins.
+            (Kill::Interrupt, None) => Ok(()),
+            (Kill::Now, _) => {
+                end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Sees to it that an attempt whose process has ended has an end; `lost` says what is known when it told none. Answers the
+    /// task as it is now.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub fn settle(&mut self, git: &Git, lost: &str, on_lost: OnLost, now: i64) -> Result<&Task, QueueError> {
+        if let Some(task) = self.queue.read(self.task.id)? {
+            self.task = task;
+        }
+        if let Some(attempt) = self.task.attempts.last_mut().filter(|attempt| attempt.end.is_none()) {
+            end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
+            let reference = ExperimentRef { baseline: self.task.baseline, name: self.task.name.clone() };
+            let is_recorded = attempt.commit.is_some() && git.find_ref(&reference.ref_name()?)? == attempt.commit;
+            attempt.end = Some(match wish(&self.queue.of_task(self.task.id)) {
+                _ if is_recorded => End::Success,
+                Some(_) => End::Killed,
+                None => End::Lost { reason: lost.to_owned() },
+            });
+            attempt.ended = Some(now);
+            attempt.workspace = None;
+            self.task.state = state_after(&self.task, on_lost);
+            self.write()?;
+        }
+        if self.task.state == State::Success {
+            let _changing = self.queue.change()?;
+            git.drop_stashed(&stash()?, |commit| commit == self.task.id)?;
+        }
+        Ok(&self.task)
+    }
+
+    /// Ends an attempt that could not be begun.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn fail(&mut self, message: String, now: i64) -> Result<(), FsError> {
+        if let Some(attempt) = self.task.attempts.last_mut() {
+            (attempt.end, attempt.ended) = (Some(End::Failed { message }), Some(now));
+        }
+        self.task.state = State::Failed;
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), FsError> {
+        write(&self.queue.of_task(self.task.id).join(RECORD), &self.task)
+    }
+}
+
+fn wish(task: &Path) -> Option<Kill> {
+    let text = std::fs::read(task.join(KILL)).ok()?;
+    Some(if text == b"now" { Kill::Now } else { Kill::Interrupt })
+}
+
+fn state_after(task: &Task, on_lost: OnLost) -> State {
+    let lost = task.attempts.iter().filter(|attempt| matches!(attempt.end, Some(End::Lost { .. }))).count();
+    match task.attempt().and_then(|attempt| attempt.end.as_ref()) {
+        Some(End::Success) => State::Success,
+        Some(End::Lost { .. }) if on_lost == OnLost::Retry && lost < MOST_LOST => State::Queued,
+        _ => State::Failed,
+    }
+}
+
+/// An attempt, told of by the process that makes it.
+#[derive(Debug)]
+pub struct Running {
+    queue: Queue,
+    task: Task,
+}
+
+impl Running {
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// Whether the user wants it to end, and said so before this process could be told.
+    #[must_use]
+    pub fn is_to_end(&self) -> bool {
+        wish(&self.queue.of_task(self.task.id)).is_some()
+    }
+
+    /// Says that the stages run, in this workspace.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn runs_in(&mut self, workspace: PathBuf) -> Result<(), FsError> {
+        self.change(|attempt| (attempt.phase, attempt.workspace) = (Phase::Run, Some(workspace)))
+    }
+
+    /// Says that the result is this commit; to be called before its reference is made.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn collects(&mut self, commit: CommitId) -> Result<(), FsError> {
+        self.change(|attempt| (attempt.phase, attempt.commit) = (Phase::Collect, Some(commit)))
+    }
+
+    /// Says how it ended.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn end(mut self, end: End, on_lost: OnLost, now: i64) -> Result<(), FsError> {
+        let end = if end != End::Success && self.is_to_end() { End::Killed } else { end };
+        if let Some(attempt) = self.task.attempts.last_mut() {
+            (attempt.end, attempt.ended, attempt.workspace) = (Some(end), Some(now), None);
+        }
+        self.task.state = state_after(&self.task, on_lost);
+        self.write()
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Attempt)) -> Result<(), FsError> {
+        self.task.attempts.last_mut().map(change);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), FsError> {
+        write(&self.queue.of_task(self.task.id).join(RECORD), &self.task)
+    }
+}

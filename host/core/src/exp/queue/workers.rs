@@ -1,0 +1,125 @@
+//! The workers of a queue: processes that take one task after the other, until none waits or they are told to stop.
+//!
+//! A worker is a document, which says which process it is, and a lock, which the kernel takes back when that process ends.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Queue, QueueError, read, write};
+use crate::fs::{self, FsError};
+use crate::lock::{Lock, Taken};
+use crate::process::identity::{Life, ProcessIdentity};
+
+/// A worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its process.
+    pub process: ProcessIdentity,
+    /// Whether it was told to take no more tasks.
+    #[serde(skip)]
+    pub is_stopping: bool,
+}
+
+/// What a worker has while it works. It is no worker any more when this is dropped.
+#[derive(Debug)]
+pub struct Registration {
+    document: PathBuf,
+    _lock: Lock,
+}
+
+const DOCUMENT: &str = "json";
+const LOCKED: &str = "lock";
+const STOP: &str = "stop";
+
+impl Queue {
+    /// Makes this process a worker.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn register(&self) -> Result<Registration, QueueError> {
+        // With the right to change the queue nobody takes the new files for those of a worker that was killed.
+        let _changing = self.change()?;
+        self.forget_ended()?;
+        let folder = self.folder.join("workers");
+        fs::create_dir(&folder)?;
+        let process = ProcessIdentity::current();
+        let document = (0..).map(|number| folder.join(format!("{}-{number}.{DOCUMENT}", process.pid())));
+        let document = document.into_iter().find(|path| !path.exists()).unwrap_or_default();
+        let path = document.with_extension(LOCKED);
+        let Taken::Yes(lock) = Lock::try_take(&path)? else {
+            return Err(FsError::new("lock", path)(std::io::ErrorKind::WouldBlock.into()).into());
+        };
+        write(&document, &Worker { process, is_stopping: false })?;
+        Ok(Registration { document, _lock: lock })
+    }
+
+    /// The workers that run, or may run on another machine.
+    ///
+    /// # Errors
+    /// When their folder is there and cannot be listed.
+    pub fn workers(&self) -> Result<Vec<Worker>, QueueError> {
+        let mut workers = Vec::new();
+        for document in self.documents()? {
+            // One that ends meanwhile takes it away.
+            let Some(worker) = read::<Worker>(&document)? else { continue };
+            if worker.process.life() != Life::Ended {
+                workers.push(Worker { is_stopping: document.with_extension(STOP).exists(), ..worker });
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Tells all workers to take no more tasks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn stop_workers(&self) -> Result<(), QueueError> {
+        for document in self.documents()? {
+            fs::write_atomic(&document.with_extension(STOP), b"")?;
+        }
+        Ok(())
+    }
+
+    /// Removes what workers left that were killed.
+    fn forget_ended(&self) -> Result<(), QueueError> {
+        for document in self.documents()? {
+            if let None | Some(Taken::Yes(_)) = Lock::try_take_existing(&document.with_extension(LOCKED))? {
+                forget(&document)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn documents(&self) -> Result<Vec<PathBuf>, QueueError> {
+        let folder = self.folder.join("workers");
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
+            entries => entries.map_err(FsError::new("list", &folder))?,
+        };
+        let paths = entries.map(|entry| Ok(entry.map_err(FsError::new("list", &folder))?.path()));
+        let paths = paths.collect::<Result<Vec<_>, FsError>>()?;
+        Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == DOCUMENT)).collect())
+    }
+}
+
+fn forget(document: &std::path::Path) -> Result<(), FsError> {
+    fs::remove_file(document)?;
+    fs::remove_file(&document.with_extension(STOP))?;
+    fs::remove_file(&document.with_extension(LOCKED))
+}
+
+impl Registration {
+    /// Whether it is to take no more tasks.
+    #[must_use]
+    pub fn is_to_stop(&self) -> bool {
+        self.document.with_extension(STOP).exists()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // The next one that registers does it else.
+        forget(&self.document).ok();
+    }
+}
