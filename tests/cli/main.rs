@@ -7,6 +7,7 @@ mod bad_params;
 mod dag;
 mod data;
 mod explain;
+mod flight;
 mod full_disk;
 mod gc;
 mod overrides;

@@ -28,7 +28,20 @@ const OWNED: [(&str, &str); 6] = [
 /// The layers of core from the ground up. A module may import from its own layer and from those below it.
 const LAYERS: [&[&str]; 8] = [
     &["path", "fs", "digest", "event", "words", "codec", "fnmatch", "python", "source", "lock"],
-    &["config", "index", "params", "git", "pipeline", "cache", "extension", "repo", "ignore", "gitignore", "process"],
+    &[
+        "config",
+        "index",
+        "params",
+        "git",
+        "pipeline",
+        "cache",
+        "extension",
+        "repo",
+        "ignore",
+        "gitignore",
+        "process",
+        "resources",
+    ],
     &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache", "remote"],
     &["stage_run", "schedule", "track", "removal"],
     &["metrics", "repro", "dag"],

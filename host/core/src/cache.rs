@@ -3,11 +3,12 @@
 //!
 //! 1. `tree`: the listing that names a directory.
 //! 2. `read`: hashing and copying one file; `walk`: the files of a directory.
-//! 3. `store`: objects on disk; `hold`: who uses them; `unused`: those that nobody does.
+//! 3. `store`: objects on disk; `hold`: who uses them; `unused`: those that nobody does; `flight`: who makes them.
 //! 4. `place`: folders that no symlink leads out of, and links from objects to files in them.
 //! 5. `scan`, `ingest`, `check_out`, `outputs`: what a [`WorkTree`] does.
 
 mod check_out;
+mod flight;
 pub mod hold;
 mod ingest;
 mod outputs;
@@ -27,6 +28,7 @@ use crate::ignore::IgnoreError;
 use crate::index::StatIndex;
 
 pub use check_out::{Changes, Goal, Wanted};
+pub use flight::{Flight, OwnFlight};
 pub use scan::Scanned;
 pub use store::{LinkKind, ObjectStore, Shared, key};
 pub use tree::{Part, Tree, TreeError};

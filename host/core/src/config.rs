@@ -14,6 +14,7 @@ use dewar_text::{Diagnostic, Span};
 use crate::digest::Algorithm;
 use crate::fs::{self, FsError};
 use crate::path::RepoPath;
+use crate::resources::{self, Amounts};
 use crate::source::{Source, SourceError};
 
 /// The file of dewar's own settings.
@@ -64,6 +65,9 @@ pub struct OwnConfig {
     pub queue: QueueConfig,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
+    /// What of this machine stages may hold at once, by name.
+    #[serde(deserialize_with = "resources::from_settings")]
+    pub resources: Amounts,
 }
 
 /// `[queue]` of `dewar.toml`.
@@ -280,7 +284,7 @@ mod tests {
         std::fs::write(dir.path().join(".dvc/config.local"), "[cache]\n    dir = ../shared\n").unwrap();
         std::fs::write(
             dir.path().join("dewar.toml"),
-            "hash = \"md5\"\njobs = 4\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
+            "hash = \"md5\"\njobs = 4\n[resources]\ngpu = 2\nmemory = \"64GiB\"\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
         )
         .unwrap();
         let config = Config::load(dir.path()).unwrap();
@@ -288,6 +292,7 @@ mod tests {
         assert_eq!(config.dvc("remote \"storage\"", "url"), Some("https://x/y"));
         assert_eq!(config.algorithm(Some(Algorithm::Blake3)), Algorithm::Md5);
         assert_eq!(config.own.jobs, NonZeroUsize::new(4));
+        assert_eq!(config.own.resources.to_string(), "gpu: 2, memory: 64GiB");
         assert_eq!(config.own.plugins["x"].grants, ["process"]);
     }
 
@@ -325,5 +330,16 @@ mod tests {
         std::fs::write(dir.path().join("dewar.toml"), "hash = \"md5\"\nhsah = 1\n").unwrap();
         let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!() };
         assert_eq!(error.diagnostics[0].span.unwrap().start, 13);
+        for (value, told) in [
+            ("-1", "less than nothing"),
+            ("\"8G\"", "no unit"),
+            ("1.5", "an integer, such as 2"),
+            ("[1]", "an integer"),
+        ] {
+            std::fs::write(dir.path().join("dewar.toml"), format!("[resources]\nmemory = {value}\n")).unwrap();
+            let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!("{value}") };
+            assert!(error.to_string().contains(told), "{error}");
+            assert_eq!(error.diagnostics[0].span.unwrap().start, 21, "{value}");
+        }
     }
 }

@@ -35,6 +35,13 @@ pub enum Event {
         /// Its address.
         stage: String,
     },
+    /// A stage cannot begin to run yet. Told once of each thing that it waits for.
+    StageWaits {
+        /// Its address.
+        stage: String,
+        /// For what.
+        waits_for: WaitsFor,
+    },
     /// A frozen stage was not looked at further.
     StageFrozen {
         /// Its address.
@@ -109,6 +116,28 @@ pub enum Event {
     PluginCompiling {
         /// The name of the plugin.
         plugin: String,
+    },
+}
+
+/// What a stage waits for before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// The same stage runs on the same inputs; what comes out will be taken.
+    SameRun {
+        /// Who runs it.
+        who: String,
+    },
+    /// Others have what it needs of the machine, or come first.
+    Resources {
+        /// What it needs, such as `gpu: 1`.
+        wanted: String,
+        /// Who.
+        holders: Vec<String>,
+    },
+    /// As many stages run as may.
+    Job {
+        /// Whose.
+        holders: Vec<String>,
     },
 }
 

@@ -11,7 +11,7 @@
 //! 5. [`ignore`], [`index`], [`cache`], [`gitignore`]: what counts, what is known, what is kept, what git must not see.
 //! 6. [`graph`], [`dag`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
 //!    what is stale and why.
-//! 7. [`process`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
+//! 7. [`process`], [`resources`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
 //! 8. [`track`]: data that is added and checked out. [`removal`]: stages that go. [`metrics`]: what a revision holds. [`exp`]: experiments.
 //!    [`gc`]: what of the cache nobody needs any more. [`remote`]: where it is kept beside.
 
@@ -44,6 +44,7 @@ pub mod remote;
 pub mod removal;
 pub mod repo;
 pub mod repro;
+pub mod resources;
 pub mod run_cache;
 pub mod schedule;
 pub mod source;

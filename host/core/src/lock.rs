@@ -2,12 +2,12 @@
 //! no file's being there ever means "locked".
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd, retry_on_intr};
 
 use crate::fs::{self, FsError};
@@ -40,6 +40,20 @@ impl Lock {
         Self::try_lock(open(path)?, path)
     }
 
+    /// The same of a file that goes with its holder ([`Lock::remove`]): a lock that is held is never one of a file that is gone.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn try_take_passing(path: &Path) -> Result<Taken, FsError> {
+        loop {
+            match Self::try_take(path)? {
+                // Who had it removed it after we had opened it. The name is free, or is that of another file by now.
+                Taken::Yes(lock) if lock.is_gone()? => {}
+                taken => return Ok(taken),
+            }
+        }
+    }
+
     /// The same of a file that is there; none when it is not, or was removed meanwhile by who had the lock.
     ///
     /// # Errors
@@ -51,11 +65,16 @@ impl Lock {
         };
         let taken = Self::try_lock(file, path)?;
         if let Taken::Yes(lock) = &taken
-            && lock.file.metadata().map_err(FsError::new("read", path))?.nlink() == 0
+            && lock.is_gone()?
         {
             return Ok(None);
         }
         Ok(Some(taken))
+    }
+
+    /// Whether its file was removed.
+    fn is_gone(&self) -> Result<bool, FsError> {
+        Ok(self.file.metadata().map_err(FsError::new("read", &self.path))?.nlink() == 0)
     }
 
     fn try_lock(mut file: File, path: &Path) -> Result<Taken, FsError> {
@@ -95,8 +114,23 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, text: &str) -> Result<(), FsError> {
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
-        written.map_err(FsError::new("write", &self.path))
+        let file = &mut self.file;
+        let mut write = || {
+            file.rewind()?;
+            file.write_all(text.as_bytes())?;
+            // Not emptied before it is written: ext4 takes that for a file that is replaced, and closing it waits for the disk.
+            let length = text.len() as u64;
+            if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
+        };
+        write().map_err(FsError::new("write", &self.path))
+    }
+
+    /// Gives it back and removes its file, of which it must be the lock still.
+    ///
+    /// # Errors
+    /// When the file cannot be removed. The lock is given back anyway.
+    pub fn remove(self) -> Result<(), FsError> {
+        fs::remove_file(&self.path)
     }
 }
 
@@ -109,9 +143,25 @@ impl Drop for Lock {
     }
 }
 
+/// How long to wait between one look and the next at what another process has: a moment at first, since most take moments.
+/// Never ends.
+pub fn pauses() -> impl Iterator<Item = Duration> {
+    const LONGEST: Duration = Duration::from_millis(100);
+    std::iter::successors(Some(Duration::from_millis(5)), |pause| Some(LONGEST.min(*pause * 2)))
+}
+
 fn open(path: &Path) -> Result<File, FsError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    opened.map_err(FsError::new("open", path))
+    // What is written into it must not go where somebody else's link leads.
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(FsError::new("open", path))
 }
 
 #[cfg(test)]
@@ -128,11 +178,42 @@ mod tests {
         assert_eq!(text, "me");
         held.share().unwrap();
         let mut server = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        held.write("I").unwrap();
+        assert!(matches!(Lock::try_take(&path).unwrap(), Taken::No { text } if text == "I"));
         drop(held);
         drop(Lock::wait(&path).unwrap());
         assert!(matches!(Lock::try_take(&path).unwrap(), Taken::Yes(_)));
         server.kill().unwrap();
         server.wait().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_goes_with_its_holder_is_held_by_one_at_a_time() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (inside, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let run = || {
+            while turns.load(Ordering::SeqCst) < 500 {
+                let Taken::Yes(lock) = Lock::try_take_passing(&path).unwrap() else { continue };
+                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                turns.fetch_add(1, Ordering::SeqCst);
+                inside.fetch_sub(1, Ordering::SeqCst);
+                lock.remove().unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run))));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_link_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("theirs"), "text").unwrap();
+        std::os::unix::fs::symlink("theirs", dir.path().join("lock")).unwrap();
+        assert!(Lock::try_take(&dir.path().join("lock")).is_err());
+        assert!(Lock::wait(&dir.path().join("lock")).is_err());
     }
 
     #[test]

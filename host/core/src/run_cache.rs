@@ -85,20 +85,31 @@ impl RunCache {
         fs::write_atomic(&self.runs_of(&key(entry)).join(value(entry)), text.as_bytes())
     }
 
-    /// Remembers the run of a stage, if its results can be had again: a plain output that git keeps cannot (DVC's rule). Metrics
-    /// and plots that git keeps are put into the cache as well, so that they can.
+    /// Whether results of the stage can be had again once it ran: a plain output that git keeps cannot (DVC's rule).
+    #[must_use]
+    pub fn keeps(stage: &Stage) -> bool {
+        let lost = |out: &Output| !out.cached && out.kind == OutputKind::Plain;
+        Self::remembers(stage) && !stage.outs.iter().any(lost)
+    }
+
+    /// Remembers the run of a stage, if its results can be had again. Metrics and plots that git keeps are put into the cache as well, so that they can.
     ///
     /// # Errors
     /// When the cache cannot be written.
     pub fn keep(&self, stage: &Stage, entry: &LockEntry, workspace: &Workspace<'_>) -> Result<(), CacheError> {
-        let lost = |out: &Output| !out.cached && out.kind == OutputKind::Plain;
-        if !Self::remembers(stage) || stage.outs.iter().any(lost) {
+        if !Self::keeps(stage) {
             return Ok(());
         }
         for out in stage.outs.iter().filter(|out| !out.cached) {
             workspace.tree().ingest(&workspace.store().copying(), &out.path, workspace.algorithm())?;
         }
         Ok(self.remember(entry)?)
+    }
+
+    /// The name of the inputs of `entry`; of its `outs` only the paths matter.
+    #[must_use]
+    pub fn key(entry: &LockEntry) -> String {
+        key(entry)
     }
 
     /// The folder of the runs with the inputs of `entry`, relative to that of a cache or a remote.

@@ -1,6 +1,7 @@
 //! Runs the stages of a plan, several at once when allowed, and keeps the locks (walk, steps 6 and 8). One loop owns every
 //! change of state; workers bring stages up to date and tell the loop how that ended.
 
+mod foresight;
 mod ignored;
 mod locks;
 mod queue;
@@ -113,6 +114,10 @@ pub fn run(
     options: RunOptions,
     runner: &StageRunner<'_>,
 ) -> Result<RunReport, RunError> {
+    let unable = foresight::unable(pipeline, graph, order, options, runner);
+    if !unable.is_empty() {
+        return Err(RunError::Stages(unable));
+    }
     let mut scheduler = Scheduler {
         pipeline,
         graph,

@@ -4,6 +4,7 @@ mod error;
 mod execute;
 mod pull;
 mod restore;
+mod turn;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -18,11 +19,13 @@ use crate::path::RepoPath;
 use crate::pipeline::{LockEntry, LockedPath, Output, Place, ProjectFiles, Stage, StageAddress};
 use crate::plan::{self, Explanation, ExplanationSink, Force, Reason, Rules};
 use crate::process::Cancellation;
+use crate::resources::Ledger;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
 
 pub use error::StageError;
 pub use pull::Pull;
+pub use turn::job_budget;
 
 /// How a stage came to be up to date.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +72,10 @@ pub struct StageRunner<'a> {
     pub run_cache: Option<RunCache>,
     /// Where missing contents come from (`--pull`).
     pub pull: Option<Pull<'a>>,
+    /// What of the machine stages may hold at once, and who holds it.
+    pub resources: Ledger,
+    /// How many stages run at once beside those of other processes ([`job_budget`]); none when that does not matter.
+    pub budget: Option<Ledger>,
     /// Who may end the run.
     pub cancellation: Cancellation,
     /// The repository, if there is one.
@@ -133,14 +140,29 @@ impl StageRunner<'_> {
         }
         self.refuse_tracked(stage)?;
         let mut entry = self.inputs(stage, locked)?;
-        if rules.force == Force::No
-            && !stage.runs_always()
-            && let Some(outs) = self.known_result(stage, locked, &entry)?
-            && self.check_out(stage, &outs)?
-        {
-            entry.outs = outs;
-            self.tell(stage, |stage| Event::StageRestored { stage });
-            return Ok(StageEnd::Restored(entry));
+        let mut flight = None;
+        if rules.force == Force::No && !stage.runs_always() {
+            if let Some(restored) = self.restore(stage, locked, &entry, self.pull.as_ref())? {
+                return Ok(restored);
+            }
+            let has_waited;
+            (flight, has_waited) = self.fly(stage, &entry)?;
+            if has_waited {
+                // With other inputs than it waited for, it waited in vain and runs.
+                self.workspace.forget_all();
+                entry = self.inputs(stage, locked)?;
+            }
+            // Who ran it may have ended since the first look, also when it was not waited for.
+            if flight.is_some()
+                && let Some(restored) = self.restore(stage, locked, &entry, None)?
+            {
+                return Ok(restored);
+            }
+        }
+        let claims = self.claim(stage)?;
+        if claims.waited {
+            self.workspace.forget_all();
+            entry = self.inputs(stage, locked)?;
         }
         if self.cancellation.is_cancelled() {
             return Err(StageError::Cancelled { stage: stage.address.clone() });
@@ -148,6 +170,7 @@ impl StageRunner<'_> {
         // The file clock may be behind by a tick.
         let started = SystemTime::now() - GRANULARITY;
         self.execute(stage)?;
+        drop(claims);
         let _keeping = self.cancellation.keep();
         let after = self.inputs(stage, locked)?;
         let changed = self.changed_meanwhile(stage, &entry, &after, started)?;
@@ -162,6 +185,8 @@ impl StageRunner<'_> {
         }
         entry = LockEntry { outs: self.collect(stage)?, ..after };
         self.remember(stage, &entry)?;
+        // Now that its result can be found.
+        drop(flight);
         Ok(StageEnd::Ran(entry))
     }
 

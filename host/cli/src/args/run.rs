@@ -170,6 +170,11 @@ pub struct StageSelectionArgs {
     ///
     /// Only stages that do not need each other run at once. Each line that they print then begins with the name of its
     /// stage. What a run that succeeds leaves behind, `dvc.lock` included, is the same for every N.
+    ///
+    /// A stage that needs more of the machine than a job says so in `dvc.yaml`, and waits until that is free:
+    /// `meta: {dewar: {resources: {gpu: 1, memory: 8GiB}}}`. How much there is stands in `dewar.toml`, for all runs of
+    /// the project on this machine together: `gpu = 2` and `memory = "64GiB"` below `[resources]`. The names are yours; it
+    /// is bookkeeping, and limits nothing that a stage really takes.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 

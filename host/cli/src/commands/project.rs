@@ -1,6 +1,7 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -22,9 +23,10 @@ use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutp
 use dewar_core::remote::{self, Fetcher};
 use dewar_core::repo::{Repo, RepoError, WorkspaceLock};
 use dewar_core::repro::{self, Selection};
+use dewar_core::resources::Ledger;
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
-use dewar_core::stage_run::{Answer, Commit, Confirm, Pull, StageProcesses, StageRunner};
+use dewar_core::stage_run::{self, Answer, Commit, Confirm, Pull, StageProcesses, StageRunner};
 use dewar_core::workspace::Workspace;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
@@ -37,6 +39,8 @@ use crate::ui::{StdoutUse, Ui, text};
 
 /// The executor of stages that name none.
 const EXECUTOR: &str = "shell";
+/// Where processes agree on who has which resources of the machine, in the project.
+const CLAIMS: &str = ".dvc/tmp/dewar/claims";
 /// What is said to one who wonders why nothing happens.
 const WAITING: &str = "waiting for `gc`, which removes from the cache";
 
@@ -81,6 +85,16 @@ pub struct StageRuns {
     pub results: Results,
     /// Where the user is asked before each stage.
     pub ask: Option<Arc<Ui>>,
+    /// What limits how many stages of several processes run at once, if anything does.
+    pub budget: Option<JobBudget>,
+}
+
+/// So many stages at once, of all the processes that name the folder.
+pub struct JobBudget {
+    /// Where the processes agree; made when it is missing.
+    pub folder: PathBuf,
+    /// How many.
+    pub jobs: NonZeroUsize,
 }
 
 /// The project that a command works on.
@@ -236,6 +250,9 @@ impl<'a> Project<'a> {
             env: self.stage_env(env),
             run_cache: self.run_cache(how.results),
             pull: if how.results.pull { Some(self.pull(pipeline)?) } else { None },
+            // Of the user's project: isolated workspaces are on the same machine.
+            resources: Ledger::new(&self.told_root.join(CLAIMS), self.repo.config.own.resources.clone()),
+            budget: how.budget.as_ref().map(|budget| stage_run::job_budget(&budget.folder, budget.jobs)),
             cancellation,
             git: git.map(Mutex::new),
             events: Arc::clone(&self.events),
@@ -294,7 +311,7 @@ impl<'a> Project<'a> {
             .map(|error| {
                 let stage = pipeline.stage(pipeline.find(error.stage()?)?);
                 let (source, span) = repro::place(stage, &files(self)).ok()?;
-                Some(Place::span(source.file.to_string(), &source.text, span))
+                Some(Place::span(source.file.to_string(), &source.text, error.span().unwrap_or(span)))
             })
             .collect();
         let failures = errors.into_iter().map(Failure::from).zip(places).map(|(failure, place)| match place {

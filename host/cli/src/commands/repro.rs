@@ -102,7 +102,7 @@ pub fn how(
         .hint("leave it out, or name the stages that may run: `dewar repro --single-item STAGE`"));
     }
     let ask = stages.interactive.then(|| Arc::clone(ui));
-    Ok(StageRuns { options: options(stages, project), results, ask })
+    Ok(StageRuns { options: options(stages, project), results, ask, budget: None })
 }
 
 /// How a run goes, or would go.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dewar_core::event::{Event, EventSink, LogLevel};
+use dewar_core::event::{Event, EventSink, LogLevel, WaitsFor};
 use dewar_core::path::RepoPath;
 use unicode_width::UnicodeWidthStr;
 
@@ -133,6 +133,9 @@ impl EventSink for Reporter {
                     &format!("Verifying data sources in stage: '{name}{}{name:#}'", visible(&stage)),
                 );
             }
+            Event::StageWaits { stage, waits_for } => {
+                self.ui.note(&format!("Stage '{stage}' waits: {}", cause(&waits_for)));
+            }
             Event::StageFrozen { stage } => {
                 self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);
             }
@@ -159,6 +162,17 @@ impl EventSink for Reporter {
             // The enum may grow; each variant that matters to people gets its line here.
             _ => {}
         }
+    }
+}
+
+/// Why a stage waits.
+fn cause(waits_for: &WaitsFor) -> String {
+    match waits_for {
+        WaitsFor::SameRun { who } => format!("the same stage with the same inputs runs already ({who})"),
+        WaitsFor::Resources { wanted, holders } => {
+            format!("it needs {wanted}, which others have or wait for ({})", holders.join("; "))
+        }
+        WaitsFor::Job { holders } => format!("as many stages run as may ({})", holders.join("; ")),
     }
 }
 

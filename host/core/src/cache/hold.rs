@@ -128,7 +128,7 @@ fn open(folder: &Path, shared: Shared, path: &Path) -> Result<File, FsError> {
 }
 
 /// Gives the group its rights to what the user made, perhaps before the cache was shared. Others see to what is theirs.
-fn admit(shared: Shared, path: &Path, mode: u32) {
+pub(super) fn admit(shared: Shared, path: &Path, mode: u32) {
     if shared == Shared::Group && path.metadata().is_ok_and(|found| found.mode() & mode != mode) {
         std::fs::set_permissions(path, Permissions::from_mode(mode)).ok();
     }

@@ -110,6 +110,10 @@ impl ObjectStore {
         Self::new(&self.folder, self.shared, if plain { &LinkKind::DISPOSABLE } else { &self.links })
     }
 
+    pub(super) const fn shared(&self) -> Shared {
+        self.shared
+    }
+
     pub(super) fn links(&self) -> &[LinkKind] {
         &self.links
     }

@@ -5,11 +5,11 @@ use std::path::{Component, Path, PathBuf};
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
 use super::files::is_pipeline_file;
-use super::schema;
 use super::stage::{
     Command, DEFAULT_PARAMS, Dependency, LOCK_FILE, Output, OutputKind, ParamDependency, ParamKeys, Place, Stage,
     StageAddress,
 };
+use super::{schema, settings};
 use crate::path::{PathError, RepoPath};
 
 /// What may stand in a stage (DVC 3.67's schema).
@@ -67,6 +67,10 @@ pub fn stage(file: &RepoPath, root: &Path, definition: &Entry) -> Result<Stage, 
         outs,
         frozen: boolean("frozen")?,
         always_changed: boolean("always_changed")?,
+        needs: match schema::get(entries, "meta") {
+            Some(node) => settings::needs(node)?,
+            None => Vec::new(),
+        },
         desc: match schema::get(entries, "desc") {
             Some(node) if !node.is_null() => Some(schema::text(node, "`desc`")?.to_owned()),
             _ => None,

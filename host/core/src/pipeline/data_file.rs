@@ -167,6 +167,7 @@ fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> 
         outs,
         frozen,
         always_changed: false,
+        needs: Vec::new(),
         desc: None,
         meta: schema::get(top, "meta").map(Node::to_value).unwrap_or_default(),
     };

@@ -1,7 +1,7 @@
 //! Pipelines: what stands in `dvc.yaml`, `dvc.lock` and `.dvc` files (walk, step 5).
 //!
 //! In reading order: [`stage`] (the types), [`files`] (where the text comes from: the work tree or a commit), [`template`]
-//! (`${...}`, `foreach`, `matrix`), [`build`] (a stage), [`definition`] (a `dvc.yaml`), [`data_file`] (`.dvc` files), [`lock`],
+//! (`${...}`, `foreach`, `matrix`), [`build`] (a stage), `settings` (dewar's own of a stage), [`definition`] (a `dvc.yaml`), [`data_file`] (`.dvc` files), [`lock`],
 //! `memory` (what large files said is remembered), [`load`] (the whole project), [`target`] (what the user names), [`add`]
 //! (`stage add`), [`entry`] (what stands in a file for a stage), [`freeze`], [`remove`].
 
@@ -20,6 +20,7 @@ mod memory;
 pub mod recorded;
 pub mod remove;
 mod schema;
+mod settings;
 pub mod stage;
 pub mod target;
 pub mod template;
@@ -29,6 +30,7 @@ pub use files::ProjectFiles;
 pub use load::Pipeline;
 pub use lock::{LockEntry, LockFile, LockedPath};
 pub use stage::{
-    Command, Dependency, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys, Place, Stage, StageAddress,
+    Command, Dependency, Need, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys, Place, Stage,
+    StageAddress,
 };
 pub use template::{FlagStyle, Templates};

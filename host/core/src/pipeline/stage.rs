@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::path::RepoPath;
+use crate::resources::Amount;
 
 /// The name of the file that holds a pipeline.
 pub const PIPELINE_FILE: &str = "dvc.yaml";
@@ -176,6 +177,18 @@ impl Command {
     }
 }
 
+/// So much of a resource of the machine (`meta: {dewar: {resources: {gpu: 1}}}`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Need {
+    /// What it is called; `dewar.toml` says how much there is.
+    pub name: String,
+    /// How much.
+    pub amount: Amount,
+    /// Where it stands in the stage's file.
+    #[serde(with = "codec::span")]
+    pub span: Span,
+}
+
 /// One node of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
@@ -198,6 +211,8 @@ pub struct Stage {
     pub frozen: bool,
     /// Whether it runs every time.
     pub always_changed: bool,
+    /// What of the machine it holds while it runs.
+    pub needs: Vec<Need>,
     /// What the user says of it.
     pub desc: Option<String>,
     /// Settings of other programs; dewar's stand under `dewar`.

@@ -48,8 +48,7 @@ impl Recall<'_> {
             return Ok(Some(only_outs(locked)));
         }
         let Some(run_cache) = self.run_cache else { return Ok(None) };
-        let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
-        let asked = LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() };
+        let asked = Self::asked(stage, inputs);
         if let Some(fetcher) = self.fetcher {
             fetcher.runs(run_cache, &asked)?;
         }
@@ -65,6 +64,13 @@ impl Recall<'_> {
             Some(error) => Err(error),
             None => Ok(found.map(|found| only_outs(&found))),
         }
+    }
+
+    /// What the run cache is asked for: the inputs, with the paths of the stage's outputs.
+    #[must_use]
+    pub fn asked(stage: &Stage, inputs: &LockEntry) -> LockEntry {
+        let wanted = |out: &Output| LockedPath { path: out.lock_path.clone(), ..LockedPath::default() };
+        LockEntry { outs: stage.outs.iter().map(wanted).collect(), ..inputs.clone() }
     }
 
     /// Whether every output of the entry is in the workspace or in the cache, or was fetched.

@@ -1,5 +1,7 @@
 //! [`StageError`]: why a stage is not up to date after all.
 
+use dewar_text::Span;
+
 use crate::cache::CacheError;
 use crate::extension::ExtensionError;
 use crate::fs::FsError;
@@ -8,6 +10,7 @@ use crate::observe::ObserveError;
 use crate::path::RepoPath;
 use crate::pipeline::StageAddress;
 use crate::remote::RemoteError;
+use crate::resources::ClaimError;
 
 /// Why a stage is not up to date after all.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,17 @@ pub enum StageError {
         /// The folder.
         folder: RepoPath,
     },
+    /// It needs what this machine does not have.
+    #[error("the stage `{stage}` cannot run here: {error}")]
+    Resources {
+        /// The stage.
+        stage: StageAddress,
+        /// Where its file says so.
+        span: Span,
+        /// What it lacks.
+        #[source]
+        error: ClaimError,
+    },
     /// Something cannot be looked at, or is missing.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -105,6 +119,7 @@ impl StageError {
             | Self::FrozenMissing { stage, .. }
             | Self::TrackedByGit { stage, .. }
             | Self::NoFolder { stage, .. }
+            | Self::Resources { stage, .. }
             | Self::Observe(
                 ObserveError::MissingDependency { stage, .. }
                 | ObserveError::MissingParams { stage, .. }
@@ -123,6 +138,12 @@ impl StageError {
             | Self::Executor(_)
             | Self::Git(_) => None,
         }
+    }
+
+    /// The place in the file of [`Self::stage`] to look at, when it is another than that of its name.
+    #[must_use]
+    pub const fn span(&self) -> Option<Span> {
+        if let Self::Resources { span, .. } = self { Some(*span) } else { None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Results that are known, checked out (walk, step 7).
 
-use super::{Pull, StageError, StageRunner};
+use super::{Pull, StageEnd, StageError, StageRunner};
 use crate::cache::{CacheError, ObjectStore, Wanted};
 use crate::digest::ObjectId;
 use crate::event::Event;
@@ -9,24 +9,41 @@ use crate::pipeline::{LockEntry, LockedPath, Place, Stage};
 use crate::plan::{self, Recall};
 
 impl StageRunner<'_> {
-    /// What came out of these inputs before, when all of it can be had.
-    pub(super) fn known_result(
+    /// Brings the stage up to date with what came out of these inputs before, when all of it can be had; from a remote, too,
+    /// if that is `asked`.
+    pub(super) fn restore(
         &self,
         stage: &Stage,
         locked: Option<&LockEntry>,
         inputs: &LockEntry,
+        asked: Option<&Pull<'_>>,
+    ) -> Result<Option<StageEnd>, StageError> {
+        let Some(outs) = self.known_result(stage, locked, inputs, asked)? else { return Ok(None) };
+        if !self.check_out(stage, &outs)? {
+            return Ok(None);
+        }
+        self.tell(stage, |stage| Event::StageRestored { stage });
+        Ok(Some(StageEnd::Restored(LockEntry { outs, ..inputs.clone() })))
+    }
+
+    fn known_result(
+        &self,
+        stage: &Stage,
+        locked: Option<&LockEntry>,
+        inputs: &LockEntry,
+        asked: Option<&Pull<'_>>,
     ) -> Result<Option<Vec<LockedPath>>, StageError> {
         let recall = Recall {
             observe: self.workspace,
             store: self.store(),
             run_cache: self.run_cache.as_ref(),
-            fetcher: self.pull.as_ref().map(Pull::fetcher),
+            fetcher: asked.map(Pull::fetcher),
         };
         Ok(recall.result(stage, locked, inputs)?)
     }
 
     /// Checks outputs out; false when the cache's objects turn out to be damaged, so that the stage has to run after all.
-    pub(super) fn check_out(&self, stage: &Stage, outs: &[LockedPath]) -> Result<bool, StageError> {
+    fn check_out(&self, stage: &Stage, outs: &[LockedPath]) -> Result<bool, StageError> {
         let copying = self.store().copying();
         for out in &stage.outs {
             let Some(known) = outs.iter().find(|known| known.path == out.lock_path) else { continue };

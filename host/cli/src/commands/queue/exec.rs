@@ -17,7 +17,7 @@ use crate::args::queue::QueueExecArgs;
 use crate::args::run::StageSelectionArgs;
 use crate::commands::exp::isolated::{self, Inputs};
 use crate::commands::exp::run::ExperimentRun;
-use crate::commands::project::{Project, Results};
+use crate::commands::project::{JobBudget, Project, Results};
 use crate::commands::repro::how;
 use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
@@ -65,7 +65,8 @@ fn run_task(
     if request.taken == NameTaken::Refuse {
         record::check_free(git, task.baseline, &task.name)?;
     }
-    let how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
+    let mut how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
+    how.budget = Some(JobBudget { folder: project.remembered("jobs"), jobs: args.jobs });
     let copied = queue.copied(task.id);
     let copies: Vec<CopyPath> = request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect();
     let inputs = Inputs {

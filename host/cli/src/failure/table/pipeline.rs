@@ -9,6 +9,7 @@ use dewar_core::pipeline::PipelineError;
 use dewar_core::pipeline::stage::DEFAULT_PARAMS;
 use dewar_core::pipeline::target::TargetError;
 use dewar_core::repro::SelectError;
+use dewar_core::resources::{Amount, ClaimError};
 use dewar_core::schedule::RunError;
 use dewar_core::stage_run::StageError;
 
@@ -186,6 +187,10 @@ impl From<StageError> for Failure {
                 let hint = format!("to leave it to the cache: git rm -r --cached '{path}' && git commit");
                 error.into_failure(Kind::Repository).hint(hint)
             }
+            StageError::Resources { error: ref lacking, .. } => {
+                let hint = lacking_resource(lacking);
+                hint.into_iter().fold(error.into_failure(Kind::Pipeline), Self::hint)
+            }
             StageError::Observe(error) => error.into(),
             StageError::Remote(error) => error.into(),
             StageError::Cache(error) => error.into(),
@@ -193,6 +198,27 @@ impl From<StageError> for Failure {
             StageError::Executor(error) => error.into(),
             StageError::Git(error) => error.into(),
         }
+    }
+}
+
+/// What to do when a stage needs what the machine does not have.
+fn lacking_resource(error: &ClaimError) -> Option<String> {
+    Some(match error {
+        ClaimError::Unknown { name, wanted } | ClaimError::TooMuch { name, wanted, .. } => {
+            format!("if it has as much, write `{}` below `[resources]` of `dewar.toml`", setting(name, *wanted))
+        }
+        ClaimError::OtherUnit { .. } => "give both a unit, such as GiB, or none".to_owned(),
+        ClaimError::Cancelled | ClaimError::File(_) => return None,
+    })
+}
+
+/// A resource as `dewar.toml` has it.
+fn setting(name: &str, amount: Amount) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let key = if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") };
+    match amount {
+        Amount::Count(number) => format!("{key} = {number}"),
+        Amount::Bytes(_) => format!("{key} = \"{amount}\""),
     }
 }
 

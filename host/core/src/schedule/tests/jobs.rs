@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::world::NoProcesses;
 use super::*;
 use crate::event::Silent;
+use crate::resources::{Amounts, Ledger};
 use crate::run_cache::RunCache;
 use crate::testing::Project;
 
@@ -13,6 +14,12 @@ use crate::testing::Project;
 struct Mixer {
     id: PluginId,
     root: PathBuf,
+    count: Arc<Count>,
+}
+
+/// How many run.
+#[derive(Default)]
+struct Count {
     running: AtomicUsize,
     most: AtomicUsize,
 }
@@ -28,8 +35,8 @@ impl StageExecutor for Mixer {
         _: Arc<dyn Processes>,
         _: Arc<dyn Fn(usize) + Send + Sync>,
     ) -> Result<Outcome, ExtensionError> {
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(running, Ordering::SeqCst);
+        let running = self.count.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.count.most.fetch_max(running, Ordering::SeqCst);
         let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
         std::thread::sleep(Duration::from_micros(u64::from(nanos / 1000 % 7) * 300));
         let mut mixed = job.commands.join("\n");
@@ -41,13 +48,24 @@ impl StageExecutor for Mixer {
             std::fs::create_dir_all(self.root.join(output).parent().unwrap()).unwrap();
             std::fs::write(self.root.join(output), format!("{output}\n{mixed}")).unwrap();
         }
-        self.running.fetch_sub(1, Ordering::SeqCst);
+        self.count.running.fetch_sub(1, Ordering::SeqCst);
         Ok(if failed { Outcome::Failed { command: 0, exit_code: Some(1), message: None } } else { Outcome::Succeeded })
     }
 }
 
 /// Runs all stages of the project; tells how that ended, and how many ran at once at most.
 fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunError>, usize) {
+    let count = Arc::default();
+    let result = run_counted(project, options, None, &count);
+    (result, count.most.load(Ordering::SeqCst))
+}
+
+fn run_counted(
+    project: &Project,
+    options: RunOptions,
+    budget: Option<Ledger>,
+    count: &Arc<Count>,
+) -> Result<RunReport, RunError> {
     let root = project.root();
     let index = StatIndex::open(root.join(".dvc/tmp/stats"), SystemTime::now);
     let store = ObjectStore::new(root.join(".dvc/cache"), Shared::No, &[]);
@@ -61,16 +79,17 @@ fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunErro
     let mixer = Arc::new(Mixer {
         id: PluginId { name: "mixer".into(), digest: String::new() },
         root: root.to_owned(),
-        running: AtomicUsize::new(0),
-        most: AtomicUsize::new(0),
+        count: Arc::clone(count),
     });
     let runner = StageRunner {
         workspace: &workspace,
-        executor: Arc::clone(&mixer) as Arc<dyn StageExecutor>,
+        executor: mixer,
         processes: Box::new(|_| Arc::new(NoProcesses)),
         env: Vec::new(),
         run_cache: Some(RunCache::new(store.folder())),
         pull: None,
+        resources: Ledger::new(&root.join(".dvc/tmp/claims"), Amounts::default()),
+        budget,
         cancellation: Cancellation::default(),
         git: Some(Mutex::new(project.git())),
         events: Arc::new(Silent),
@@ -79,8 +98,7 @@ fn run_all(project: &Project, options: RunOptions) -> (Result<RunReport, RunErro
         commit: Commit::Yes,
         confirm: None,
     };
-    let result = run(&pipeline, Some(&graph), &order, options, &runner);
-    (result, mixer.most.load(Ordering::SeqCst))
+    run(&pipeline, Some(&graph), &order, options, &runner)
 }
 
 fn jobs(count: usize) -> RunOptions {
@@ -188,6 +206,25 @@ fn no_more_run_at_once_than_may() {
     let project = project(&format!("stages:\n{stages}"));
     let (report, most) = run_all(&project, jobs(3));
     assert_eq!(report.unwrap().ran, 20);
+    assert!((2..=3).contains(&most), "{most}");
+}
+
+#[test]
+fn runs_that_share_a_budget_share_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = || Some(crate::stage_run::job_budget(folder.path(), NonZeroUsize::new(3).unwrap()));
+    let count = Arc::default();
+    std::thread::scope(|scope| {
+        for name in ["x", "y"] {
+            let count = &count;
+            scope.spawn(move || {
+                let stage = |at| format!("  s{at}:\n    cmd: {name}{at}\n    outs: [o{at}]\n");
+                let project = project(&format!("stages:\n{}", (0..10).map(stage).collect::<String>()));
+                assert_eq!(run_counted(&project, jobs(3), budget(), count).unwrap().ran, 10);
+            });
+        }
+    });
+    let most = count.most.load(Ordering::SeqCst);
     assert!((2..=3).contains(&most), "{most}");
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::EventSink;
+use crate::resources::{Amounts, Ledger};
 use crate::run_cache::RunCache;
 
 /// What a project may have and what its stages do. Commands, parameters and files change; this does not.
@@ -233,6 +234,8 @@ impl World {
             env: Vec::new(),
             run_cache: Some(run_cache),
             pull: None,
+            resources: Ledger::new(&root.join(".dvc/tmp/claims"), Amounts::default()),
+            budget: None,
             cancellation: Cancellation::default(),
             git: None,
             events: Arc::clone(&seen) as Arc<dyn EventSink>,
