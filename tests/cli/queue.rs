@@ -211,7 +211,7 @@ fn a_failure_is_told_kept_and_can_be_tried_again() {
     );
     assert!(is(&settled(&repo), &[("bad", "failed"), ("good", "success")]));
     let log = dewar(&repo, &["queue", "logs", "bad"]);
-    assert!(log.stderr.contains("'bad' failed: failed to reproduce 'train'"), "{log}");
+    assert!(log.stderr.contains("'bad' failed: the stage `train` failed"), "{log}");
     assert!(log.success().contains("so far"));
     let table = dewar(&repo, &["queue", "status"]).success();
     assert!(table.contains("0 active, 0 idle") && table.contains("Why"), "{table}");
@@ -288,6 +288,7 @@ fn a_worker_that_is_killed_takes_nothing_with_it() {
     assert!(is(&settled(&repo), &[("one", "success"), ("two", "success")]));
     assert_eq!(told(&repo), ["train-2-x"], "the second one takes the result of the first");
     assert_eq!(stash(&repo), [""; 0]);
+    assert_eq!(isolated(&repo), 0);
 }
 
 #[test]
@@ -354,7 +355,7 @@ fn names_are_not_taken_twice() {
     dewar(&repo, &["exp", "run", "--queue", "-n", "one", "-S", "lr=2"]).success();
     dewar(&repo, &["exp", "run", "--queue", "-n", "one", "-S", "lr=3"]).failure(4);
     assert_eq!(stash(&repo).len(), 1);
-    dewar(&repo, &["exp", "run", "--queue", "-S", "nothing=2"]).failure(3);
+    dewar(&repo, &["exp", "run", "--queue", "-S", "nothing=2"]).failure(2);
     dewar(&repo, &["exp", "run", "--queue", "no-such-stage"]).failure(2);
     assert_eq!(stash(&repo).len(), 1);
     dewar(&repo, &["queue", "logs", "two"]).failure(2);

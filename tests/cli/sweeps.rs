@@ -62,14 +62,14 @@ fn every_combination_is_an_experiment() {
     dewar(&repo, &["exp", "run", "--run-all", "-j", "2"]).success();
     assert_eq!(told(&repo), ["2-4", "2-6", "3-4", "3-6", "prepare"]);
     insta::assert_snapshot!(dewar(&repo, &["sweep", "show", "grid"]), @r"
-     ────────────────────────────────────────────
+     ───────────────────────────────────────────
       Experiment  State    Set
-     ────────────────────────────────────────────
+     ───────────────────────────────────────────
       grid-1      Success  lr=2 depth=4 +new=x
       grid-2      Success  lr=2 depth=6 +new=x
       grid-3      Success  lr=3 depth=4 +new=x
       grid-4      Success  lr=3 depth=6 +new=x
-     ────────────────────────────────────────────
+     ───────────────────────────────────────────
     ");
     assert_eq!(sweep(&repo)["state"], "success");
 }
@@ -110,7 +110,7 @@ fn what_does_not_fit_queues_nothing() {
         (&["-S", "lr=1,2"][..], 2),
         (&["--temp", "-S", "lr=1,2"], 2),
         (&["--dry", "-S", "lr=1,2"], 2),
-        (&["--queue", "-S", "nothing=1,2"], 3),
+        (&["--queue", "-S", "nothing=1,2"], 2),
         (&["--queue", "-S", "lr=1,2", "-S", "depth=range(1,1)"], 2),
         (&["--queue", "-S", "lr=range(1,1000)", "-S", "depth=range(1,1000)"], 2),
     ] {

@@ -36,11 +36,14 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
     let registration = queue.register()?;
     ui.print(&format!("{READY}\n"))?;
     let worker = Worker { project, git, on_lost: project.repo.config.own.queue.lost, args };
-    warn_of_leftovers(project);
     while !registration.is_to_stop() {
         if let Some(mut claim) = queue.take(git, |task| worker.wants(task), worker.on_lost, now(project))? {
             worker.run(&queue, &mut claim)?;
             continue;
+        }
+        // Now, since what still ran in them when this worker began has been ended.
+        for error in remove_abandoned(&project.repo) {
+            project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
         }
         // Whoever queues a task and counts workers sees either that this one is none any more, or that it takes the task.
         let changing = queue.change()?;
@@ -93,9 +96,6 @@ impl Worker<'_> {
         };
         let status = wait(&mut child, claim)?;
         claim.settle(self.git, &end_of(status), self.on_lost, now(self.project))?;
-        if status.code().is_none() {
-            warn_of_leftovers(self.project);
-        }
         Ok(())
     }
 }
@@ -124,11 +124,5 @@ fn end_of(status: ExitStatus) -> String {
         (_, Some(signal)) => format!("its process was ended by signal {signal}"),
         (Some(code), _) => format!("its process ended with exit code {code}, and told no reason"),
         _ => "its process ended, and told no reason".to_owned(),
-    }
-}
-
-fn warn_of_leftovers(project: &Project<'_>) {
-    for error in remove_abandoned(&project.repo) {
-        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
     }
 }

@@ -141,6 +141,15 @@ impl Queue {
         Ok(claim.write()?)
     }
 
+    /// Takes the inputs of a task that succeeded out of the stash: the experiment has them.
+    ///
+    /// # Errors
+    /// When git cannot be written.
+    pub fn forget_inputs(&self, git: &Git, id: CommitId) -> Result<(), QueueError> {
+        let _changing = self.change()?;
+        Ok(git.drop_stashed(&stash()?, |commit| commit == id)?)
+    }
+
     /// What the process that a worker started for a task says of its attempt.
     ///
     /// # Errors
@@ -282,8 +291,7 @@ impl Claim<'_> {
             self.write()?;
         }
         if self.task.state == State::Success {
-            let _changing = self.queue.change()?;
-            git.drop_stashed(&stash()?, |commit| commit == self.task.id)?;
+            self.queue.forget_inputs(git, self.task.id)?;
         }
         Ok(&self.task)
     }
