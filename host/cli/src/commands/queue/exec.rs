@@ -40,11 +40,11 @@ pub(super) fn run(project: &Project<'_>, args: &QueueExecArgs, ui: &Arc<Ui>) -> 
         Err(failure) if failure.kind() == Kind::Interrupted => End::Lost { reason: "it was interrupted".to_owned() },
         Err(failure) => End::Failed { message: failure.message() },
     };
-    let has_succeeded = end == End::Success;
-    running.end(end, project.repo.config.own.queue.lost, now(project))?;
-    if has_succeeded {
+    if end == End::Success {
+        // Before it is said, so that it is not left to be done for ever when this process is killed here.
         queue.forget_inputs(project.repo.git()?, id)?;
     }
+    running.end(end, project.repo.config.own.queue.lost, now(project))?;
     ran.map(|()| ExitCode::SUCCESS)
 }
 

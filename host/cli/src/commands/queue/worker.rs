@@ -50,6 +50,7 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
         let waits = |task: &Task| worker.wants(task) && task.seen(OnLost::Retry) == State::Queued;
         if !changing.tasks().iter().any(waits) {
             drop(registration);
+            queue.forget_ended()?;
             break;
         }
         drop(changing);

@@ -288,10 +288,11 @@ impl Claim<'_> {
             attempt.ended = Some(now);
             attempt.workspace = None;
             self.task.state = state_after(&self.task, on_lost);
+            if self.task.state == State::Success {
+                // Before it is said, so that it is not left to be done for ever when this process is killed here.
+                self.queue.forget_inputs(git, self.task.id)?;
+            }
             self.write()?;
-        }
-        if self.task.state == State::Success {
-            self.queue.forget_inputs(git, self.task.id)?;
         }
         Ok(&self.task)
     }

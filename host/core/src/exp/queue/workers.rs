@@ -81,8 +81,11 @@ impl Queue {
         Ok(())
     }
 
-    /// Removes what workers left that were killed.
-    fn forget_ended(&self) -> Result<(), QueueError> {
+    /// Removes what workers left that were killed; to be called with the right to change the queue.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn forget_ended(&self) -> Result<(), QueueError> {
         for document in self.documents()? {
             if let None | Some(Taken::Yes(_)) = Lock::try_take_existing(&document.with_extension(LOCKED))? {
                 forget(&document)?;
