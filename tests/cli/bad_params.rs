@@ -80,8 +80,9 @@ fn overrides_that_cannot_be_meant() {
     help: write `-S name=value`, `+name=value` to add, `~name` to delete
     "#);
     insta::assert_snapshot!(said("lr=1,2"), @r#"
-    error: `lr=1,2` gives several values; a sweep needs the queue
-    help: put quotes around a value with a comma in it: `-S "name='a,b'"`
+    error: several values behind `-S` are a sweep, which does not run in the workspace
+    help: `--queue` keeps its experiments for later, `-j N` runs them now, N at once
+    help: put quotes around one value with a comma in it: `-S "name='a,b'"`
     "#);
     insta::assert_snapshot!(said("../up.yaml:lr=1"), @"error: `../up.yaml` is outside the project");
     insta::assert_snapshot!(said("notes.txt:lr=1"), @r#"

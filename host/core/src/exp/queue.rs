@@ -27,14 +27,15 @@ pub mod sweep;
 pub mod task;
 pub mod workers;
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::task::{Attempt, End, Phase, Request, State, SweepPoint, Task};
+use self::claim::Claim;
+use self::task::{Attempt, End, Origin, Phase, Request, State, SweepPoint, Task};
 use super::copies::{CopyError, CopyPath};
 use super::name::ExperimentName;
 use super::refs;
@@ -283,6 +284,22 @@ impl Changing<'_> {
     /// # Errors
     /// [`QueueError::NameTaken`]; when git or a file cannot be written.
     pub fn add(&mut self, git: &Git, new: &NewTask<'_>) -> Result<Task, QueueError> {
+        Ok(self.make(git, new, Origin::Queue)?.0)
+    }
+
+    /// Makes a task that this process runs itself, and begins it.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn begin(&mut self, git: &Git, new: &NewTask<'_>, now: i64) -> Result<(Claim, File), QueueError> {
+        let (task, lock) = self.make(git, new, Origin::Temp)?;
+        let mut claim = Claim::new(self.queue.clone(), task, lock);
+        let log = claim.begin(now)?;
+        Ok((claim, log))
+    }
+
+    /// A new task and its lock, which is held from before anybody else sees the task.
+    fn make(&mut self, git: &Git, new: &NewTask<'_>, origin: Origin) -> Result<(Task, Lock), QueueError> {
         self.check_free(new.baseline, &new.name)?;
         // DVC's form, with the branch left out (`ExpStash.MESSAGE_RE`).
         let message = format!("dvc-exp:{0}:{0}:{1}", new.baseline, new.name);
@@ -306,6 +323,7 @@ impl Changing<'_> {
             priority: new.priority,
             overrides: new.overrides.clone(),
             sweep: new.sweep.clone(),
+            origin,
             state: State::Queued,
             attempts: Vec::new(),
         };
@@ -313,15 +331,16 @@ impl Changing<'_> {
         let made = made.map_err(FsError::new("create a folder in", &self.queue.folder))?;
         write(&made.path().join(REQUEST), new.request)?;
         write(&made.path().join(RECORD), &task)?;
-        let lock = made.path().join(LOCK);
-        std::fs::write(&lock, "").map_err(FsError::new("create", lock))?;
-        new.copies.iter().try_for_each(|copy| copy.copy_into(&made.path().join("files")))?;
+        let lock = Lock::wait(&made.path().join(LOCK))?;
+        // Without symlinks: `.dvc/tmp` may be one.
+        let files = std::fs::canonicalize(made.path()).map_err(FsError::new("resolve", made.path()))?.join("files");
+        new.copies.iter().try_for_each(|copy| copy.copy_into(&files))?;
         let place = self.queue.of_task(id);
         std::fs::rename(made.path(), &place).map_err(FsError::new("create", place))?;
         // It is somewhere else now.
         drop(made.keep());
         self.known.push(task.clone());
-        Ok(task)
+        Ok((task, lock))
     }
 
     /// Removes tasks with their logs and inputs: all of them, or none when one of them runs. Experiments stay.
@@ -426,6 +445,7 @@ fn damaged(id: CommitId, error: &QueueError) -> Task {
         priority: 0,
         overrides: Vec::new(),
         sweep: None,
+        origin: Origin::Queue,
         state: State::Failed,
         attempts: vec![attempt],
     }

@@ -1,18 +1,24 @@
 //! An experiment in a workspace of its own: that of `exp run --temp`, and those of the queue. The user's stays as it is.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::config::OnLost;
 use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::escapes;
 use dewar_core::exp::isolated::{self, IsolatedWorkspace};
+use dewar_core::exp::queue::task::End;
+use dewar_core::exp::queue::{NewTask, Queue};
 use dewar_core::exp::refs::Experiment;
+use dewar_core::fs::FsError;
 use dewar_core::git::{Git, Head, TreeId};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Stage;
 use dewar_core::repro::{self, Selection};
 
+use super::queue;
 use super::run::{ExperimentRun, Typed, reproduce};
 use super::snapshot::Snapshot;
 use crate::args::run::StageSelectionArgs;
@@ -35,7 +41,7 @@ pub struct Inputs<'a> {
     pub stages: &'a StageSelectionArgs,
 }
 
-/// Runs the experiment of `--temp`.
+/// Runs the experiment of `--temp`. It is a task of the queue as long as it runs, and for good when it fails.
 ///
 /// # Errors
 /// As [`run`], and when an override does not fit.
@@ -49,17 +55,58 @@ pub(super) fn run_temp(
     // From here on a signal ends the command in order, and what it made is removed.
     project.session().cancellation()?;
     let (snapshot, _) = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
+    let (from, identified) = (project.repo.from(), run_as.identified);
+    let tree = snapshot.with(project, git, from, typed.overrides)?;
+    let request = queue::request(project, git, typed)?;
+    let now = || project.session().commit_time();
+    let tasks = Queue::of(&project.repo);
+    let mut changing = tasks.change()?;
+    let new = NewTask {
+        name: identified.name.clone(),
+        baseline: identified.baseline,
+        tree,
+        index: snapshot.index,
+        overrides: typed.overrides.iter().map(ToString::to_string).collect(),
+        priority: 0,
+        sweep: None,
+        request: &request,
+        copies: typed.copies,
+        identity: &git.identity(&project.identity())?,
+        time: now(),
+    };
+    let (claim, mut log) = changing.begin(git, &new, now().seconds)?;
+    let mut running = claim.running()?;
+    drop(changing);
     let inputs = Inputs {
-        tree: snapshot.with(project, git, project.repo.from(), typed.overrides)?,
-        head: Head { commit: run_as.identified.baseline, ..git.head()? },
-        from: project.repo.from().clone(),
+        tree,
+        head: Head { commit: identified.baseline, name: request.head.clone() },
+        from: from.clone(),
         copies: typed.copies,
         stages: &typed.args.stages,
     };
-    let name = run_as.identified.name.clone();
-    run(project, git, &inputs, run_as, ui)?;
+    let ran = run(project, git, &inputs, ExperimentRun { task: Some(&mut running), ..run_as }, ui);
+    let end = match &ran {
+        Ok(_) => End::Success,
+        Err(failure) => End::Failed { message: failure.message() },
+    };
+    // The terminal has it all; here is what it came to.
+    let written = match &end {
+        End::Failed { message } => {
+            writeln!(log, "What its stages wrote went where the command wrote.\nerror: {message}")
+        }
+        _ => Ok(()),
+    };
+    let task = claim.task().clone();
+    running.end(end, OnLost::Fail, now().seconds)?;
+    drop(claim);
+    let told = written.map_err(FsError::new("write the log of", task.name.to_string()));
+    if ran.is_ok() {
+        tasks.change()?.remove(git, &[task])?;
+    }
+    ran?;
+    told?;
     ui.tell("To apply the results of an experiment to your workspace run:\n")?;
-    ui.tell(&format!("\tdewar exp apply {name}"))?;
+    ui.tell(&format!("\tdewar exp apply {}", identified.name))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -190,7 +190,11 @@ fn add_points(
     Ok(())
 }
 
-fn request(project: &Project<'_>, git: &Git, typed: &Typed<'_>) -> Result<Request, Failure> {
+/// What was typed, to be done later.
+///
+/// # Errors
+/// When git cannot be read.
+pub(super) fn request(project: &Project<'_>, git: &Git, typed: &Typed<'_>) -> Result<Request, Failure> {
     let stages = &typed.args.stages;
     let written = serde_json::to_value(stages)
         .map_err(|error| Failure::new(Kind::Internal, format!("cannot write down what was typed: {error}")))?;

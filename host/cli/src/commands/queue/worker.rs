@@ -41,23 +41,29 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
             worker.run(&queue, &mut claim)?;
             continue;
         }
-        // Now, since what still ran in them when this worker began has been ended.
-        for error in remove_abandoned(&project.repo) {
-            project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
-        }
+        warn_of_leftovers(project);
         // Whoever queues a task and counts workers sees either that this one is none any more, or that it takes the task.
         let changing = queue.change()?;
         let waits = |task: &Task| worker.wants(task) && task.seen(OnLost::Retry) == State::Queued;
         if !changing.tasks().iter().any(waits) {
             drop(registration);
             queue.forget_ended()?;
-            break;
+            return Ok(ExitCode::SUCCESS);
         }
         drop(changing);
         // Another worker is at it, or the lock of a killed one is not free yet.
         std::thread::sleep(LONGEST_PAUSE);
     }
+    warn_of_leftovers(project);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the workspaces of experiments that were killed. At the end of a worker: what still ran in them when it began has been
+/// ended since.
+fn warn_of_leftovers(project: &Project<'_>) {
+    for error in remove_abandoned(&project.repo) {
+        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
+    }
 }
 
 struct Worker<'a> {
@@ -74,7 +80,7 @@ impl Worker<'_> {
         is_named && self.args.sweep.as_ref().is_none_or(is_point)
     }
 
-    fn run(&self, queue: &Queue, claim: &mut Claim<'_>) -> Result<(), Failure> {
+    fn run(&self, queue: &Queue, claim: &mut Claim) -> Result<(), Failure> {
         let log = claim.begin(now(self.project))?;
         claim.share()?;
         let started = queue.request(claim.task().id).map_err(|error| error.to_string()).and_then(|request| {
@@ -102,7 +108,7 @@ impl Worker<'_> {
 }
 
 /// Waits for the process of an attempt, and passes on when the user wants it to end.
-fn wait(child: &mut Child, claim: &Claim<'_>) -> Result<ExitStatus, Failure> {
+fn wait(child: &mut Child, claim: &Claim) -> Result<ExitStatus, Failure> {
     let since = Instant::now();
     let mut delivered = None;
     loop {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::task::{Attempt, End, Phase, State, Task};
+use super::task::{Attempt, End, Origin, Phase, State, Task};
 use super::{LOCK, Queue, QueueError, RECORD, read, stash, write};
 use crate::config::OnLost;
 use crate::exp::refs::ExperimentRef;
@@ -40,8 +40,8 @@ pub enum Kill {
 
 /// The right to run a task.
 #[derive(Debug)]
-pub struct Claim<'q> {
-    queue: &'q Queue,
+pub struct Claim {
+    queue: Queue,
     task: Task,
     lock: Lock,
 }
@@ -58,7 +58,7 @@ impl Queue {
         wanted: impl Fn(&Task) -> bool,
         on_lost: OnLost,
         now: i64,
-    ) -> Result<Option<Claim<'_>>, QueueError> {
+    ) -> Result<Option<Claim>, QueueError> {
         let mut tasks = self.tasks()?;
         tasks.retain(|task| wanted(task) && (task.state == State::Queued || is_abandoned(task)));
         tasks.sort_by_key(|task| (Reverse(task.priority), task.number));
@@ -76,7 +76,7 @@ impl Queue {
 
     /// The right to run a task, or to change its record; none when another has it or it was removed. What is left of a run whose
     /// processes were killed is ended first.
-    fn claim(&self, id: CommitId) -> Result<Option<Claim<'_>>, QueueError> {
+    fn claim(&self, id: CommitId) -> Result<Option<Claim>, QueueError> {
         let path = self.of_task(id).join(LOCK);
         let since = Instant::now();
         loop {
@@ -84,7 +84,7 @@ impl Queue {
                 None => return Ok(None),
                 Some(Taken::Yes(lock)) => {
                     let Some(task) = self.read(id)? else { return Ok(None) };
-                    return Ok(Some(Claim { queue: self, task, lock }));
+                    return Ok(Some(Claim { queue: self.clone(), task, lock }));
                 }
                 Some(Taken::No { .. }) => {
                     let is_left = self.read(id)?.is_some_and(|task| is_abandoned(&task));
@@ -173,7 +173,7 @@ impl Task {
     /// says, and waits or is failed as the project wants it.
     #[must_use]
     pub fn seen(&self, on_lost: OnLost) -> State {
-        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost) {
+        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost_of(self, on_lost)) {
             (true, OnLost::Retry) => State::Queued,
             (true, OnLost::Fail) => State::Failed,
             (false, _) => self.state,
@@ -205,7 +205,21 @@ fn signal(process: &ProcessIdentity, signal: Signal, task: &Task) -> Result<(), 
     Ok(process.signal(signal).map_err(failed)?)
 }
 
-impl Claim<'_> {
+impl Claim {
+    pub(super) const fn new(queue: Queue, task: Task, lock: Lock) -> Self {
+        Self { queue, task, lock }
+    }
+
+    /// What this process says of the attempt that it has begun and makes itself.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn running(&self) -> Result<Running, FsError> {
+        let mut running = Running { queue: self.queue.clone(), task: self.task.clone() };
+        running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
+        Ok(running)
+    }
+
     /// The task.
     #[must_use]
     pub const fn task(&self) -> &Task {
@@ -314,6 +328,14 @@ impl Claim<'_> {
     }
 }
 
+/// Nobody runs again what a command ran for itself.
+const fn on_lost_of(task: &Task, on_lost: OnLost) -> OnLost {
+    match task.origin {
+        Origin::Queue => on_lost,
+        Origin::Temp => OnLost::Fail,
+    }
+}
+
 fn wish(task: &Path) -> Option<Kill> {
     let text = std::fs::read(task.join(KILL)).ok()?;
     Some(if text == b"now" { Kill::Now } else { Kill::Interrupt })
@@ -323,7 +345,7 @@ fn state_after(task: &Task, on_lost: OnLost) -> State {
     let lost = task.attempts.iter().filter(|attempt| matches!(attempt.end, Some(End::Lost { .. }))).count();
     match task.attempt().and_then(|attempt| attempt.end.as_ref()) {
         Some(End::Success) => State::Success,
-        Some(End::Lost { .. }) if on_lost == OnLost::Retry && lost < MOST_LOST => State::Queued,
+        Some(End::Lost { .. }) if on_lost_of(task, on_lost) == OnLost::Retry && lost < MOST_LOST => State::Queued,
         _ => State::Failed,
     }
 }

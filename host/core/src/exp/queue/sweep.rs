@@ -192,7 +192,8 @@ impl Changing<'_> {
             _ => {}
         }
         write(&made.join(RECORD), &sweep)?;
-        copies.iter().try_for_each(|copy| copy.copy_into(&made.join("files")))?;
+        let files = std::fs::canonicalize(&made).map_err(FsError::new("resolve", &made))?.join("files");
+        copies.iter().try_for_each(|copy| copy.copy_into(&files))?;
         fs::create_dir(&self.queue.folder.join("sweeps"))?;
         std::fs::rename(&made, &folder).map_err(FsError::new("create", folder))?;
         Ok(sweep)

@@ -52,10 +52,22 @@ pub struct Task {
     pub overrides: Vec<String>,
     /// The sweep that it is a point of.
     pub sweep: Option<SweepPoint>,
+    /// Who runs it.
+    pub origin: Origin,
     /// Where it is.
     pub state: State,
     /// How often it was tried, the last one last.
     pub attempts: Vec<Attempt>,
+}
+
+/// Who runs a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A worker.
+    Queue,
+    /// The command that made it (`exp run --temp`): it is a task so that others see it, and that what failed is kept.
+    Temp,
 }
 
 /// A place in a sweep.

@@ -55,7 +55,7 @@ impl World {
         task
     }
 
-    fn take(&self) -> Option<claim::Claim<'_>> {
+    fn take(&self) -> Option<claim::Claim> {
         self.queue.take(&self.git, |_| true, OnLost::Retry, 7).unwrap()
     }
 
