@@ -398,3 +398,47 @@ fn what_waits_keeps_its_data() {
     dewar(&repo, &["exp", "apply", "--force", "one"]).success();
     assert!(repo.read("model").starts_with("only queued\n"));
 }
+
+#[test]
+fn one_that_equals_another_is_noted() {
+    let repo = project();
+    dewar(&repo, &["exp", "run", "-n", "done", "-S", "lr=2"]).success();
+    repo.git(&["checkout", "--quiet", "--", "."]).success();
+    let queue = |name: &str, more: &[&str]| {
+        let output = dewar(&repo, &[&["exp", "run", "--queue", "-n", name], more].concat());
+        let note = output.stderr.clone();
+        output.success();
+        note
+    };
+    assert!(queue("a", &["-S", "lr=2"]).contains("'a' has the inputs of 'done', which is done"));
+    assert_eq!(queue("b", &["-S", "lr=3"]), "");
+    assert!(queue("c", &["-S", "lr=3"]).contains("'c' has the inputs of 'b', which is queued"));
+    assert_eq!(queue("d", &["-S", "lr=3", "prepare"]), "", "it runs other stages");
+    repo.write("code.py", "other\n");
+    assert_eq!(queue("e", &["-S", "lr=3"]), "");
+    assert!(queue("f", &["-S", "lr=4,3"]).contains("'f-2' has the inputs of 'e'"));
+}
+
+#[test]
+fn paths_back_into_the_workspace_are_named() {
+    let repo = project();
+    let root = repo.root().display().to_string();
+    repo.write("params.yaml", format!("lr: 1\nroot: {root}/data\n"));
+    repo.write(
+        "dvc.yaml",
+        format!("stages:\n  s:\n    cmd: cat {root}/code.py > out\n    params: [lr, root]\n    outs: [out]\n"),
+    );
+    let run = ["exp", "run", "--queue", "-n", "one"];
+    repo.run(program(&repo).args(run).env("PYTHONPATH", format!("/else:{root}/src")).env("PWD", &root)).success();
+    let output = dewar(&repo, &["queue", "run", "one"]);
+    let log = output.stdout.clone();
+    output.success();
+    for line in [
+        "the command of the stage `s` names `<root>/code.py`, which is in your workspace",
+        "`params.yaml` names `<root>/data`",
+        "the environment variable `PYTHONPATH` names `<root>/src`",
+    ] {
+        assert!(log.replace(&root, "<root>").contains(line), "{line} in {log}");
+    }
+    assert!(!log.contains("`PWD`"), "{log}");
+}

@@ -19,9 +19,10 @@
 //!   workers/<number>.json, .lock       the workers ([`workers`])
 //! ```
 //!
-//! In reading order: [`task`], this module, [`claim`] (who runs one), [`sweep`], [`workers`].
+//! In reading order: [`task`], this module, [`claim`] (who runs one), [`sweep`], [`workers`], [`equal`].
 
 pub mod claim;
+pub mod equal;
 pub mod sweep;
 pub mod task;
 pub mod workers;

@@ -33,6 +33,23 @@ impl Git {
         Ok(CommitTree { git: self, tree })
     }
 
+    /// The paths at which two trees differ; none for one outside of the project.
+    ///
+    /// # Errors
+    /// When a tree cannot be read.
+    pub fn differing(&self, a: TreeId, b: TreeId) -> Result<Vec<Option<RepoPath>>, GitError> {
+        let error = || GitError::operation("compare", format!("{a} and {b}"));
+        let (a, b) = (self.repo.find_tree(a.0).map_err(error())?, self.repo.find_tree(b.0).map_err(error())?);
+        let diff = self.repo.diff_tree_to_tree(Some(&a), Some(&b), None).map_err(error())?;
+        let inside = |path: &Path| {
+            let path = path.strip_prefix(Path::new(self.prefix.as_str())).ok()?;
+            RepoPath::parse(path.to_str()?).ok()
+        };
+        let path =
+            |delta: git2::DiffDelta<'_>| delta.new_file().path().or_else(|| delta.old_file().path()).and_then(inside);
+        Ok(diff.deltas().map(path).collect())
+    }
+
     /// The content of a file of `commit`; none when it has no such file.
     ///
     /// # Errors

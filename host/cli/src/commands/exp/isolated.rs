@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::copies::CopyPath;
+use dewar_core::exp::escapes;
 use dewar_core::exp::isolated::{self, IsolatedWorkspace};
 use dewar_core::exp::refs::Experiment;
 use dewar_core::git::{Git, Head, TreeId};
@@ -81,6 +82,7 @@ pub fn run(
     inputs.copies.iter().try_for_each(|copy| copy.copy_into(inside.repo.root()))?;
     let stages = inputs.stages;
     let selection = repro::select(&files(&inside), inside.templates(), &targets(&inside, stages), reach(stages))?;
+    warn_of_escapes(project, &inside, &selection);
     let copied: Vec<RepoPath> = inputs.copies.iter().map(|copy| copy.inside().clone()).collect();
     isolated::check_out_data(&inside.workspace(&selection.pipeline)?, &selection, &copied, &cancellation)?;
     let experiment = reproduce(&inside, git, run_as, &selection, ui)
@@ -89,6 +91,16 @@ pub fn run(
         project.warn(format!("{error}; the next experiment removes it"));
     }
     Ok(experiment)
+}
+
+/// What a stage reads or writes in the user's workspace is not what was queued.
+fn warn_of_escapes(project: &Project<'_>, inside: &Project<'_>, selection: &Selection) {
+    let env = inside.environment();
+    let env = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let read = |file: &RepoPath| std::fs::read(file.under(inside.repo.root())).ok();
+    for escape in escapes::find(project.repo.root(), selection, env, read) {
+        project.warn(escape.to_string());
+    }
 }
 
 /// What the stages read that is in the user's workspace, but not in theirs, because git does not have it.

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::queue::equal::{Equal, Known};
 use dewar_core::exp::queue::sweep::SweepRecord;
-use dewar_core::exp::queue::task::{Request, SweepPoint, Task};
+use dewar_core::exp::queue::task::{Request, State, SweepPoint, Task};
 use dewar_core::exp::queue::{Changing, NewTask, Queue};
 use dewar_core::exp::record::{self, NameTaken};
 use dewar_core::exp::run::files_overridden;
@@ -31,10 +32,11 @@ pub(super) fn run(
     ui: &Arc<Ui>,
 ) -> Result<ExitCode, Failure> {
     let request = request(project, git, typed)?;
-    let (snapshot, _) = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
+    let (snapshot, selection) = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
     let baseline = git.head()?.commit;
     let queue = Queue::of(&project.repo);
     let mut changing = queue.change()?;
+    let known = Known::on(git, baseline, changing.tasks(), &selection, 1)?;
     let name = match name {
         Some(name) => {
             if request.taken == NameTaken::Refuse {
@@ -57,8 +59,10 @@ pub(super) fn run(
         identity: &git.identity(&project.identity())?,
         time: project.session().commit_time(),
     };
+    let equal = known.equal(&queue, new.tree, &request)?;
     let task = changing.add(git, &new)?;
     tell_queued(&task, ui)?;
+    equal.into_iter().for_each(|equal| note_equal(&task, &equal, ui));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,7 +81,7 @@ pub(super) fn add_sweep(
     let request = request(project, git, typed)?;
     // Each value must fit before the first is queued.
     let first = sweep.points().next().unwrap_or_default();
-    let (snapshot, _) = Snapshot::take(project, git, &typed.args.stages, &first, typed.copies)?;
+    let (snapshot, selection) = Snapshot::take(project, git, &typed.args.stages, &first, typed.copies)?;
     let baseline = git.head()?.commit;
     let queue = Queue::of(&project.repo);
     let mut changing = queue.change()?;
@@ -113,8 +117,9 @@ pub(super) fn add_sweep(
         time,
     };
     record = changing.add_sweep(git, record, &state, typed.copies)?;
+    let known = Known::on(git, baseline, changing.tasks(), &selection, record.points)?;
     let all = 0..record.points;
-    add_points(project, git, &mut changing, &record, (sweep, &snapshot), all, ui)?;
+    add_points(project, git, &mut changing, &record, (sweep, &snapshot, Some(&known)), all, ui)?;
     Ok(record)
 }
 
@@ -131,7 +136,7 @@ pub fn complete(project: &Project<'_>, git: &Git, record: &SweepRecord, ui: &Arc
     let points = record.points(git, changing.tasks(), project.repo.config.own.queue.lost)?;
     let missing: Vec<usize> = (0..).zip(points).filter(|(_, point)| point.is_none()).map(|(index, _)| index).collect();
     let count = missing.len();
-    add_points(project, git, &mut changing, record, (&sweep, &snapshot), missing, ui)?;
+    add_points(project, git, &mut changing, record, (&sweep, &snapshot, None), missing, ui)?;
     Ok(count)
 }
 
@@ -149,7 +154,7 @@ fn add_points(
     git: &Git,
     changing: &mut Changing<'_>,
     record: &SweepRecord,
-    (sweep, snapshot): (&Sweep, &Snapshot),
+    (sweep, snapshot, known): (&Sweep, &Snapshot, Option<&Known<'_>>),
     indices: impl IntoIterator<Item = usize>,
     ui: &Ui,
 ) -> Result<(), Failure> {
@@ -177,7 +182,10 @@ fn add_points(
             identity: &identity,
             time,
         };
-        tell_queued(&changing.add(git, &new)?, ui)?;
+        let equal = known.map(|known| known.equal(&queue, tree, &record.request)).transpose()?.flatten();
+        let task = changing.add(git, &new)?;
+        tell_queued(&task, ui)?;
+        equal.into_iter().for_each(|equal| note_equal(&task, &equal, ui));
     }
     Ok(())
 }
@@ -203,4 +211,15 @@ fn tell_queued(task: &Task, ui: &Ui) -> Result<(), Failure> {
     let set =
         if task.overrides.is_empty() { String::new() } else { format!(" {dim}{}{dim:#}", task.overrides.join(" ")) };
     ui.tell(&format!("Queued experiment '{mark}{}{mark:#}' for future execution.{set}", task.name))
+}
+
+fn note_equal(task: &Task, equal: &Equal, ui: &Ui) {
+    let state = match equal.state {
+        State::Running => "runs",
+        State::Queued => "is queued",
+        State::Failed => "failed",
+        State::Success => "is done",
+    };
+    let (task, equal) = (&task.name, &equal.name);
+    ui.note(&format!("'{task}' has the inputs of '{equal}', which {state}; `dewar queue remove {task}` takes it out"));
 }
