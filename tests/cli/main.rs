@@ -22,6 +22,7 @@ mod status;
 mod sweeps;
 mod targets;
 mod temp;
+mod torture;
 mod trust;
 mod usage;
 
