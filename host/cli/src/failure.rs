@@ -127,6 +127,13 @@ impl Failure {
         std::iter::once(&self.problem).chain(&self.further)
     }
 
+    /// What went wrong, in a line for each problem.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let messages: Vec<&str> = self.problems().map(|problem| problem.message.as_str()).collect();
+        messages.join("\n")
+    }
+
     /// Whether there is anyone to tell.
     #[must_use]
     pub fn is_said(&self) -> bool {

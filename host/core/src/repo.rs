@@ -87,10 +87,11 @@ impl Repo {
         self.root.join(PROJECT_DIR).join("tmp")
     }
 
-    /// The same project in another work tree, whose project root is `git`'s: the settings stay those of this one.
+    /// The same project in another work tree, whose project root is `git`'s, for a user in the folder `from`: the settings stay
+    /// those of this one.
     #[must_use]
-    pub fn relocated(&self, git: Git) -> Self {
-        Self { root: git.root().to_owned(), from: self.from.clone(), config: self.config.clone(), git: Some(git) }
+    pub fn relocated(&self, git: Git, from: RepoPath) -> Self {
+        Self { root: git.root().to_owned(), from, config: self.config.clone(), git: Some(git) }
     }
 
     /// The git repository.

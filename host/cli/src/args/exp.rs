@@ -189,8 +189,9 @@ pub struct ExpApplyArgs {
 ///   dewar exp remove fuzzy-otter calm-heron
 ///   dewar exp remove --rev main
 ///   dewar exp remove --keep fuzzy-otter
+///   dewar exp remove --queue
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits"]).required(true).multiple(true))]
+#[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits", "queue"]).required(true).multiple(true))]
 pub struct ExpRemoveArgs {
     /// Names or commits of experiments
     #[arg(value_name = "EXPERIMENT", conflicts_with_all = ["rev", "all_commits"])]
@@ -203,4 +204,8 @@ pub struct ExpRemoveArgs {
     /// Keep the experiments that are meant, and remove all others of the repository
     #[arg(long)]
     pub keep: bool,
+
+    /// Remove those that wait in the queue, and no experiment
+    #[arg(long, conflicts_with_all = ["experiments", "rev", "num", "all_commits", "keep"])]
+    pub queue: bool,
 }

@@ -7,6 +7,7 @@ pub mod dag;
 pub mod data;
 pub mod exp;
 pub mod project;
+pub mod queue;
 pub mod run;
 pub mod spaced;
 pub mod stage;
@@ -43,6 +44,7 @@ pub enum Command {
     Repro(run::ReproArgs),
     #[command(visible_alias = "experiments")]
     Exp(exp::ExpArgs),
+    Queue(queue::QueueArgs),
     Status(project::StatusArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 /// Bring stages up to date
 ///
@@ -42,6 +43,8 @@ pub struct ReproArgs {
 ///   dewar exp run -S 'config.toml:model.layers=[64,32]' -n wide
 ///   dewar exp run --dry -S train.lr=0.01
 ///   dewar exp run --temp -C secrets.env -S train.lr=0.01
+///   dewar exp run --queue -S train.lr=0.01 -n slow
+///   dewar exp run --run-all -j 4
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpRunArgs {
@@ -64,9 +67,26 @@ pub struct ExpRunArgs {
     #[arg(long)]
     pub temp: bool,
 
+    /// Keep the experiment for later, and run nothing yet
+    ///
+    /// What is run later is the workspace as it is now, with the environment of now: what git tracks, with your changes,
+    /// and what you `git add`ed. `dewar queue status` lists what waits, `dewar queue start` or `--run-all` runs it.
+    #[arg(long, conflicts_with_all = ["dry", "interactive", "explain", "json"])]
+    pub queue: bool,
+
+    /// Run all queued experiments, N at once with `-j N`, and follow what they write
+    ///
+    /// They run in the background. Ctrl-C ends the following, and not the experiments.
+    #[arg(long, conflicts_with_all = ["queue", "temp", "set_param", "name", "message", "copy_paths", "targets", "dry"])]
+    pub run_all: bool,
+
+    /// With `--queue`: those of the highest number run first
+    #[arg(long, value_name = "N", requires = "queue", allow_negative_numbers = true)]
+    pub priority: Option<i32>,
+
     /// Copy a file or folder that git ignores or does not know into the temporary copy (may be given more than once)
     ///
-    /// Without `--temp` everything is there already, and this does nothing.
+    /// With `--queue` it is copied now. Without `--temp` or `--queue` everything is there already, and this does nothing.
     #[arg(short = 'C', long, value_name = "PATH")]
     pub copy_paths: Vec<String>,
 
@@ -79,8 +99,9 @@ pub struct ExpRunArgs {
     pub message: Option<String>,
 }
 
-/// Which stages to bring up to date, and how.
-#[derive(Debug, Args)]
+/// Which stages to bring up to date, and how. A queued experiment keeps it as a document, by the names of the fields.
+#[derive(Debug, Default, Args, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StageSelectionArgs {
     /// Stages (`train`, `sub/dvc.yaml:train`), groups of generated stages, files (`sub/dvc.yaml`, `data.dvc`) or
     /// outputs; without any, `dvc.yaml` of this folder

@@ -13,6 +13,7 @@ pub mod gc;
 pub mod init;
 pub mod plan;
 pub mod project;
+pub mod queue;
 pub mod remove;
 pub mod repro;
 pub mod revision;
@@ -39,6 +40,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Stage(args) => stage::run(args, session, ui),
         Command::Repro(args) => repro::run(args, session, ui),
         Command::Exp(args) => exp::run(args, session, ui),
+        Command::Queue(args) => queue::run(args, session, ui),
         Command::Status(args) => status::run(args, session, ui),
         Command::Params(args) => compare::params(args, session, ui),
         Command::Metrics(args) => compare::metrics(args, session, ui),

@@ -1,6 +1,5 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
-use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -347,12 +346,19 @@ impl<'a> Project<'a> {
         self.events.event(dewar_core::event::Event::Warning { message });
     }
 
-    /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
+    /// What stages see of the user's environment, and more.
     fn stage_env(&self, more: Vec<(String, String)>) -> Vec<(String, String)> {
-        let mut inherited = Vec::with_capacity(self.session.env.len());
+        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
+        let mut env = self.environment();
         // Those would lead git in the isolated workspace back to the user's.
-        let is_seen = |name: &OsString| !self.is_isolated() || !GIT_PLACES.iter().any(|place| name == place);
-        for (name, value) in self.session.env.iter().filter(|(name, _)| is_seen(name)) {
+        env.retain(|(name, _)| !self.is_isolated() || !GIT_PLACES.contains(&name.as_str()));
+        env.into_iter().chain([root]).chain(more).collect()
+    }
+
+    /// The user's environment. What is not UTF-8 cannot cross to a plugin, and is told.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut inherited = Vec::with_capacity(self.session.env.len());
+        for (name, value) in &self.session.env {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => inherited.push((name.to_owned(), value.to_owned())),
                 _ => {
@@ -362,8 +368,7 @@ impl<'a> Project<'a> {
                 }
             }
         }
-        let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
-        inherited.into_iter().chain([root]).chain(more).collect()
+        inherited
     }
 
     /// What the environment says of the user's identity.

@@ -10,6 +10,7 @@ use dewar_core::plan::{Downstream, Force};
 use dewar_core::repro::{self, Reach, SelectError, Selection};
 use dewar_core::schedule::{MissingData, OnFailure, RunOptions};
 use dewar_core::stage_run::Commit;
+use dewar_core::workspace::Workspace;
 
 use serde_json::Map;
 
@@ -33,17 +34,7 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     if stages.dry {
         let selection = select(&project, stages)?;
         let workspace = project.workspace(&selection.pipeline)?;
-        let run_cache = project.run_cache(results);
-        plan::print(
-            &project,
-            &selection,
-            &workspace,
-            options(stages, &project),
-            run_cache.as_ref(),
-            printing(stages),
-            ui,
-        )?;
-        return Ok(ExitCode::SUCCESS);
+        return dry_run(&project, stages, &selection, &workspace, results, ui);
     }
     let how = how(stages, results, &project, ui)?;
     let _held = project.take_workspace("repro")?;
@@ -64,6 +55,23 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 /// longer than many other steps.
 fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<ManuallyDrop<Selection>, SelectError> {
     repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages)).map(ManuallyDrop::new)
+}
+
+/// Tells what a run of the selected stages would do.
+///
+/// # Errors
+/// When a file cannot be looked at.
+pub fn dry_run(
+    project: &Project<'_>,
+    stages: &StageSelectionArgs,
+    selection: &Selection,
+    workspace: &Workspace<'_>,
+    results: Results,
+    ui: &Arc<Ui>,
+) -> Result<ExitCode, Failure> {
+    let run_cache = project.run_cache(results);
+    plan::print(project, selection, workspace, options(stages, project), run_cache.as_ref(), printing(stages), ui)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What was named.
@@ -98,7 +106,7 @@ pub fn how(
 }
 
 /// How a run goes, or would go.
-pub fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
+fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions {
     let jobs = if stages.interactive { None } else { stages.jobs.or(project.repo.config.own.jobs) };
     RunOptions {
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
@@ -114,7 +122,7 @@ pub fn options(stages: &StageSelectionArgs, project: &Project<'_>) -> RunOptions
 }
 
 /// How a plan is printed.
-pub fn printing(stages: &StageSelectionArgs) -> Printing {
+fn printing(stages: &StageSelectionArgs) -> Printing {
     Printing {
         telling: Telling::Run,
         detail: if stages.explain { Detail::Thorough } else { Detail::Terse },

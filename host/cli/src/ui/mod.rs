@@ -4,6 +4,7 @@
 
 pub mod dag;
 pub mod explain;
+pub mod moment;
 pub mod number;
 pub mod problem;
 pub mod report;

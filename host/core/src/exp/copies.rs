@@ -58,6 +58,13 @@ impl CopyPath {
         Ok(Self { inside, source })
     }
 
+    /// What was copied into the folder `copied`, which is laid out as a project, to be copied on.
+    #[must_use]
+    pub fn again(copied: &Path, inside: RepoPath) -> Self {
+        let source = inside.under(copied);
+        Self { inside, source }
+    }
+
     /// Where it is in the project.
     #[must_use]
     pub const fn inside(&self) -> &RepoPath {

@@ -8,16 +8,18 @@ use std::collections::HashSet;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::copies::{CopyError, CopyPath};
-use crate::cache::{CacheError, Wanted};
+use super::copies::CopyError;
+use crate::cache::CacheError;
 use crate::config::{ConfigError, LOCAL_FILE};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError, Head, TreeId};
 use crate::lock::{Lock, Taken};
 use crate::observe::{Observe, ObserveError};
 use crate::path::{PathError, RepoPath};
+use crate::pipeline::files::Overlay;
 use crate::pipeline::load::StageId;
-use crate::pipeline::{Output, Pipeline, Place, Stage};
+use crate::pipeline::{Output, PipelineError, Place, Stage};
+use crate::plan;
 use crate::process::Cancellation;
 use crate::repo::{PROJECT_DIR, Repo};
 use crate::repro::Selection;
@@ -51,6 +53,9 @@ pub enum IsolationError {
     /// The cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// A `.dvc` file.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     /// The user wants it to end.
     #[error("it was interrupted before the first stage began")]
     Cancelled,
@@ -64,11 +69,17 @@ pub struct IsolatedWorkspace {
 
 impl IsolatedWorkspace {
     /// Makes one for the project `repo` with the files of `tree`; git says there that `head` is checked out. Returns it and
-    /// the project in it.
+    /// the project in it, seen from the folder `from`.
     ///
     /// # Errors
     /// When anything cannot be read or written; then nothing is left.
-    pub fn create(repo: &Repo, git: &Git, tree: TreeId, head: &Head) -> Result<(Self, Repo), IsolationError> {
+    pub fn create(
+        repo: &Repo,
+        git: &Git,
+        tree: TreeId,
+        head: &Head,
+        from: RepoPath,
+    ) -> Result<(Self, Repo), IsolationError> {
         let (workspace, work) = Self::claim(&all(repo))?;
         let unseen = [LOCAL_FILE, ".dvc/tmp", ".dvc/cache"].map(RepoPath::parse);
         let isolated = git.isolate(&work, tree, head, &unseen.into_iter().collect::<Result<Vec<_>, _>>()?)?;
@@ -79,7 +90,7 @@ impl IsolatedWorkspace {
         // It may hold passwords.
         let (local, private) = (root.join(LOCAL_FILE), std::fs::Permissions::from_mode(0o600));
         std::fs::set_permissions(&local, private).map_err(FsError::new("protect", local))?;
-        Ok((workspace, repo.relocated(isolated)))
+        Ok((workspace, repo.relocated(isolated, from)))
     }
 
     /// Takes a lock and makes the folder beside it, in one step for those who look for what was left. Returns the folder, too,
@@ -208,21 +219,18 @@ fn unlock(folder: &Path) {
 /// When something cannot be checked out, or the run is cancelled.
 pub fn check_out_data(
     isolated: &Workspace<'_>,
-    user: &Workspace<'_>,
     selection: &Selection,
-    copied: &[CopyPath],
+    copied: &[RepoPath],
     cancellation: &Cancellation,
 ) -> Result<(), IsolationError> {
-    let is_copied = |out: &Output| copied.iter().any(|copy| copy.inside().touches(&out.path));
+    let is_copied = |out: &Output| copied.iter().any(|copied| copied.touches(&out.path));
     for stage in needed(selection) {
         for out in stage.outs.iter().filter(|out| !is_copied(out)) {
             if cancellation.is_cancelled() {
                 return Err(IsolationError::Cancelled);
             }
-            if !stage.is_data() || !carry_changed(isolated, user, &selection.pipeline, (stage, out))? {
-                let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
-                track::check_out(isolated, &selection.pipeline, [(stage, Some(&out.path))], how)?;
-            }
+            let how = CheckOut { unsaved: Unsaved::Replace, links: Links::Leave };
+            track::check_out(isolated, &selection.pipeline, [(stage, Some(&out.path))], how)?;
         }
     }
     Ok(())
@@ -245,26 +253,33 @@ fn needed(selection: &Selection) -> Vec<&Stage> {
     others.into_iter().chain(selected).collect()
 }
 
-/// Data that the user changed and did not `add` again: the workspace as it is has it, so it is kept in the cache and checked
-/// out. The run then writes the `.dvc` file, as one in the user's workspace does. Whether the output is such.
-fn carry_changed(
-    isolated: &Workspace<'_>,
+/// Data that the user changed and did not `add` again, of what the selected stages need: the workspace as it is has it. It is
+/// kept in the cache; returned are the texts of the `.dvc` files that a run in the user's workspace would write.
+///
+/// # Errors
+/// When data cannot be read or kept, or a `.dvc` file cannot be edited.
+pub fn changed_data(
     user: &Workspace<'_>,
-    pipeline: &Pipeline,
-    (stage, out): (&Stage, &Output),
-) -> Result<bool, IsolationError> {
-    let Some(locked) = pipeline.locked(stage) else { return Ok(false) };
-    let known = locked.out(&out.lock_path).and_then(|known| known.id.as_ref());
-    let algorithm = known.map_or_else(|| user.algorithm(), |id| id.algorithm());
-    match user.content(&Place::Inside(out.path.clone()), algorithm)? {
-        Some(found) if out.cached && known.is_some_and(|known| *known != found.id) => {
-            let copying = user.store().copying();
-            let kept = user.tree().ingest(&copying, &out.path, user.algorithm())?;
-            let wanted = Wanted { id: kept.id(), executable: found.executable };
-            isolated.tree().check_out(isolated.store(), &wanted, &out.path)?;
-            isolated.forget(&out.path);
-            Ok(true)
+    selection: &Selection,
+    copied: &[RepoPath],
+) -> Result<Overlay, IsolationError> {
+    let mut texts = Overlay::new();
+    for stage in needed(selection).into_iter().filter(|stage| stage.is_data()) {
+        let file = &stage.address.file;
+        let (Some(data), Some(locked)) = (selection.pipeline.data_file(file), selection.pipeline.locked(stage)) else {
+            continue;
+        };
+        for out in stage.outs.iter().filter(|out| out.cached && !copied.iter().any(|one| one.touches(&out.path))) {
+            let known = locked.out(&out.lock_path).and_then(|known| known.id.as_ref());
+            let algorithm = known.map_or_else(|| user.algorithm(), |id| id.algorithm());
+            let found = user.content(&Place::Inside(out.path.clone()), algorithm)?;
+            if found.is_some_and(|found| known.is_some_and(|known| *known != found.id)) {
+                let copying = user.store().copying();
+                let kept = user.tree().ingest(&copying, &out.path, user.algorithm())?;
+                let text = data.with_content(&plan::locked_path(&out.lock_path, &kept.into()));
+                texts.insert(file.clone(), text.map_err(PipelineError::Source)?.into());
+            }
         }
-        _ => Ok(false),
     }
+    Ok(texts)
 }

@@ -1,11 +1,13 @@
 //! `exp` and its commands.
 
 pub mod apply;
+pub mod isolated;
 pub mod list;
+pub mod queue;
 pub mod remove;
 pub mod run;
 pub mod show;
-pub mod temp;
+pub mod snapshot;
 
 use std::process::ExitCode;
 use std::sync::Arc;

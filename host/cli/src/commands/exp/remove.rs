@@ -10,6 +10,7 @@ use dewar_core::git::Git;
 use super::show::selection;
 use crate::args::exp::ExpRemoveArgs;
 use crate::commands::project::Project;
+use crate::commands::queue::remove_waiting;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -20,6 +21,9 @@ use crate::ui::Ui;
 /// When a name is unknown; then none is removed.
 pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
+    if args.queue {
+        return remove_waiting(&project, ui);
+    }
     let git = project.repo.git()?;
     let meant = meant(git, args)?;
     let removed = if args.keep {

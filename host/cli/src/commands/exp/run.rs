@@ -1,12 +1,13 @@
-//! `exp run`: an experiment in the workspace, or with `--temp` in one of its own ([`super::temp`]). Step 2 of the walk;
-//! [`dewar_core::exp::run`] has the parts.
+//! `exp run`: an experiment in the workspace, with `--temp` in one of its own ([`super::isolated`]), or with `--queue` later
+//! ([`super::queue`]). Step 2 of the walk; [`dewar_core::exp::run`] has the parts.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::copies::CopyPath;
-use dewar_core::exp::isolated;
+use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
@@ -16,30 +17,38 @@ use dewar_core::pipeline::files::{Overlaid, Overlay};
 use dewar_core::repro::{self, Selection};
 use serde_json::{Map, Value, json};
 
-use super::temp;
+use super::{isolated, queue};
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
-use crate::commands::plan;
 use crate::commands::project::{Project, Results, StageRuns, files};
-use crate::commands::repro::{explained, how, options, printing, reach, targets};
+use crate::commands::queue::run_all;
+use crate::commands::repro::{dry_run, explained, how, reach, targets};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::explain::Explainer;
 use crate::ui::{Ui, style};
 
-/// What is to be run, checked.
-pub(super) struct Request<'a> {
-    /// What was typed.
+/// What was typed, read.
+pub(super) struct Typed<'a> {
+    /// As it was typed.
     pub args: &'a ExpRunArgs,
     /// The parameters to set.
     pub overrides: &'a [Override],
     /// What git does not have and the stages need; for an isolated workspace only.
     pub copies: &'a [CopyPath],
+}
+
+/// How an experiment is run and recorded.
+pub struct ExperimentRun<'a> {
     /// Baseline and name.
     pub identified: &'a Identified,
+    /// What the user says of it.
+    pub message: Option<&'a str>,
     /// How the stages are run.
     pub how: &'a StageRuns,
     /// Who explains the run, when anyone does.
     pub explainer: Option<&'a Explainer>,
+    /// The task of the queue that it is.
+    pub task: Option<&'a mut Running>,
 }
 
 /// Does what `exp run` was told.
@@ -48,61 +57,58 @@ pub(super) struct Request<'a> {
 /// When an override does not fit, a stage fails, or the experiment cannot be recorded.
 pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     refuse_spaced(args)?;
+    if args.run_all {
+        return run_all(&Project::open(session, ui)?, args.stages.jobs, ui);
+    }
     let overrides: Vec<Override> = args.set_param.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
     let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
     let mut project = Project::open(session, ui)?;
     let stages = &args.stages;
-    let results = Results { pull: stages.pull, ..Results::default() };
     let explainer = explained(stages).filter(|_| !stages.dry).map(|form| project.explain(form));
     let git = project.repo.git()?;
-    let copies: Vec<CopyPath> = if args.temp {
+    let copies: Vec<CopyPath> = if args.temp || args.queue {
         let copy = |text: &String| CopyPath::parse(project.repo.root(), project.repo.from(), text);
         args.copy_paths.iter().map(copy).collect::<Result<_, _>>()?
     } else {
         Vec::new()
     };
+    let typed = Typed { args, overrides: &overrides, copies: &copies };
+    let results = Results { pull: stages.pull, ..Results::default() };
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
-        let run_cache = project.run_cache(results);
-        plan::print(
-            &project,
-            &selection,
-            &workspace,
-            options(stages, &project),
-            run_cache.as_ref(),
-            printing(stages),
-            ui,
-        )?;
-        return Ok(ExitCode::SUCCESS);
+        return dry_run(&project, stages, &selection, &workspace, results, ui);
+    }
+    if args.queue {
+        let _held = project.hold_cache("exp run --queue")?;
+        return queue::run(&project, git, &typed, name.as_ref(), ui);
     }
     let how = how(stages, results, &project, ui)?;
     let _held = match args.temp {
         true => (None, Some(project.hold_cache("exp run --temp")?)),
         false => (Some(project.take_workspace("exp run")?), None),
     };
-    for error in isolated::remove_abandoned(&project.repo) {
+    for error in remove_abandoned(&project.repo) {
         project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
     }
-    let taken = if stages.force { NameTaken::Replace } else { NameTaken::Refuse };
-    let identified = run::identify(git, name, taken, &mut session.draw())?;
-    let request = Request {
-        args,
-        overrides: &overrides,
-        copies: &copies,
-        identified: &identified,
-        how: &how,
-        explainer: explainer.as_deref(),
-    };
+    let identified = run::identify(git, name, taken(stages), &mut session.draw())?;
+    let message = args.message.as_deref();
+    let run_as =
+        ExperimentRun { identified: &identified, message, how: &how, explainer: explainer.as_deref(), task: None };
     if args.temp {
-        return temp::run(&project, git, &request, ui);
+        return isolated::run_temp(&project, git, &typed, run_as, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
     let (selection, overlay) = select(&project, stages, &overrides)?;
     run::write_overrides(&files(&project), &overlay)?;
-    reproduce(&project, git, &request, &selection, ui)?;
+    reproduce(&project, git, run_as, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What happens when there is an experiment of the name.
+pub(super) const fn taken(stages: &StageSelectionArgs) -> NameTaken {
+    if stages.force { NameTaken::Replace } else { NameTaken::Refuse }
 }
 
 /// The stages that are asked for, once the overrides are written, and what those would write.
@@ -121,28 +127,35 @@ pub(super) fn select(
 pub(super) fn reproduce(
     project: &Project<'_>,
     git: &Git,
-    request: &Request<'_>,
+    mut run_as: ExperimentRun<'_>,
     selection: &Selection,
     ui: &Ui,
-) -> Result<(), Failure> {
-    let identified = request.identified;
+) -> Result<Experiment, Failure> {
+    let identified = run_as.identified;
     let mark = style::NAME;
     ui.tell(&format!("Reproducing experiment '{mark}{}{mark:#}'", identified.name))?;
+    if let Some(task) = &mut run_as.task {
+        task.runs_in(project.repo.root().to_owned())?;
+    }
     let env = vec![
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let recorded = project.run(selection, request.how, env).and_then(|report| {
-        let time = project.session().commit_time();
-        let recording = Recording { message: request.args.message.as_deref(), identity: &project.identity(), time };
-        Ok(run::record(git, project.repo.git()?, identified, selection, &report, &recording)?)
+    let recorded = project.run(selection, run_as.how, env).and_then(|report| {
+        let recording = Recording {
+            message: run_as.message,
+            identity: &project.identity(),
+            time: project.session().commit_time(),
+            settled: &mut |commit| run_as.task.as_mut().map_or(Ok(()), |task| task.collects(commit)),
+        };
+        Ok(run::record(git, project.repo.git()?, identified, selection, &report, recording)?)
     });
-    if let Some(explainer) = request.explainer {
+    if let Some(explainer) = run_as.explainer {
         explainer.finish(selection, recorded.as_ref().map(in_json).unwrap_or_default())?;
     }
     let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
-    Ok(())
+    Ok(experiment)
 }
 
 /// What is left of `-S name = value` when it is not clear what belongs to it; no stage is called so.

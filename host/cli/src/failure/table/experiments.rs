@@ -4,6 +4,7 @@ use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::copies::CopyError;
 use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
+use dewar_core::exp::queue::QueueError;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
@@ -22,6 +23,7 @@ impl From<RecordError> for Failure {
         match error {
             RecordError::NameTaken { .. } => error.into_failure(Kind::Repository),
             RecordError::Git(error) => error.into(),
+            RecordError::File(error) => error.into(),
         }
     }
 }
@@ -88,7 +90,34 @@ impl From<IsolationError> for Failure {
             IsolationError::Track(error) => error.into(),
             IsolationError::Observe(error) => error.into(),
             IsolationError::Cache(error) => error.into(),
+            IsolationError::Pipeline(error) => error.into(),
             IsolationError::Cancelled => error.into_failure(Kind::Interrupted),
+        }
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::File(error) => error.into(),
+            QueueError::Git(error) => error.into(),
+            QueueError::Copy(error) => error.into(),
+            QueueError::NotOwned(_) => error
+                .into_failure(Kind::Repository)
+                .hint("remove the folder, or take it over: it must be yours, and nobody else may write there"),
+            QueueError::Damaged { .. } => {
+                error.into_failure(Kind::Repository).hint("`dewar queue remove` removes the task")
+            }
+            QueueError::Unknown(_) => error.into_failure(Kind::Usage).hint("`dewar queue status` lists all of them"),
+            QueueError::Ambiguous { .. } => error.into_failure(Kind::Usage),
+            QueueError::NameTaken(_) => error
+                .into_failure(Kind::Repository)
+                .hint("take another name, or remove the queued one: `dewar queue remove`"),
+            QueueError::Runs(ref name) => {
+                let hint = format!("end it first: `dewar queue kill {name}`");
+                error.into_failure(Kind::Repository).hint(hint)
+            }
+            QueueError::RunsNot(_) => error.into_failure(Kind::Usage).hint("`dewar queue status` says which do"),
         }
     }
 }

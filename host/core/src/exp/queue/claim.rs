@@ -147,7 +147,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::RunsNot`] when no worker started this process for it.
-    pub fn attempt(&self, id: CommitId) -> Result<Running<'_>, QueueError> {
+    pub fn attempt(&self, id: CommitId) -> Result<Running, QueueError> {
         let path = self.of_task(id).join(RECORD);
         let missing = || QueueError::Unknown(id.short());
         let task: Task = read(&path)?.ok_or_else(missing)?;
@@ -155,10 +155,27 @@ impl Queue {
         if task.state != State::Running || !task.attempt().is_some_and(is_ours) {
             return Err(QueueError::RunsNot(task.name));
         }
-        let mut running = Running { queue: self, task };
+        let mut running = Running { queue: self.clone(), task };
         running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
         Ok(running)
     }
+}
+
+impl Task {
+    /// Where it is, as far as can be told without its lock: one whose processes were killed does not run, whatever its record
+    /// says, and waits or is failed as the project wants it.
+    #[must_use]
+    pub fn seen(&self, on_lost: OnLost) -> State {
+        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost) {
+            (true, OnLost::Retry) => State::Queued,
+            (true, OnLost::Fail) => State::Failed,
+            (false, _) => self.state,
+        }
+    }
+}
+
+fn is_of_this_machine(attempt: &Attempt) -> bool {
+    attempt.worker.life() == Life::Ended
 }
 
 /// Whether a task looks as if its processes had been killed. Its lock has the last word.
@@ -330,12 +347,12 @@ fn state_after_loss(task: &Task, on_lost: OnLost) -> State {
 
 /// An attempt, told of by the process that makes it.
 #[derive(Debug)]
-pub struct Running<'q> {
-    queue: &'q Queue,
+pub struct Running {
+    queue: Queue,
     task: Task,
 }
 
-impl Running<'_> {
+impl Running {
     /// The task.
     #[must_use]
     pub const fn task(&self) -> &Task {
@@ -368,14 +385,21 @@ impl Running<'_> {
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn end(mut self, end: End, now: i64) -> Result<(), FsError> {
-        self.task.state = if end == End::Success { State::Success } else { State::Failed };
+    pub fn end(mut self, end: End, on_lost: OnLost, now: i64) -> Result<(), FsError> {
         let end = if end != End::Success && self.is_to_end() { End::Killed } else { end };
-        self.change(|attempt| (attempt.end, attempt.ended, attempt.workspace) = (Some(end), Some(now), None))
+        if let Some(attempt) = self.task.attempts.last_mut() {
+            (attempt.end, attempt.ended, attempt.workspace) = (Some(end), Some(now), None);
+        }
+        self.task.state = state_after(&self.task, on_lost);
+        self.write()
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Attempt)) -> Result<(), FsError> {
         self.task.attempts.last_mut().map(change);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), FsError> {
         write(&self.queue.of_task(self.task.id).join(RECORD), &self.task)
     }
 }

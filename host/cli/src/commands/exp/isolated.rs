@@ -1,0 +1,111 @@
+//! An experiment in a workspace of its own: that of `exp run --temp`, and those of the queue. The user's stays as it is.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::exp::copies::CopyPath;
+use dewar_core::exp::isolated::{self, IsolatedWorkspace};
+use dewar_core::exp::refs::Experiment;
+use dewar_core::git::{Git, Head, TreeId};
+use dewar_core::path::RepoPath;
+use dewar_core::pipeline::Stage;
+use dewar_core::repro::{self, Selection};
+
+use super::run::{ExperimentRun, Typed, reproduce};
+use super::snapshot::Snapshot;
+use crate::args::run::StageSelectionArgs;
+use crate::commands::project::{Project, files};
+use crate::commands::repro::{reach, targets};
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What is run.
+pub struct Inputs<'a> {
+    /// The files.
+    pub tree: TreeId,
+    /// What git says is checked out.
+    pub head: Head,
+    /// The folder in which the stages were named.
+    pub from: RepoPath,
+    /// What git does not have and the stages need.
+    pub copies: &'a [CopyPath],
+    /// The stages.
+    pub stages: &'a StageSelectionArgs,
+}
+
+/// Runs the experiment of `--temp`.
+///
+/// # Errors
+/// As [`run`], and when an override does not fit.
+pub(super) fn run_temp(
+    project: &Project<'_>,
+    git: &Git,
+    typed: &Typed<'_>,
+    run_as: ExperimentRun<'_>,
+    ui: &Arc<Ui>,
+) -> Result<ExitCode, Failure> {
+    // From here on a signal ends the command in order, and what it made is removed.
+    project.session().cancellation()?;
+    let snapshot = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
+    let inputs = Inputs {
+        tree: snapshot.with(project, git, typed.overrides)?,
+        head: Head { commit: run_as.identified.baseline, ..git.head()? },
+        from: project.repo.from().clone(),
+        copies: typed.copies,
+        stages: &typed.args.stages,
+    };
+    let name = run_as.identified.name.clone();
+    run(project, git, &inputs, run_as, ui)?;
+    ui.tell("To apply the results of an experiment to your workspace run:\n")?;
+    ui.tell(&format!("\tdewar exp apply {name}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an experiment beside the user's workspace.
+///
+/// # Errors
+/// When the workspace cannot be made, a stage fails, or the experiment cannot be recorded. The workspace is removed in any
+/// case.
+pub fn run(
+    project: &Project<'_>,
+    git: &Git,
+    inputs: &Inputs<'_>,
+    run_as: ExperimentRun<'_>,
+    ui: &Arc<Ui>,
+) -> Result<Experiment, Failure> {
+    let cancellation = project.session().cancellation()?;
+    let from = inputs.from.clone();
+    let (workspace, repo) = IsolatedWorkspace::create(&project.repo, git, inputs.tree, &inputs.head, from)?;
+    let inside = project.isolated(repo);
+    inputs.copies.iter().try_for_each(|copy| copy.copy_into(inside.repo.root()))?;
+    let stages = inputs.stages;
+    let selection = repro::select(&files(&inside), inside.templates(), &targets(&inside, stages), reach(stages))?;
+    let copied: Vec<RepoPath> = inputs.copies.iter().map(|copy| copy.inside().clone()).collect();
+    isolated::check_out_data(&inside.workspace(&selection.pipeline)?, &selection, &copied, &cancellation)?;
+    let experiment = reproduce(&inside, git, run_as, &selection, ui)
+        .map_err(|failure| lacking(project, &inside, &selection).into_iter().fold(failure, Failure::hint))?;
+    if let Err(error) = workspace.remove() {
+        project.warn(format!("{error}; the next experiment removes it"));
+    }
+    Ok(experiment)
+}
+
+/// What the stages read that is in the user's workspace, but not in theirs, because git does not have it.
+fn lacking(project: &Project<'_>, inside: &Project<'_>, selection: &Selection) -> Vec<String> {
+    let stages: Vec<&Stage> = selection.order.iter().map(|id| selection.pipeline.stage(*id)).collect();
+    let is_output = |path: &RepoPath| {
+        selection.pipeline.stages().any(|(_, stage)| stage.outs.iter().any(|out| path.is_within(&out.path)))
+    };
+    let deps = stages.iter().flat_map(|stage| &stage.deps).filter_map(|dep| dep.place.inside());
+    let params = stages.iter().flat_map(|stage| &stage.params).map(|param| &param.file);
+    let is_there = |project: &Project<'_>, path: &RepoPath| path.under(project.repo.root()).exists();
+    let lacks = |path: &&RepoPath| is_there(project, path) && !is_there(inside, path) && !is_output(path);
+    let lacking: BTreeSet<&RepoPath> = deps.chain(params).filter(lacks).collect();
+    let from = project.repo.from();
+    let hint = |path: &RepoPath| {
+        let path = path.relative_to(from);
+        format!("git does not have `{path}`, which is in your workspace: `git add` it, or copy it with `-C {path}`")
+    };
+    lacking.into_iter().map(hint).collect()
+}

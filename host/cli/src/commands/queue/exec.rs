@@ -1,0 +1,83 @@
+//! One attempt of a task: what its worker started this process for. All it prints is the log of the attempt.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::exp::copies::CopyPath;
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::claim::Running;
+use dewar_core::exp::queue::task::{End, Request};
+use dewar_core::exp::record::{self, NameTaken};
+use dewar_core::exp::run::Identified;
+use dewar_core::git::{CommitId, Head};
+use dewar_core::process::Asked;
+
+use super::now;
+use crate::args::queue::QueueExecArgs;
+use crate::args::run::StageSelectionArgs;
+use crate::commands::exp::isolated::{self, Inputs};
+use crate::commands::exp::run::ExperimentRun;
+use crate::commands::project::{Project, Results};
+use crate::commands::repro::how;
+use crate::failure::{Failure, Kind};
+use crate::ui::Ui;
+
+/// Runs a task.
+///
+/// # Errors
+/// Why the task failed; it is in its record, too.
+pub(super) fn run(project: &Project<'_>, args: &QueueExecArgs, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    let queue = Queue::of(&project.repo);
+    let unknown = || Failure::new(Kind::Usage, format!("`{}` is no task", args.task));
+    let id = CommitId::parse(&args.task).ok_or_else(unknown)?;
+    let mut running = queue.attempt(id)?;
+    let ran = queue
+        .request(id)
+        .map_err(Failure::from)
+        .and_then(|request| run_task(project, &queue, &request, &mut running, args, ui));
+    let end = match &ran {
+        Ok(()) => End::Success,
+        Err(failure) if failure.kind() == Kind::Interrupted => End::Lost { reason: "it was interrupted".to_owned() },
+        Err(failure) => End::Failed { message: failure.message() },
+    };
+    running.end(end, project.repo.config.own.queue.lost, now(project))?;
+    ran.map(|()| ExitCode::SUCCESS)
+}
+
+fn run_task(
+    project: &Project<'_>,
+    queue: &Queue,
+    request: &Request,
+    running: &mut Running,
+    args: &QueueExecArgs,
+    ui: &Arc<Ui>,
+) -> Result<(), Failure> {
+    let cancellation = project.session().cancellation()?;
+    if running.is_to_end() {
+        cancellation.cancel(Asked::BySignal);
+    }
+    let git = project.repo.git()?;
+    let task = running.task().clone();
+    let typed: Result<StageSelectionArgs, _> = serde_json::from_value(request.typed.clone());
+    let mut stages = typed.map_err(|error| Failure::new(Kind::Internal, format!("cannot read the task: {error}")))?;
+    stages.jobs = stages.jobs.or(Some(args.jobs));
+    let _held = project.hold_cache("queue exec")?;
+    if request.taken == NameTaken::Refuse {
+        record::check_free(git, task.baseline, &task.name)?;
+    }
+    let how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
+    let copied = queue.copied(task.id);
+    let copies: Vec<CopyPath> = request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect();
+    let inputs = Inputs {
+        tree: git.commit_summary(task.id)?.tree,
+        head: Head { commit: task.baseline, name: request.head.clone() },
+        from: request.from.clone(),
+        copies: &copies,
+        stages: &stages,
+    };
+    let identified = Identified { baseline: task.baseline, name: task.name.clone(), taken: request.taken };
+    let message = request.message.as_deref();
+    let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer: None, task: Some(running) };
+    isolated::run(project, git, &inputs, run_as, ui)?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! A worker: takes one task after the other, each in a process of its own, whose output is the log of the attempt.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dewar_core::config::OnLost;
+use dewar_core::exp::isolated::remove_abandoned;
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::claim::{Claim, Kill};
+use dewar_core::exp::queue::task::{State, Task};
+use dewar_core::fs::FsError;
+use dewar_core::git::Git;
+
+use super::now;
+use crate::args::queue::QueueWorkerArgs;
+use crate::commands::project::Project;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What a worker says once it is one.
+pub(super) const READY: &str = "ready";
+/// The shortest and the longest time between two looks at a process that runs.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Works until no task waits, or it is told to stop.
+///
+/// # Errors
+/// When the queue cannot be read or written.
+pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    // A session of its own: a closed terminal, or Ctrl-C there, does not end it.
+    rustix::process::setsid().ok();
+    let (queue, git) = (Queue::of(&project.repo), project.repo.git()?);
+    let registration = queue.register()?;
+    ui.print(&format!("{READY}\n"))?;
+    let worker = Worker { project, git, on_lost: project.repo.config.own.queue.lost, args };
+    warn_of_leftovers(project);
+    while !registration.is_to_stop() {
+        if let Some(mut claim) = queue.take(git, |task| worker.wants(task), worker.on_lost, now(project))? {
+            worker.run(&queue, &mut claim)?;
+            continue;
+        }
+        // Whoever queues a task and counts workers sees either that this one is none any more, or that it takes the task.
+        let changing = queue.change()?;
+        let waits = |task: &Task| worker.wants(task) && task.seen(OnLost::Retry) == State::Queued;
+        if !changing.tasks().iter().any(waits) {
+            drop(registration);
+            break;
+        }
+        drop(changing);
+        // Another worker is at it, or the lock of a killed one is not free yet.
+        std::thread::sleep(LONGEST_PAUSE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Worker<'a> {
+    project: &'a Project<'a>,
+    git: &'a Git,
+    on_lost: OnLost,
+    args: &'a QueueWorkerArgs,
+}
+
+impl Worker<'_> {
+    fn wants(&self, task: &Task) -> bool {
+        self.args.only.is_empty() || self.args.only.contains(&task.id.to_string())
+    }
+
+    fn run(&self, queue: &Queue, claim: &mut Claim<'_>) -> Result<(), Failure> {
+        let log = claim.begin(now(self.project))?;
+        claim.share()?;
+        let started = queue.request(claim.task().id).map_err(|error| error.to_string()).and_then(|request| {
+            let failed =
+                |error: std::io::Error| FsError::new("start", "the process of the experiment")(error).to_string();
+            let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+            let folder = request.from.under(self.project.repo.root());
+            let folder = if folder.is_dir() { folder } else { self.project.repo.root().to_owned() };
+            let jobs = self.args.jobs.to_string();
+            command.args(["queue", "exec", "--jobs", &jobs, &claim.task().id.to_string()]);
+            for dir in request.plugin_dirs {
+                command.arg("--plugin-dir").arg(dir);
+            }
+            command.current_dir(folder).env_clear().envs(request.env).stdin(Stdio::null());
+            command.stdout(log.try_clone().map_err(failed)?).stderr(log).spawn().map_err(failed)
+        });
+        let mut child = match started {
+            Ok(child) => child,
+            Err(message) => return Ok(claim.fail(message, now(self.project))?),
+        };
+        let status = wait(&mut child, claim)?;
+        claim.settle(self.git, &end_of(status), self.on_lost, now(self.project))?;
+        if status.code().is_none() {
+            warn_of_leftovers(self.project);
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the process of an attempt, and passes on when the user wants it to end.
+fn wait(child: &mut Child, claim: &Claim<'_>) -> Result<ExitStatus, Failure> {
+    let since = Instant::now();
+    let mut delivered = None;
+    loop {
+        let failed = FsError::new("wait for", "the process of the experiment");
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(status);
+        }
+        let wish = claim.is_to_end();
+        if wish != delivered {
+            // Until it is gone: what the stages start meanwhile has to go, too.
+            delivered = wish.filter(|wish| *wish == Kill::Interrupt);
+            wish.map_or(Ok(()), |kill| claim.deliver(kill))?;
+        }
+        std::thread::sleep((since.elapsed() / 16).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+    }
+}
+
+fn end_of(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (_, Some(signal)) => format!("its process was ended by signal {signal}"),
+        (Some(code), _) => format!("its process ended with exit code {code}, and told no reason"),
+        _ => "its process ended, and told no reason".to_owned(),
+    }
+}
+
+fn warn_of_leftovers(project: &Project<'_>) {
+    for error in remove_abandoned(&project.repo) {
+        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
+    }
+}
