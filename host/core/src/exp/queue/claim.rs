@@ -162,33 +162,6 @@ impl Queue {
 }
 
 impl Task {
-    /// Where it is, as far as can be told without its lock: one whose processes were killed does not run, whatever its record
-    /// says, and waits or is failed as the project wants it.
-    #[must_use]
-    pub fn seen(&self, on_lost: OnLost) -> State {
-        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost) {
-            (true, OnLost::Retry) => State::Queued,
-            (true, OnLost::Fail) => State::Failed,
-            (false, _) => self.state,
-        }
-    }
-}
-
-fn is_of_this_machine(attempt: &Attempt) -> bool {
-    attempt.worker.life() == Life::Ended
-}
-
-/// Whether a task looks as if its processes had been killed. Its lock has the last word.
-fn is_abandoned(task: &Task) -> bool {
-    is_left_by(task, |process| process.life() != Life::Running)
-}
-
-fn is_left_by(task: &Task, ended: impl Fn(&ProcessIdentity) -> bool) -> bool {
-    task.state == State::Running
-        && task.attempt().is_some_and(|last| ended(&last.worker) && last.runner.as_ref().is_none_or(ended))
-}
-
-impl Task {
     /// Where it is, told without its lock: where the record says, unless its processes are gone; then where whoever takes it
     /// next will find it. What runs on another machine is taken at its word.
     #[must_use]
@@ -201,6 +174,16 @@ impl Task {
     pub fn is_lost(&self) -> bool {
         is_left_by(self, |process| process.life() == Life::Ended)
     }
+}
+
+/// Whether a task looks as if its processes had been killed. Its lock has the last word.
+fn is_abandoned(task: &Task) -> bool {
+    is_left_by(task, |process| process.life() != Life::Running)
+}
+
+fn is_left_by(task: &Task, ended: impl Fn(&ProcessIdentity) -> bool) -> bool {
+    task.state == State::Running
+        && task.attempt().is_some_and(|last| ended(&last.worker) && last.runner.as_ref().is_none_or(ended))
 }
 
 /// Kills what holds a lock, but `spared`.
