@@ -11,6 +11,7 @@ pub mod queue;
 pub mod run;
 pub mod spaced;
 pub mod stage;
+pub mod sweep;
 
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub enum Command {
     #[command(visible_alias = "experiments")]
     Exp(exp::ExpArgs),
     Queue(queue::QueueArgs),
-    Sweep(queue::SweepArgs),
+    Sweep(sweep::SweepArgs),
     Status(project::StatusArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),

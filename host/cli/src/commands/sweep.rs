@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::exp::queue::{complete, sweep_of};
 use super::project::Project;
 use super::queue::run_sweep;
-use crate::args::queue::{SweepArgs, SweepCommand, SweepListArgs, SweepRemoveArgs, SweepResumeArgs, SweepShowArgs};
+use crate::args::sweep::{SweepArgs, SweepCommand, SweepListArgs, SweepRemoveArgs, SweepResumeArgs, SweepShowArgs};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;

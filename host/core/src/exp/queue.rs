@@ -17,6 +17,8 @@
 //!   tasks/<commit>/files/..            what `--copy-paths` copied
 //!   sweeps/<name>/..                   the sweeps ([`sweep`])
 //!   workers/<number>.json, .lock       the workers ([`workers`])
+//!   workers.log                        what workers have to say beside the logs of tasks
+//!   jobs/                              who has one of the jobs that all workers share
 //! ```
 //!
 //! In reading order: [`task`], this module, [`claim`] (who runs one), [`sweep`], [`workers`], [`equal`].
@@ -212,6 +214,18 @@ impl Queue {
     #[must_use]
     pub fn log(&self, id: CommitId, attempt: usize) -> PathBuf {
         self.of_task(id).join(format!("log.{attempt}"))
+    }
+
+    /// What workers have to say beside the logs of tasks.
+    #[must_use]
+    pub fn workers_log(&self) -> PathBuf {
+        self.folder.join("workers.log")
+    }
+
+    /// The folder of the jobs that all workers share.
+    #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.folder.join("jobs")
     }
 
     /// Where the files are that `--copy-paths` copied for a task.

@@ -70,7 +70,7 @@ fn run_task(
         record::check_free(git, task.baseline, &task.name)?;
     }
     let mut how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
-    how.budget = Some(JobBudget { folder: project.remembered("jobs"), jobs: args.jobs });
+    how.budget = Some(JobBudget { folder: queue.jobs(), jobs: args.jobs });
     let copied = queue.copied(task.id);
     let copies: Vec<CopyPath> = request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect();
     let inputs = Inputs {

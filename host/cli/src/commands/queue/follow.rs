@@ -117,7 +117,8 @@ pub(super) fn follow(project: &Project<'_>, queue: &Queue, tasks: &[Task], ui: &
             std::thread::sleep((since.elapsed() * 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
         }
     }
-    if !done.is_empty() {
+    // Of one its own log has said so.
+    if !done.is_empty() && !is_alone {
         ui.tell(&format!("\nRan experiment(s): {}", done.join(", ")))?;
     }
     tell_failed(&failed).map_or_else(|| Ok(ExitCode::SUCCESS), Err)

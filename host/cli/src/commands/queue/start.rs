@@ -118,7 +118,7 @@ fn ensure(project: &Project<'_>, queue: &Queue, jobs: NonZeroUsize) -> Result<us
 
 fn start_one(project: &Project<'_>, jobs: NonZeroUsize, only: &[String]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| FsError::new("start", "a worker of the queue")(error);
-    let path = project.remembered("worker.log");
+    let path = Queue::of(&project.repo).workers_log();
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let log = log.map_err(FsError::new("create", &path))?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
