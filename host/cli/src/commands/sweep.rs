@@ -110,7 +110,9 @@ fn resume(project: &Project<'_>, args: &SweepResumeArgs, ui: &Arc<Ui>) -> Result
     let completed = complete(project, git, &sweep, ui)?;
     let failed: Vec<Task> = points(&queue, &sweep)?.into_iter().filter(|task| task.state == State::Failed).collect();
     let again = if args.failed { failed.as_slice() } else { &[] };
-    again.iter().try_for_each(|task| queue.retry(task))?;
+    let changing = queue.change()?;
+    again.iter().try_for_each(|task| changing.retry(task))?;
+    drop(changing);
     ui.tell(&format!("Sweep '{}': {completed} points were missing, {} are queued again.", sweep.name, again.len()))?;
     if !args.failed && !failed.is_empty() {
         ui.note(&format!("{} points failed; `--failed` queues them again", failed.len()));

@@ -37,7 +37,9 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
     ui.print(&format!("{READY}\n"))?;
     let worker = Worker { project, git, on_lost: project.repo.config.own.queue.lost, args };
     while !registration.is_to_stop() {
-        if let Some(mut claim) = queue.take(git, |task| worker.wants(task), worker.on_lost, now(project))? {
+        // The right to change the queue goes with this statement: others take and queue tasks while this one runs.
+        let taken = queue.change()?.take(git, |task| worker.wants(task), worker.on_lost, now(project))?;
+        if let Some(mut claim) = taken {
             worker.run(&queue, &mut claim)?;
             continue;
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::task::{Attempt, End, Origin, Phase, State, Task};
-use super::{LOCK, Queue, QueueError, RECORD, read, stash, write};
+use super::{Changing, LOCK, Queue, QueueError, RECORD, read, stash, write};
 use crate::config::OnLost;
 use crate::exp::refs::ExperimentRef;
 use crate::fs::{self, FsError};
@@ -48,7 +48,7 @@ pub struct Claim {
     lock: Lock,
 }
 
-impl Queue {
+impl Changing<'_> {
     /// Takes the task that comes next of those that are `wanted`: of the highest priority, the one that was queued first. None
     /// when nothing waits that nobody else has. `now` is in seconds since 1970.
     ///
@@ -61,13 +61,13 @@ impl Queue {
         on_lost: OnLost,
         now: i64,
     ) -> Result<Option<Claim>, QueueError> {
-        let mut tasks = self.tasks()?;
-        tasks.retain(|task| wanted(task) && (task.state == State::Queued || is_abandoned(task)));
+        let may_run = |task: &&Task| wanted(task) && (task.state == State::Queued || is_abandoned(task));
+        let mut tasks: Vec<&Task> = self.known.iter().filter(may_run).collect();
         tasks.sort_by_key(|task| (Reverse(task.priority), task.number));
         for task in tasks {
             let Some(mut claim) = self.claim(task.id)? else { continue };
             if claim.task.state == State::Running {
-                claim.settle(git, LOST, on_lost, now)?;
+                claim.settle_within(self, git, LOST, on_lost, now)?;
             }
             if claim.task.state == State::Queued {
                 return Ok(Some(claim));
@@ -77,19 +77,19 @@ impl Queue {
     }
 
     /// The right to run a task, or to change its record; none when another has it or it was removed. What is left of a run whose
-    /// processes were killed is ended first.
+    /// processes were killed is ended first: nobody else can be about to take it, since that needs the right that this is.
     fn claim(&self, id: CommitId) -> Result<Option<Claim>, QueueError> {
-        let path = self.of_task(id).join(LOCK);
+        let path = self.queue.of_task(id).join(LOCK);
         let since = Instant::now();
         loop {
             match Lock::try_take_existing(&path)? {
                 None => return Ok(None),
                 Some(Taken::Yes(lock)) => {
-                    let Some(task) = self.read(id)? else { return Ok(None) };
-                    return Ok(Some(Claim { queue: self.clone(), task, lock }));
+                    let Some(task) = self.queue.read(id)? else { return Ok(None) };
+                    return Ok(Some(Claim { queue: self.queue.clone(), task, lock }));
                 }
                 Some(Taken::No { .. }) => {
-                    let is_left = self.read(id)?.is_some_and(|task| is_abandoned(&task));
+                    let is_left = self.queue.read(id)?.is_some_and(|task| is_abandoned(&task));
                     if !is_left || since.elapsed() > UNTIL_GONE {
                         return Ok(None);
                     }
@@ -100,6 +100,18 @@ impl Queue {
         }
     }
 
+    /// Queues a task again that has ended. Its logs stay.
+    ///
+    /// # Errors
+    /// [`QueueError::Runs`] when it has not; when the record cannot be written.
+    pub fn retry(&self, task: &Task) -> Result<(), QueueError> {
+        let Some(mut claim) = self.claim(task.id)? else { return Err(QueueError::Runs(task.name.clone())) };
+        claim.task.state = State::Queued;
+        Ok(claim.write()?)
+    }
+}
+
+impl Queue {
     /// Asks for the end of a task that runs, and waits for it, at most `patience`. Whether it has ended.
     ///
     /// # Errors
@@ -115,16 +127,10 @@ impl Queue {
             if found.is_none_or(|found| found.state != State::Running || found.attempts.len() != task.attempts.len()) {
                 return Ok(true);
             }
-            if attempt.worker.life() == Life::Ended {
-                // Nobody else does it.
-                if how == Kill::Now {
-                    end_all(&self.of_task(task.id).join(LOCK), None);
-                } else if let Some(runner) = &attempt.runner {
-                    signal(runner, Signal::INT, task)?;
-                }
-                if let Some(mut claim) = self.claim(task.id)? {
-                    claim.settle(git, "its process was killed", OnLost::Fail, now)?;
-                }
+            let is_alone = attempt.worker.life() == Life::Ended;
+            if is_alone || task.origin == Origin::Temp {
+                // No worker does it.
+                self.end_without_worker(git, task, how, now)?;
             }
             if since.elapsed() > patience {
                 return Ok(false);
@@ -133,14 +139,18 @@ impl Queue {
         }
     }
 
-    /// Queues a task again that has ended. Its logs stay.
-    ///
-    /// # Errors
-    /// [`QueueError::Runs`] when it has not; when the record cannot be written.
-    pub fn retry(&self, task: &Task) -> Result<(), QueueError> {
-        let Some(mut claim) = self.claim(task.id)? else { return Err(QueueError::Runs(task.name.clone())) };
-        claim.task.state = State::Queued;
-        Ok(claim.write()?)
+    fn end_without_worker(&self, git: &Git, task: &Task, how: Kill, now: i64) -> Result<(), QueueError> {
+        let changing = self.change()?;
+        let runner = task.attempt().and_then(|attempt| attempt.runner.as_ref());
+        match (how, runner) {
+            (Kill::Interrupt, Some(runner)) => signal(runner, Signal::INT, task)?,
+            (Kill::Interrupt, None) => {}
+            (Kill::Now, _) => end_all(&self.of_task(task.id).join(LOCK), None),
+        }
+        match changing.claim(task.id)? {
+            Some(mut claim) => claim.settle_within(&changing, git, "its process was killed", OnLost::Fail, now),
+            None => Ok(()),
+        }
     }
 
     /// Takes the inputs of a task that succeeded out of the stash: the experiment has them.
@@ -278,6 +288,8 @@ impl Claim {
             // It looks for the wish when it begins.
             (Kill::Interrupt, None) => Ok(()),
             (Kill::Now, _) => {
+                // Who only looks at the lock has this right, and is not hit.
+                let _changing = self.queue.change()?;
                 end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
                 Ok(())
             }
@@ -293,25 +305,40 @@ impl Claim {
         if let Some(task) = self.queue.read(self.task.id)? {
             self.task = task;
         }
-        if let Some(attempt) = self.task.attempts.last_mut().filter(|attempt| attempt.end.is_none()) {
-            end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
-            let reference = ExperimentRef { baseline: self.task.baseline, name: self.task.name.clone() };
-            let is_recorded = attempt.commit.is_some() && git.find_ref(&reference.ref_name()?)? == attempt.commit;
-            attempt.end = Some(match wish(&self.queue.of_task(self.task.id)) {
-                _ if is_recorded => End::Success,
-                Some(_) => End::Killed,
-                None => End::Lost { reason: lost.to_owned() },
-            });
-            attempt.ended = Some(now);
-            attempt.workspace = None;
-            self.task.state = state_after(&self.task, on_lost);
-            if self.task.state == State::Success {
-                // Before it is said, so that it is not left to be done for ever when this process is killed here.
-                self.queue.forget_inputs(git, self.task.id)?;
-            }
-            self.write()?;
+        if self.task.attempt().is_some_and(|attempt| attempt.end.is_none()) {
+            let queue = self.queue.clone();
+            self.settle_within(&queue.change()?, git, lost, on_lost, now)?;
         }
         Ok(&self.task)
+    }
+
+    fn settle_within(
+        &mut self,
+        _changing: &Changing<'_>,
+        git: &Git,
+        lost: &str,
+        on_lost: OnLost,
+        now: i64,
+    ) -> Result<(), QueueError> {
+        let Some(attempt) = self.task.attempts.last_mut().filter(|attempt| attempt.end.is_none()) else {
+            return Ok(());
+        };
+        end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
+        let reference = ExperimentRef { baseline: self.task.baseline, name: self.task.name.clone() };
+        let is_recorded = attempt.commit.is_some() && git.find_ref(&reference.ref_name()?)? == attempt.commit;
+        attempt.end = Some(match wish(&self.queue.of_task(self.task.id)) {
+            _ if is_recorded => End::Success,
+            Some(_) => End::Killed,
+            None => End::Lost { reason: lost.to_owned() },
+        });
+        attempt.ended = Some(now);
+        attempt.workspace = None;
+        self.task.state = state_after(&self.task, on_lost);
+        if self.task.state == State::Success {
+            // Before it is said, so that it is not left to be done for ever when this process is killed here.
+            git.drop_stashed(&stash()?, |commit| commit == self.task.id)?;
+        }
+        Ok(self.write()?)
     }
 
     /// Ends an attempt that could not be begun.

@@ -46,7 +46,7 @@ impl World {
     }
 
     fn take(&self) -> Option<claim::Claim> {
-        self.queue.take(&self.git, |_| true, OnLost::Retry, 7).unwrap()
+        self.queue.change().unwrap().take(&self.git, |_| true, OnLost::Retry, 7).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -132,7 +132,7 @@ fn what_a_killed_process_left_runs_again_until_it_was_lost_too_often() {
     }
     let task = world.queue.find("one").unwrap();
     assert!(task.cause().unwrap().contains("killed"));
-    world.queue.retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&task).unwrap();
     assert_eq!(world.state("one"), State::Queued);
 }
 
@@ -173,7 +173,7 @@ fn lost_tasks_fail_where_that_is_wanted() {
     drop(claim.begin(3).unwrap());
     drop(claim);
     world.orphan("one");
-    assert!(world.queue.take(&world.git, |_| true, OnLost::Fail, 9).unwrap().is_none());
+    assert!(world.queue.change().unwrap().take(&world.git, |_| true, OnLost::Fail, 9).unwrap().is_none());
     let task = world.queue.find("one").unwrap();
     assert_eq!((task.state, task.attempt().unwrap().ended), (State::Failed, Some(9)));
 }
@@ -213,7 +213,7 @@ fn a_task_that_runs_is_killed_and_one_that_does_not_is_not() {
     assert_eq!((task.state, task.cause().as_deref()), (State::Failed, Some("killed")));
     assert!(!left.wait().unwrap().success());
     // The next attempt does not inherit the wish.
-    world.queue.retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&task).unwrap();
     let mut claim = world.take().unwrap();
     drop(claim.begin(3).unwrap());
     assert_eq!(claim.is_to_end(), None);
