@@ -111,7 +111,8 @@ fn resume(project: &Project<'_>, args: &SweepResumeArgs, ui: &Arc<Ui>) -> Result
     let failed: Vec<Task> = points(&queue, &sweep)?.into_iter().filter(|task| task.state == State::Failed).collect();
     let again = if args.failed { failed.as_slice() } else { &[] };
     let changing = queue.change()?;
-    again.iter().try_for_each(|task| changing.retry(task))?;
+    let now = project.session().commit_time().seconds;
+    again.iter().try_for_each(|task| changing.retry(git, task, now))?;
     drop(changing);
     ui.tell(&format!("Sweep '{}': {completed} points were missing, {} are queued again.", sweep.name, again.len()))?;
     if !args.failed && !failed.is_empty() {

@@ -166,13 +166,13 @@ impl Rendering {
     fn time(&self, time: CommitTime) -> String {
         match self.layout {
             Layout::People => moment::short(time, self.clock),
-            Layout::Programs => moment::zoned(time).map(in_full).unwrap_or_default(),
+            Layout::Programs => moment::zoned(time).as_ref().map(in_full).unwrap_or_default(),
         }
     }
 }
 
 /// As DVC writes it for programs: local, without a zone.
-fn in_full(time: jiff::Zoned) -> String {
+fn in_full(time: &jiff::Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
@@ -277,7 +277,7 @@ fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> V
             (path.to_string(), value)
         })
         .collect();
-    let timestamp = time.and_then(moment::zoned).map(in_full);
+    let timestamp = time.and_then(moment::zoned).as_ref().map(in_full);
     json!({
         "rev": revision, "timestamp": timestamp,
         "params": files_json(&data.params), "metrics": files_json(&data.metrics),

@@ -4,6 +4,8 @@ use crate::config::OnLost;
 use crate::git::testing::{TIME, TestRepo, identity};
 use crate::process::identity::Life;
 use crate::testing::request;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -132,7 +134,7 @@ fn what_a_killed_process_left_runs_again_until_it_was_lost_too_often() {
     }
     let task = world.queue.find("one").unwrap();
     assert!(task.cause().unwrap().contains("killed"));
-    world.queue.change().unwrap().retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&world.git, &task, 9).unwrap();
     assert_eq!(world.state("one"), State::Queued);
 }
 
@@ -213,7 +215,7 @@ fn a_task_that_runs_is_killed_and_one_that_does_not_is_not() {
     assert_eq!((task.state, task.cause().as_deref()), (State::Failed, Some("killed")));
     assert!(!left.wait().unwrap().success());
     // The next attempt does not inherit the wish.
-    world.queue.change().unwrap().retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&world.git, &task, 9).unwrap();
     let mut claim = world.take().unwrap();
     drop(claim.begin(3).unwrap());
     assert_eq!(claim.is_to_end(), None);
@@ -245,7 +247,7 @@ fn a_queue_that_others_can_write_to_is_refused() {
 fn workers_come_and_go() {
     let world = World::new();
     assert_eq!(world.queue.workers().unwrap(), []);
-    let me = world.queue.register().unwrap();
+    let me = world.queue.register(workers::Takes::All).unwrap();
     assert!(!me.is_to_stop());
     world.queue.stop_workers().unwrap();
     assert!(me.is_to_stop());
@@ -257,6 +259,6 @@ fn workers_come_and_go() {
     let folder = world.queue.folder.join("workers");
     std::fs::write(folder.join("1-0.json"), serde_json::to_vec(&seen[0]).unwrap()).unwrap();
     std::fs::write(folder.join("1-0.lock"), "").unwrap();
-    drop(world.queue.register().unwrap());
+    drop(world.queue.register(workers::Takes::All).unwrap());
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
 }
