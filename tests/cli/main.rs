@@ -1,6 +1,6 @@
 //! The black-box tests of the program: one binary, one file a subject.
 
-#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "everything here is a test")]
 
 mod bad_input;
 mod bad_params;
@@ -23,6 +23,7 @@ mod status;
 mod sweeps;
 mod targets;
 mod temp;
+mod torture;
 mod trust;
 mod usage;
 

@@ -291,7 +291,7 @@ fn what_cannot_be_copied() {
 }
 
 #[test]
-fn a_failure_leaves_nothing() {
+fn a_failure_leaves_nothing_but_a_task() {
     let repo = project();
     // A folder that cannot be written to must not stay, either.
     let command = "mkdir closed && touch closed/in && chmod 500 closed && exit 3";
@@ -302,6 +302,15 @@ fn a_failure_leaves_nothing() {
     assert!(dewar(&repo, &["exp", "run", "--temp", "no-stage"]).failure(2).contains("no-stage"));
     assert!(of_the_user(&repo) == before && experiments(&repo) == 0);
     assert!(isolated(&repo).is_empty(), "{:?}", isolated(&repo));
+    // What did not fit did not begin; what failed is known, and can be tried again as it was.
+    let status: serde_json::Value =
+        serde_json::from_str(&dewar(&repo, &["queue", "status", "--json"]).success()).unwrap();
+    let tasks = status["tasks"].as_array().unwrap();
+    let name = tasks.first().and_then(|task| task["name"].as_str()).unwrap();
+    assert!(tasks.len() == 1 && tasks[0]["state"] == "failed");
+    assert!(dewar(&repo, &["queue", "logs", name]).success().contains("exited with 3"));
+    dewar(&repo, &["queue", "retry", name]).success();
+    dewar(&repo, &["queue", "run", name]).failure(1);
 }
 
 /// A project whose stage says that it runs and waits.

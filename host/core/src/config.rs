@@ -31,6 +31,7 @@ pub const OWN_FILE: &str = "dewar.toml";
 pub const PROJECT_FILE: &str = ".dvc/config";
 /// The settings of this machine alone, over `.dvc/config`. Git ignores it.
 pub const LOCAL_FILE: &str = ".dvc/config.local";
+
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -175,8 +176,11 @@ impl Config {
             }
         }
         for (name, path) in absolute {
-            // What has a character that cannot be written came from no file.
-            let Some(value) = ini::quoted(&path.display().to_string()) else { continue };
+            let value = ini::quoted(&path.display().to_string()).ok_or_else(|| {
+                FsError::new("name in settings", path)(std::io::Error::other(
+                    "it has a character that they cannot hold",
+                ))
+            })?;
             let invalid =
                 |error| Source::new(RepoPath::parse(LOCAL_FILE).unwrap_or_default(), text.as_bytes()).error(error);
             text = ini::with(&text, name.section(), name.option(), &value).map_err(invalid)?;

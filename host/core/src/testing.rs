@@ -1,18 +1,26 @@
-//! What tests of several modules need: a project with a git repository in a folder of its own, and a format that reads YAML.
+//! What tests of several modules need: a project with a git repository in a folder of its own, a queue in it, and a format that
+//! reads YAML.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dewar_text::{Edit, Value, yaml};
 
+use crate::config::settings::OutsideFiles;
+use crate::exp::queue::task::{Attempt, End, Phase, Request, State, Task};
+use crate::exp::queue::{NewTask, Queue};
+use crate::exp::record::NameTaken;
 use crate::extension::{CheckpointPolicy, ExtensionError, Extensions, ParamFormat, PluginId, StageExecutor};
-use crate::git::{CommitId, Git};
+use crate::git::testing::identity;
+use crate::git::{CommitId, CommitTime, Git, HeadName};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 use crate::pipeline::files::{Overlaid, WorkFiles};
 use crate::pipeline::load::StageId;
 use crate::pipeline::target::{self, Folders, Names, Targets, Typed};
 use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
+use crate::process::identity::ProcessIdentity;
+use crate::repo::Repo;
 
 /// A path of the project.
 pub(crate) fn path(text: &str) -> RepoPath {
@@ -153,6 +161,107 @@ impl Project {
         let (two, rest) = digits.split_at(2);
         let tip = git2::Oid::from_str(&tip.to_string()).unwrap();
         self.repo.reference(&format!("refs/exps/{two}/{rest}/{name}"), tip, false, "").unwrap();
+    }
+}
+
+/// The queue of a project, whose tasks are queued a second apart.
+pub(crate) struct Waiting<'p> {
+    project: &'p Project,
+    queue: Queue,
+}
+
+impl<'p> Waiting<'p> {
+    pub(crate) fn on(project: &'p Project) -> Self {
+        project.write(".dvc/.gitignore", "/tmp\n");
+        Self { project, queue: Queue::of(&Repo::discover(project.root(), &OutsideFiles::default()).unwrap()) }
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Queues an experiment on `HEAD` that begins with these files changed.
+    pub(crate) fn add(&self, name: &str, files: &[(&str, &str)]) -> Task {
+        let git = self.project.git();
+        let baseline = git.head().unwrap().commit;
+        let tree = git.commit_summary(self.project.commit_on(baseline, files, 0)).unwrap().tree;
+        let mut changing = self.queue.change().unwrap();
+        let seconds = 1000 + i64::try_from(changing.tasks().len()).unwrap();
+        let request = request();
+        let new = NewTask {
+            name: name.to_owned().try_into().unwrap(),
+            baseline,
+            tree,
+            index: tree,
+            overrides: Vec::new(),
+            priority: 0,
+            sweep: None,
+            request: &request,
+            copies: &[],
+            identity: &identity(),
+            time: CommitTime { seconds, offset_minutes: 0 },
+        };
+        changing.add(&git, &new).unwrap()
+    }
+
+    /// Makes the record of a task say that an attempt of this process came to `state`, with this result.
+    pub(crate) fn settle(&self, task: &Task, state: State, commit: Option<CommitId>) {
+        self.change(task, |attempt| attempt.commit = commit, state);
+    }
+
+    /// Makes the record of a task say that this process runs it in `workspace`.
+    pub(crate) fn run(&self, task: &Task, workspace: &Path) {
+        self.change(task, |attempt| attempt.workspace = Some(workspace.to_owned()), State::Running);
+    }
+
+    /// Makes the record of a task say that a process runs it which is gone.
+    pub(crate) fn lose(&self, task: &Task) {
+        self.change(task, |_| {}, State::Running);
+        let path = self.record(task);
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace(boot.trim(), "another boot")).unwrap();
+    }
+
+    fn change(&self, task: &Task, change: impl FnOnce(&mut Attempt), state: State) {
+        let mut task = self.queue.read(task.id).unwrap().unwrap();
+        let end = match state {
+            State::Running | State::Queued => None,
+            State::Failed => Some(End::Failed { message: "it broke".to_owned() }),
+            State::Success => Some(End::Success),
+        };
+        let mut attempt = Attempt {
+            worker: ProcessIdentity::current(),
+            runner: Some(ProcessIdentity::current()),
+            started: 1,
+            ended: None,
+            phase: Phase::Run,
+            workspace: None,
+            commit: None,
+            end,
+        };
+        change(&mut attempt);
+        task.attempts.push(attempt);
+        task.state = state;
+        std::fs::write(self.record(&task), serde_json::to_vec(&task).unwrap()).unwrap();
+    }
+
+    fn record(&self, task: &Task) -> PathBuf {
+        self.queue.log(task.id, 1).with_file_name("record.json")
+    }
+}
+
+/// What a task is to do that is never run.
+pub(crate) fn request() -> Request {
+    Request {
+        head: HeadName::Detached,
+        from: RepoPath::root(),
+        typed: serde_json::Value::Null,
+        message: None,
+        taken: NameTaken::Refuse,
+        env: vec![("A".into(), "b".into())],
+        copies: Vec::new(),
+        plugin_dirs: Vec::new(),
     }
 }
 

@@ -44,9 +44,13 @@ pub struct BaselineArgs {
 
 /// Show experiments with their parameters and metrics
 ///
+/// Below each commit stand the experiments that were tried on it: those that run, with their metrics so far, those that
+/// are finished, those that wait in the queue, and those that failed; of each the newest first.
+///
 /// Examples:
 ///   dewar exp show
 ///   dewar exp show --sort-by accuracy --sort-order desc --only-changed
+///   dewar exp show --watch
 ///   dewar exp show -A --csv > experiments.csv
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -63,7 +67,7 @@ pub struct ExpShowArgs {
     #[arg(short = 'T', long, help_heading = "Commits")]
     pub all_tags: bool,
 
-    /// Sort by a metric or a parameter; a file name before a colon tells equal names apart
+    /// Sort finished experiments by a metric or a parameter; a file name before a colon tells equal names apart
     #[arg(long, value_name = "[FILE:]NAME", help_heading = "Rows and columns")]
     pub sort_by: Option<String>,
 
@@ -119,6 +123,10 @@ pub struct ExpShowArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17), help_heading = "Form")]
     pub precision: Option<u8>,
 
+    /// Show it again whenever something has changed, until Ctrl-C: on a terminal in place, else below, as JSON in one line
+    #[arg(long, conflicts_with_all = ["csv", "md"], help_heading = "Form")]
+    pub watch: bool,
+
     /// Print the table straight, not through a pager
     #[arg(long, help_heading = "Form")]
     pub no_pager: bool,
@@ -161,14 +169,14 @@ pub struct ExpListArgs {
 
 /// Bring the workspace to an experiment
 ///
-/// Files become what they were when the experiment ended. Changes that are not committed and would be lost are
-/// kept; the command says where.
+/// Files become what they were when the experiment ended. Of one that waits, runs or failed, they become what it begins
+/// with. Changes that are not committed and would be lost are kept; the command says where.
 ///
 /// Example: `dewar exp apply fuzzy-otter`
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpApplyArgs {
-    /// Its name or its commit
+    /// Its name or its commit; or those of a task of the queue
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: String,
 

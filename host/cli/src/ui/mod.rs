@@ -4,6 +4,7 @@
 
 pub mod dag;
 pub mod explain;
+pub mod live;
 pub mod moment;
 pub mod number;
 pub mod problem;
@@ -17,6 +18,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use dewar_core::event::Stream;
 use dewar_text::Severity;
@@ -57,6 +59,15 @@ pub enum StdoutUse {
     Anything,
     /// A document alone.
     Document,
+}
+
+/// How much a terminal shows at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Cells in a line.
+    pub columns: usize,
+    /// Lines.
+    pub rows: usize,
 }
 
 /// Stdout and stderr. Shared by threads; a call prints its text in one piece.
@@ -116,6 +127,32 @@ impl Ui {
     pub fn columns(&self) -> Option<usize> {
         let stdout = io::stdout();
         stdout.is_terminal().then(|| width_of(&stdout))
+    }
+
+    /// The window of stdout, when that is a terminal; a classic one when it does not say.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        window_of(&io::stdout())
+    }
+
+    /// Draws lines on the terminal that stdout is: `start` brings the cursor to where they begin; what stood there is gone.
+    ///
+    /// # Errors
+    /// When stdout does not take it.
+    pub fn draw(&self, start: &str, lines: &[String]) -> Result<(), Failure> {
+        let mut streams = self.streams();
+        streams.begin();
+        let is_plain = streams.out.current_choice() == ColorChoice::Never;
+        let mut drawn = start.to_owned();
+        for line in lines {
+            // Where colours are not wanted the stream takes out all that steers a terminal, so that this is not for it.
+            let line = if is_plain { strip_str(line).to_string() } else { line.clone() };
+            drawn.push_str(&line);
+            drawn.push_str("\x1b[K\n");
+        }
+        drawn.push_str("\x1b[J");
+        let mut stdout = io::stdout();
+        stdout.write_all(drawn.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::stdout)
     }
 
     /// Prints what was asked for, whatever the verbosity.
@@ -263,10 +300,16 @@ impl Ui {
     }
 }
 
-/// The columns of a terminal; those of a classic one when it does not say.
 fn width_of(terminal: &impl AsFd) -> usize {
-    let columns = rustix::termios::tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { 80 } else { columns }
+    window_of(terminal).columns
+}
+
+/// The window of a terminal; a classic one when it does not say.
+fn window_of(terminal: &impl AsFd) -> Window {
+    let size = rustix::termios::tcgetwinsize(terminal);
+    let or_classic = |said: u16, classic| if said == 0 { classic } else { usize::from(said) };
+    let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    Window { columns: or_classic(columns, 80), rows: or_classic(rows, 24) }
 }
 
 impl Drop for Ui {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthChar;
+
 /// `text` with control characters, and marks that turn the direction of writing, made visible. Line ends and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -39,9 +41,45 @@ pub fn shell_quoted(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
+/// The beginning of a line that has room in so many columns, with its styles, which end there at the latest.
+#[must_use]
+pub fn cut(line: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(line.len());
+    let (mut used, mut styled) = (0, false);
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' {
+            // Of all that steers a terminal, lines have styles alone: `ESC [ numbers m`.
+            styled = true;
+            out.push(c);
+            out.extend(rest.by_ref().take_while(|c| *c != 'm'));
+            out.push('m');
+            continue;
+        }
+        let c = if c == '\t' { ' ' } else { c };
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        out.push(c);
+    }
+    if styled {
+        out.push_str("\u{1b}[0m");
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_cut_by_what_is_seen_of_them() {
+        assert_eq!(cut("a\tb漢c", 5), "a b漢");
+        assert_eq!(cut("a\tb漢c", 4), "a b");
+        assert_eq!(cut("\u{1b}[1;33mabc\u{1b}[0md", 2), "\u{1b}[1;33mab\u{1b}[0m");
+        assert_eq!(cut("\u{1b}[1mabc\u{1b}[0md", 9), "\u{1b}[1mabc\u{1b}[0md\u{1b}[0m");
+    }
 
     #[test]
     fn what_steers_a_terminal_is_shown() {

@@ -185,12 +185,15 @@ fn kind(line: &str, section: &mut String) -> Result<Kind, &'static str> {
 fn value(text: &str) -> Result<(String, usize), &'static str> {
     for quote in ["'''", "\"\"\"", "'", "\""] {
         let Some(rest) = text.strip_prefix(quote) else { continue };
-        match rest.split_once(quote) {
-            Some((inside, behind)) if behind.trim_start().is_empty() || behind.trim_start().starts_with('#') => {
-                return Ok((inside.to_owned(), inside.len() + 2 * quote.len()));
-            }
-            None if quote.len() == 3 => return Err("a value of several lines is not read: write it on one"),
-            _ => {}
+        // As `configobj`: it ends where nothing but a comment follows, whatever is in it before.
+        let ends =
+            rest.char_indices().filter_map(|(at, _)| Some((rest.get(..at)?, rest.get(at..)?.strip_prefix(quote)?)));
+        let mut ends = ends.map(|(inside, behind)| (inside, behind.trim_start()));
+        if let Some((inside, _)) = ends.find(|(_, behind)| behind.is_empty() || behind.starts_with('#')) {
+            return Ok((inside.to_owned(), inside.len() + 2 * quote.len()));
+        }
+        if quote.len() == 3 && !rest.contains(quote) {
+            return Err("a value of several lines is not read: write it on one");
         }
     }
     let bare = text.split('#').next().unwrap_or_default().trim_end();

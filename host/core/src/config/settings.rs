@@ -198,7 +198,7 @@ impl Settings {
         name: &OptionName,
         edit: impl Fn(&str) -> Result<Option<String>, Diagnostic>,
     ) -> Result<PathBuf, SettingError> {
-        let _held = self.hold(path)?;
+        let _held = self.hold(level, path)?;
         let old = self.text(level)?.unwrap_or_else(|| Arc::from(""));
         let invalid = |diagnostic| self.invalid(level, path, old.as_bytes(), diagnostic);
         let new = edit(&old).map_err(invalid)?;
@@ -228,10 +228,11 @@ impl Settings {
     }
 
     /// Keeps others from changing a file; those who read need not wait.
-    fn hold(&self, path: &Path) -> Result<Lock, FsError> {
-        let lock = match &self.root {
-            Some(root) if path.starts_with(root) => root.join(".dvc/tmp/config.lock"),
-            _ => folder(path).join(".config.lock"),
+    fn hold(&self, level: Level, path: &Path) -> Result<Lock, FsError> {
+        let lock = match level {
+            Level::System | Level::Global => folder(path).join(".config.lock"),
+            // Where git does not see it.
+            Level::Project | Level::Local => folder(path).join("tmp/config.lock"),
         };
         fs::create_dir(folder(&lock))?;
         Lock::wait(&lock)

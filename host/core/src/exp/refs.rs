@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::name::ExperimentName;
 use crate::git::{CommitId, Git, GitError, RefName};
+use crate::words;
 
 /// Under which every reference of experiments stands.
 pub const PREFIX: &str = "refs/exps/";
@@ -253,28 +254,10 @@ pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitE
 }
 
 /// The name most like a mistyped one, if any is like it.
-fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
-    let within = (text.chars().count() / 3).max(1);
-    names
-        .map(|name| (edits(text, name.as_str()), name))
-        .filter(|(distance, _)| *distance <= within)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance: how many characters to add, drop or change.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
+    let names: Vec<&ExperimentName> = names.collect();
+    let similar = words::most_similar(text, names.iter().map(|name| name.as_str()))?;
+    names.into_iter().find(|name| name.as_str() == similar)
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ pub fn record(
     identified: &Identified,
     selection: &Selection,
     report: &RunReport,
-    recording: Recording<'_>,
+    recording: &mut Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
     let (own, other) = extra_paths(selection);
     let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
@@ -176,7 +176,7 @@ pub fn record(
         identity: &git.identity(recording.identity)?,
         time: recording.time,
     };
-    Ok(record::record(git, &new, identified.taken, recording.settled)?)
+    Ok(record::record(git, &new, identified.taken, &mut *recording.settled)?)
 }
 
 fn what_ran(report: &RunReport) -> Value {

@@ -52,7 +52,13 @@ impl<'a> RevisionReader<'a> {
     /// Everything.
     #[must_use]
     pub fn data(&self, scope: ParamScope) -> RevisionData {
-        RevisionData { params: self.params(scope), metrics: self.metrics(), deps: self.deps(), outs: self.outs() }
+        RevisionData { metrics: self.metrics(), ..self.inputs(scope) }
+    }
+
+    /// Everything but the metrics.
+    #[must_use]
+    pub fn inputs(&self, scope: ParamScope) -> RevisionData {
+        RevisionData { params: self.params(scope), metrics: Files::new(), deps: self.deps(), outs: self.outs() }
     }
 
     /// The parameters of the pipeline.

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply::{self, Uncommitted};
-use dewar_core::exp::refs;
+use dewar_core::exp::find::{Found, find};
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::task::{State, Task};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
 use dewar_core::track::{self, CheckOut, Links, Unsaved};
@@ -24,14 +26,14 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let project = Project::open(session, ui)?;
     let _held = project.take_workspace("exp apply")?;
     let git = project.repo.git()?;
-    let commit = refs::resolve(git, &args.experiment)?.commit;
+    let found = find(git, &Queue::of(&project.repo), &args.experiment)?;
     if !args.force {
         refuse_loss(&project)?;
     }
     let identity = git.identity(&project.identity())?;
     let staging = RepoPath::parse(".dvc/tmp")?;
     let uncommitted = if args.no_force { Uncommitted::Refuse } else { Uncommitted::Keep };
-    let applied = apply::apply(git, commit, uncommitted, &staging, &identity, session.commit_time())?;
+    let applied = apply::apply(git, found.commit(), uncommitted, &staging, &identity, session.commit_time())?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let stages = pipeline.stages().map(|(_, stage)| (stage, None));
@@ -45,8 +47,22 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     if !missing.is_empty() {
         ui.warn(&Problem::new(format!("the cache lacks outputs of the experiment: {}", missing.join(", "))));
     }
+    if let Found::Task(task) = &found {
+        ui.note(&format!("It has no result, so the files are those that it begins with: {}.", outcome(&project, task)));
+    }
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a task has no result.
+fn outcome(project: &Project<'_>, task: &Task) -> String {
+    match task.seen(project.repo.config.own.queue.lost) {
+        State::Running => "it runs".to_owned(),
+        State::Queued => "it waits in the queue".to_owned(),
+        State::Failed | State::Success => {
+            task.cause().map_or_else(|| "it failed".to_owned(), |cause| format!("it failed, {cause}"))
+        }
+    }
 }
 
 /// Before anything is written: git keeps aside what it knows; outputs that only the workspace has would be gone.

@@ -49,13 +49,14 @@ pub(super) fn run_temp(
     project: &Project<'_>,
     git: &Git,
     typed: &Typed<'_>,
-    run_as: ExperimentRun<'_>,
+    run_as: &ExperimentRun<'_>,
     ui: &Arc<Ui>,
 ) -> Result<ExitCode, Failure> {
     // From here on a signal ends the command in order, and what it made is removed.
     project.session().cancellation()?;
+    let ExperimentRun { identified, message, how, explainer, .. } = *run_as;
     let (snapshot, _) = Snapshot::take(project, git, &typed.args.stages, typed.overrides, typed.copies)?;
-    let (from, identified) = (project.repo.from(), run_as.identified);
+    let from = project.repo.from();
     let tree = snapshot.with(project, git, from, typed.overrides)?;
     let request = queue::request(project, git, typed)?;
     let now = || project.session().commit_time();
@@ -84,7 +85,8 @@ pub(super) fn run_temp(
         copies: typed.copies,
         stages: &typed.args.stages,
     };
-    let ran = run(project, git, &inputs, ExperimentRun { task: Some(&mut running), ..run_as }, ui);
+    let run_as = ExperimentRun { identified, message, how, explainer, task: Some(&mut running) };
+    let ran = run(project, git, &inputs, run_as, ui);
     let end = match &ran {
         Ok(_) => End::Success,
         Err(failure) => End::Failed { message: failure.message() },

@@ -8,6 +8,7 @@ pub mod remove;
 pub mod run;
 pub mod show;
 pub mod snapshot;
+pub mod watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;

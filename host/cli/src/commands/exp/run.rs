@@ -106,7 +106,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let run_as =
         ExperimentRun { identified: &identified, message, how: &how, explainer: explainer.as_deref(), task: None };
     if args.temp {
-        return isolated::run_temp(&project, git, &typed, run_as, ui);
+        return isolated::run_temp(&project, git, &typed, &run_as, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
     let (selection, overlay) = select(&project, stages, &overrides)?;
@@ -152,13 +152,13 @@ pub(super) fn reproduce(
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
     let recorded = project.run(selection, run_as.how, env).and_then(|report| {
-        let recording = Recording {
+        let mut recording = Recording {
             message: run_as.message,
             identity: &project.identity(),
             time: project.session().commit_time(),
             settled: &mut |commit| run_as.task.as_mut().map_or(Ok(()), |task| task.collects(commit)),
         };
-        Ok(run::record(git, project.repo.git()?, identified, selection, &report, recording)?)
+        Ok(run::record(git, project.repo.git()?, identified, selection, &report, &mut recording)?)
     });
     if let Some(explainer) = run_as.explainer {
         explainer.finish(selection, recorded.as_ref().map(in_json).unwrap_or_default())?;

@@ -1,20 +1,22 @@
 //! `exp show`: experiments beside each other. What is shown is data ([`dewar_core::exp::show`]); this renders it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::digest::ObjectId;
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::task::State;
 use dewar_core::exp::show::{
-    BaselineRow, Cell, Column, CommitReader, CommitRevision, Count, ExperimentRow, Group, Layout, Naming, Order,
-    Refresh, RowKind, Same, Selection, Show, SortBy, Table, Visible, show,
+    BaselineRow, Cell, Column, CommitReader, CommitRevision, Count, Execution, ExperimentRow, Group, Layout, Naming,
+    Order, Refresh, RowKind, Same, Selection, Show, SortBy, Table, Tasks, Visible, show,
 };
 use dewar_core::git::CommitTime;
 use dewar_core::metrics::{ParamScope, RevisionData, RevisionReader};
 use dewar_core::pipeline::{Pipeline, PipelineError};
 use serde_json::{Map, Value, json};
 
+use super::watch;
 use crate::args::exp::{BaselineArgs, ExpShowArgs, SortOrder};
 use crate::commands::compare::files_json;
 use crate::commands::project::{Project, files};
@@ -23,7 +25,7 @@ use crate::failure::Failure;
 use crate::session::{Clock, Session};
 use crate::ui::number::{self, Digits};
 use crate::ui::table::{self, Align};
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, moment, style};
 
 /// Does what `exp show` was told.
 ///
@@ -31,10 +33,21 @@ use crate::ui::{Ui, style};
 /// When a revision does not exist, or a column that was named.
 pub fn run(args: &ExpShowArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
-    let shown = read(&project, args)?;
+    if args.watch {
+        return watch::run(&project, args, ui);
+    }
+    ui.print(&render(&project, args)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is shown, in the form that was asked for.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn render(project: &Project<'_>, args: &ExpShowArgs) -> Result<String, Failure> {
+    let shown = read(project, args)?;
     if args.json {
-        ui.print(&format!("{}\n", to_json(&shown)))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(format!("{}\n", to_json(&shown)));
     }
     let order = match args.sort_order {
         SortOrder::Asc => Order::Ascending,
@@ -50,13 +63,12 @@ pub fn run(args: &ExpShowArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
         (None, true) => Digits::All,
         (None, false) => Digits::default(),
     };
-    let rendered = Rendering { digits, clock: session.clock, layout }.table(&table);
-    ui.print(&match (args.csv, args.md) {
+    let rendered = Rendering { digits, clock: project.session().clock, layout }.table(&table);
+    Ok(match (args.csv, args.md) {
         (true, _) => rendered.csv(),
         (false, true) => rendered.markdown(),
         (false, false) => rendered.human(),
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// The commits that are meant.
@@ -70,10 +82,7 @@ pub fn selection(args: &BaselineArgs) -> Selection {
 }
 
 /// Reads what is to be shown.
-///
-/// # Errors
-/// When a revision does not exist.
-pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> {
+fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> {
     let git = project.repo.git()?;
     let mut selection = selection(&args.baseline);
     if args.all_branches {
@@ -96,7 +105,11 @@ pub fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> 
     };
     let workspace = (!args.hide_workspace).then(|| workspace(project, scope));
     let naming = if args.sha { Naming::Digits } else { Naming::Names };
-    Ok(show(git, &selection, naming, workspace, &reader)?)
+    let hidden = [(args.hide_queued, State::Queued), (args.hide_failed, State::Failed)];
+    let hidden: Vec<State> = hidden.into_iter().filter(|(hide, _)| *hide).map(|(_, state)| state).collect();
+    let queue = Queue::of(&project.repo);
+    let tasks = Tasks { queue: &queue, on_lost: project.repo.config.own.queue.lost, hidden: &hidden };
+    Ok(show(git, &selection, naming, workspace, tasks, &reader)?)
 }
 
 fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, PipelineError> {
@@ -151,19 +164,16 @@ impl Rendering {
 
     /// The time of day when it was today, else the day; in full for programs.
     fn time(&self, time: CommitTime) -> String {
-        let Some(zoned) = zoned(time) else { return String::new() };
-        if self.layout == Layout::Programs {
-            return zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        match self.layout {
+            Layout::People => moment::short(time, self.clock),
+            Layout::Programs => moment::zoned(time).map(in_full).unwrap_or_default(),
         }
-        let now = jiff::Timestamp::try_from(self.clock.now()).unwrap_or_default().to_zoned(zoned.time_zone().clone());
-        let form = if now.date() == zoned.date() { "%I:%M %p" } else { "%b %d, %Y" };
-        zoned.strftime(form).to_string()
     }
 }
 
-fn zoned(time: CommitTime) -> Option<jiff::Zoned> {
-    let offset = jiff::tz::Offset::from_seconds(time.offset_minutes * 60).ok()?;
-    Some(jiff::Timestamp::from_second(time.seconds).ok()?.to_zoned(jiff::tz::TimeZone::fixed(offset)))
+/// As DVC writes it for programs: local, without a zone.
+fn in_full(time: jiff::Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// The first cell: baselines by name, their experiments below them as branches of a tree.
@@ -205,8 +215,32 @@ fn baseline_json(baseline: &BaselineRow) -> Value {
 
 fn experiment_json(experiment: &ExperimentRow) -> Value {
     let name = experiment.name.as_str();
-    let revisions: Vec<Value> = experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
-    json!({ "revs": revisions, "executor": null, "name": name })
+    let mut revisions: Vec<Value> =
+        experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
+    if let (State::Failed, Some(execution), Some(Value::Object(tip))) =
+        (experiment.state(), &experiment.execution, revisions.first_mut())
+    {
+        let cause = execution.cause.as_deref().unwrap_or("Experiment run failed");
+        tip.insert("error".into(), error_json(&cause, ""));
+    }
+    let executor = experiment.execution.as_ref().map_or(Value::Null, executor_json);
+    json!({ "revs": revisions, "executor": executor, "name": name })
+}
+
+fn executor_json(execution: &Execution) -> Value {
+    let returned = match execution.state {
+        State::Running | State::Queued => Value::Null,
+        State::Success => json!(0),
+        State::Failed => json!(1),
+    };
+    json!({
+        "state": execution.state.as_str().to_ascii_lowercase(),
+        "name": execution.executor(),
+        "local": {
+            "root": execution.workspace, "log": execution.log, "pid": execution.pid, "returncode": returned,
+            "task_id": execution.task.to_string(),
+        },
+    })
 }
 
 fn revision_json(revision: &CommitRevision, name: Option<&str>) -> Value {
@@ -243,23 +277,10 @@ fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> V
             (path.to_string(), value)
         })
         .collect();
-    let timestamp = time.and_then(zoned).map(|zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    let timestamp = time.and_then(moment::zoned).map(in_full);
     json!({
         "rev": revision, "timestamp": timestamp,
         "params": files_json(&data.params), "metrics": files_json(&data.metrics),
         "deps": deps, "outs": outs, "meta": {},
     })
-}
-
-/// The table for people, for commands that show it at their end.
-///
-/// # Errors
-/// When experiments cannot be read.
-pub fn print_all(project: &Project<'_>, args: &ExpShowArgs, clock: Clock, ui: &Ui) -> Result<(), Failure> {
-    let table = Table::new(&read(project, args)?, Layout::People, None)?;
-    let mut text = String::new();
-    let rendering = Rendering { digits: Digits::default(), clock, layout: Layout::People };
-    // Writing to a string cannot fail.
-    let _infallible = write!(text, "{}", rendering.table(&table).human());
-    ui.print(&text)
 }

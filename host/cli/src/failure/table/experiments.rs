@@ -2,13 +2,14 @@
 
 use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::copies::CopyError;
+use dewar_core::exp::find::FindError;
 use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::queue::QueueError;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
-use dewar_core::exp::show::TableError;
+use dewar_core::exp::show::{ShowError, TableError};
 
 use super::super::{Failure, IntoFailure, Kind};
 
@@ -36,6 +37,24 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
             ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Resolve(error) => error.into(),
+            FindError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShowError> for Failure {
+    fn from(error: ShowError) -> Self {
+        match error {
+            ShowError::Git(error) => error.into(),
+            ShowError::Queue(error) => error.into(),
         }
     }
 }

@@ -26,6 +26,8 @@ const MOST_LOST: usize = 3;
 /// How long commands that were killed may take to be gone.
 const UNTIL_GONE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
+/// What is known of an attempt whose processes told no end.
+pub(super) const LOST: &str = "its process was killed, or the machine stopped";
 /// The file of a wish to end.
 const KILL: &str = "kill";
 
@@ -65,7 +67,7 @@ impl Queue {
         for task in tasks {
             let Some(mut claim) = self.claim(task.id)? else { continue };
             if claim.task.state == State::Running {
-                claim.settle(git, "its process was killed, or the machine stopped", on_lost, now)?;
+                claim.settle(git, LOST, on_lost, now)?;
             }
             if claim.task.state == State::Queued {
                 return Ok(Some(claim));
@@ -169,25 +171,26 @@ impl Queue {
 }
 
 impl Task {
-    /// Where it is, as far as can be told without its lock: one whose processes were killed does not run, whatever its record
-    /// says, and waits or is failed as the project wants it.
+    /// Where it is, told without its lock: where the record says, unless its processes are gone; then where whoever takes it
+    /// next will find it. What runs on another machine is taken at its word.
     #[must_use]
     pub fn seen(&self, on_lost: OnLost) -> State {
-        match (is_abandoned(self) && self.attempt().is_some_and(is_of_this_machine), on_lost_of(self, on_lost)) {
-            (true, OnLost::Retry) => State::Queued,
-            (true, OnLost::Fail) => State::Failed,
-            (false, _) => self.state,
-        }
+        if self.is_lost() { state_after_loss(self, on_lost) } else { self.state }
     }
-}
 
-fn is_of_this_machine(attempt: &Attempt) -> bool {
-    attempt.worker.life() == Life::Ended
+    /// Whether it says that it runs, and its processes have ended without a word.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        is_left_by(self, |process| process.life() == Life::Ended)
+    }
 }
 
 /// Whether a task looks as if its processes had been killed. Its lock has the last word.
 fn is_abandoned(task: &Task) -> bool {
-    let ended = |process: &ProcessIdentity| process.life() != Life::Running;
+    is_left_by(task, |process| process.life() != Life::Running)
+}
+
+fn is_left_by(task: &Task, ended: impl Fn(&ProcessIdentity) -> bool) -> bool {
     task.state == State::Running
         && task.attempt().is_some_and(|last| ended(&last.worker) && last.runner.as_ref().is_none_or(ended))
 }
@@ -342,12 +345,18 @@ fn wish(task: &Path) -> Option<Kill> {
 }
 
 fn state_after(task: &Task, on_lost: OnLost) -> State {
-    let lost = task.attempts.iter().filter(|attempt| matches!(attempt.end, Some(End::Lost { .. }))).count();
     match task.attempt().and_then(|attempt| attempt.end.as_ref()) {
         Some(End::Success) => State::Success,
-        Some(End::Lost { .. }) if on_lost_of(task, on_lost) == OnLost::Retry && lost < MOST_LOST => State::Queued,
+        Some(End::Lost { .. }) => state_after_loss(task, on_lost),
         _ => State::Failed,
     }
+}
+
+/// Where a task is whose last attempt was lost.
+fn state_after_loss(task: &Task, on_lost: OnLost) -> State {
+    let is_lost = |attempt: &&Attempt| matches!(attempt.end, None | Some(End::Lost { .. }));
+    let lost = task.attempts.iter().filter(is_lost).count();
+    if on_lost_of(task, on_lost) == OnLost::Retry && lost < MOST_LOST { State::Queued } else { State::Failed }
 }
 
 /// An attempt, told of by the process that makes it.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::LOST;
 use crate::exp::name::ExperimentName;
 use crate::exp::record::NameTaken;
 use crate::git::{CommitId, CommitTime, HeadName};
@@ -178,12 +179,22 @@ impl Task {
         self.attempts.last()
     }
 
+    /// The experiment's commit, when it has come so far; its reference may be made a moment later. Of one that is to run again
+    /// there is none, whatever it was before.
+    #[must_use]
+    pub fn result(&self) -> Option<CommitId> {
+        self.attempt().filter(|_| self.state != State::Queued)?.commit
+    }
+
     /// Why it failed, or why it is queued again.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         let attempt = self.attempt()?;
         let phase = attempt.phase.as_str();
-        Some(match attempt.end.as_ref()? {
+        let Some(end) = &attempt.end else {
+            return self.is_lost().then(|| format!("while {phase}: {LOST}"));
+        };
+        Some(match end {
             End::Success => return None,
             End::Failed { message } if attempt.phase == Phase::Run => message.clone(),
             End::Failed { message } => format!("while {phase}: {message}"),

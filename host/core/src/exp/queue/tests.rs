@@ -2,10 +2,9 @@ use super::claim::Kill;
 use super::*;
 use crate::config::OnLost;
 use crate::config::settings::OutsideFiles;
-use crate::exp::record::NameTaken;
-use crate::git::HeadName;
 use crate::git::testing::{TIME, TestRepo, identity};
 use crate::process::identity::Life;
+use crate::testing::request;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -26,16 +25,7 @@ impl World {
 
     fn add(&self, name: &str, priority: i32) -> Task {
         let tree = self.git.index_tree().unwrap();
-        let request = Request {
-            head: HeadName::Detached,
-            from: crate::path::RepoPath::root(),
-            typed: serde_json::Value::Null,
-            message: None,
-            taken: NameTaken::Refuse,
-            env: vec![("A".into(), "b".into())],
-            copies: Vec::new(),
-            plugin_dirs: Vec::new(),
-        };
+        let request = request();
         let mut changing = self.queue.change().unwrap();
         let new = NewTask {
             name: name.to_owned().try_into().unwrap(),
@@ -116,7 +106,7 @@ fn tasks_are_found_by_name_and_by_digits() {
     let world = World::new();
     let (one, other) = (world.add("one", 0), world.add("other", 0));
     assert_eq!(world.queue.find("one").unwrap().id, one.id);
-    assert_eq!(world.queue.find(&other.id.to_string()[..7]).unwrap().id, other.id);
+    assert_eq!(world.queue.find(&other.id.short()).unwrap().id, other.id);
     assert!(matches!(world.queue.find("on"), Err(QueueError::Unknown(_))));
 }
 
@@ -145,6 +135,35 @@ fn what_a_killed_process_left_runs_again_until_it_was_lost_too_often() {
     assert!(task.cause().unwrap().contains("killed"));
     world.queue.retry(&task).unwrap();
     assert_eq!(world.state("one"), State::Queued);
+}
+
+#[test]
+fn what_is_lost_is_seen_as_what_becomes_of_it() {
+    let world = World::new();
+    world.add("one", 0);
+    let seen = |on_lost| world.queue.find("one").unwrap().seen(on_lost);
+    for lost in 1..=3 {
+        assert_eq!([seen(OnLost::Retry), seen(OnLost::Fail)], [State::Queued; 2]);
+        let mut claim = world.take().unwrap();
+        drop(claim.begin(3).unwrap());
+        drop(claim);
+        assert_eq!([seen(OnLost::Retry), seen(OnLost::Fail)], [State::Running; 2]);
+        assert_eq!(world.queue.find("one").unwrap().cause(), None);
+        world.orphan("one");
+        let after = if lost == 3 { State::Failed } else { State::Queued };
+        assert_eq!([seen(OnLost::Retry), seen(OnLost::Fail)], [after, State::Failed]);
+        assert!(world.queue.find("one").unwrap().cause().unwrap().contains("killed"));
+        // What is seen is what it is found to be by who takes it.
+        assert_eq!(world.take().map(|claim| claim.task().state), (lost < 3).then_some(State::Queued));
+    }
+    // One that another machine runs is taken at its word.
+    let mut task = world.queue.find("one").unwrap();
+    (task.state, task.attempts[0].end) = (State::Running, None);
+    task.attempts.truncate(1);
+    assert!(task.is_lost());
+    let text = serde_json::to_string(&task).unwrap().replace("\"host\":\"", "\"host\":\"another ");
+    let elsewhere: Task = serde_json::from_str(&text).unwrap();
+    assert_eq!(elsewhere.seen(OnLost::Retry), State::Running);
 }
 
 #[test]

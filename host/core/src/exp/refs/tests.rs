@@ -108,8 +108,3 @@ fn finds_a_checkpoint_by_its_commit() {
     let found = resolve(&git, &first.commit.short()).unwrap();
     assert_eq!(found, Resolved { commit: first.commit, experiment: Some(second) });
 }
-
-#[test]
-fn counts_edits() {
-    assert_eq!([edits("", "abc"), edits("kitten", "sitting"), edits("ü", "u"), edits("same", "same")], [3, 3, 1, 0]);
-}

@@ -12,7 +12,7 @@ use super::{ExperimentRow, Show};
 use crate::metrics::{FileData, Files, RevisionData};
 use crate::path::RepoPath;
 
-/// Titles that no metric or parameter may have for its own; the last two belong to rows of the queue.
+/// Titles that no metric or parameter may have for its own.
 const TAKEN: [&str; 7] = ["Experiment", "rev", "typ", "Created", "parent", "State", "Executor"];
 
 /// Whether something is a metric or a parameter.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dewar_text::{Map, Value};
 use indexmap::IndexMap;
 
-use super::revisions::CommitRevision;
+use super::revisions::{CommitRevision, Part};
 use crate::codec;
 use crate::digest::{Algorithm, ObjectId};
 use crate::fs;
@@ -21,31 +21,34 @@ use crate::path::RepoPath;
 /// Raised when the form changes, or what is read of a commit.
 const VERSION: i64 = 2;
 
-fn place(folder: &Path, scope: ParamScope, commit: CommitId) -> PathBuf {
+fn place(folder: &Path, scope: ParamScope, part: Part, commit: CommitId) -> PathBuf {
     let digits = commit.to_string();
     let (two, rest) = digits.split_at_checked(2).unwrap_or_default();
-    let scope = match scope {
-        ParamScope::All => "all",
-        ParamScope::Declared => "declared",
+    let what = match (scope, part) {
+        (ParamScope::All, Part::All) => "all",
+        (ParamScope::Declared, Part::All) => "declared",
+        (ParamScope::All, Part::Inputs) => "inputs",
+        (ParamScope::Declared, Part::Inputs) => "declared-inputs",
     };
-    folder.join(scope).join(two).join(rest)
+    folder.join(what).join(two).join(rest)
 }
 
 /// What is remembered of a commit, if the plugins that read its files are the same still.
 pub(super) fn recall(
     folder: &Path,
     scope: ParamScope,
+    part: Part,
     commit: CommitId,
     params: &ParamFiles,
 ) -> Option<CommitRevision> {
-    let value = codec::decode(&std::fs::read(place(folder, scope, commit)).ok()?)?;
+    let value = codec::decode(&std::fs::read(place(folder, scope, part, commit)).ok()?)?;
     decode(commit, value, params)
 }
 
 /// Remembers a commit. That it fails (a full disk, a read-only project) only costs the next command time.
-pub(super) fn remember(folder: &Path, scope: ParamScope, revision: &CommitRevision, params: &ParamFiles) {
+pub(super) fn remember(folder: &Path, scope: ParamScope, part: Part, revision: &CommitRevision, params: &ParamFiles) {
     if let Some(value) = encode(revision, params) {
-        drop(fs::write_atomic(&place(folder, scope, revision.commit), &codec::encode(&value)));
+        drop(fs::write_atomic(&place(folder, scope, part, revision.commit), &codec::encode(&value)));
     }
 }
 

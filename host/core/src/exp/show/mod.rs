@@ -1,24 +1,30 @@
-//! `exp show` as data: baselines, their experiments and what each of their commits holds. Reads only, takes no lock; no step of
-//! the walk.
+//! `exp show` as data: baselines, their experiments, finished or not, and what each of their commits holds. Reads only, takes
+//! no lock; no step of the walk.
 //!
 //! In reading order: [`Selection`] (which baselines), [`CommitReader`] (what commits hold, remembered between commands),
-//! [`show`] (the rows), [`Table`] (columns and cells, for people and for CSV).
+//! [`show`] (the rows), [`Tasks`] (those of the queue), [`Table`] (columns and cells, for people and for CSV).
 
 mod columns;
 mod memory;
 mod revisions;
 mod selection;
 mod table;
+mod tasks;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use revisions::Part;
 pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
 pub use selection::{Count, Group, Selection};
 pub use table::{Cell, Column, Layout, Order, Row, RowKind, Same, SortBy, Table, TableError, Visible};
+use tasks::KnownTasks;
+pub use tasks::{Execution, Tasks};
 
 use super::name::ExperimentName;
+use super::queue::QueueError;
+use super::queue::task::State;
 use super::refs::{self, Experiment};
 use crate::git::{CommitId, Git, GitError};
 use crate::metrics::RevisionData;
@@ -49,53 +55,82 @@ pub struct BaselineRow {
     pub name: Option<String>,
     /// What it holds.
     pub revision: Arc<CommitRevision>,
-    /// Its experiments, the newest first.
+    /// Its experiments: those that run, that are finished, that wait and that failed; of each the newest first.
     pub experiments: Vec<ExperimentRow>,
 }
 
-/// A finished experiment.
+/// An experiment.
 #[derive(Debug)]
 pub struct ExperimentRow {
     /// Its name.
     pub name: ExperimentName,
-    /// Its last commit.
+    /// Its last commit. Of one that is not finished, that of the task, without metrics; while it runs, what its workspace has.
     pub tip: Arc<CommitRevision>,
     /// The checkpoints on the way there, the newest first.
     pub earlier: Vec<Arc<CommitRevision>>,
+    /// The task that it is or was; none when it was not queued.
+    pub execution: Option<Execution>,
 }
 
 impl ExperimentRow {
+    /// Where it is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.execution.as_ref().map_or(State::Success, |execution| execution.state)
+    }
+
     /// All its commits, the newest first.
     pub fn revisions(&self) -> impl Iterator<Item = &CommitRevision> {
         std::iter::once(&self.tip).chain(&self.earlier).map(AsRef::as_ref)
     }
 }
 
+/// Why nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
 /// The rows of the selected baselines; `workspace` is what the caller read of the work tree.
 ///
 /// # Errors
-/// When the selection names what is not there, or git cannot be read. What is wrong with one commit stands in its row.
+/// When the selection names what is not there, or git or the queue cannot be read. What is wrong with one commit stands in its
+/// row.
 pub fn show(
     git: &Git,
     selection: &Selection,
     naming: Naming,
     workspace: Option<Result<RevisionData, PipelineError>>,
+    tasks: Tasks<'_>,
     reader: &CommitReader<'_>,
-) -> Result<Show, GitError> {
+) -> Result<Show, ShowError> {
     let baselines = selection.baselines(git)?;
     let names = match naming {
         Naming::Names => git.names()?,
         Naming::Digits => BTreeMap::new(),
     };
+    let mut queued = tasks.queue.tasks()?;
+    let wanted: HashSet<&CommitId> = baselines.iter().collect();
+    queued.retain(|task| wanted.contains(&task.baseline));
     let experiments = experiments_of(git, &baselines)?;
+    let mut queued = KnownTasks::new(tasks, queued, &experiments)?;
     let known = read_chains(git, &baselines, &experiments, reader)?;
-    let mut on: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
+    let mut finished: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
     for experiment in &experiments {
-        on.entry(experiment.reference.baseline).or_default().extend(row(experiment, &known));
+        let execution = queued.of_result(experiment.commit);
+        finished.entry(experiment.reference.baseline).or_default().extend(row(experiment, execution, &known));
     }
+    let mut others = queued.rows(git, reader)?;
     let rows = baselines.iter().filter_map(|baseline| {
-        let mut rows = on.remove(baseline).unwrap_or_default();
+        let mut rows = finished.remove(baseline).unwrap_or_default();
         rows.sort_by_key(|row| Reverse((row.tip.time, row.tip.commit)));
+        rows.extend(others.remove(baseline).unwrap_or_default());
+        rows.sort_by_key(|row| place(row.state()));
         Some(BaselineRow {
             name: names.get(baseline).cloned(),
             revision: Arc::clone(known.get(baseline)?),
@@ -103,6 +138,16 @@ pub fn show(
         })
     });
     Ok(Show { workspace, baselines: rows.collect() })
+}
+
+/// In which order experiments stand, as in DVC.
+const fn place(state: State) -> u8 {
+    match state {
+        State::Running => 0,
+        State::Success => 1,
+        State::Queued => 2,
+        State::Failed => 3,
+    }
 }
 
 /// The experiments of these baselines.
@@ -136,7 +181,7 @@ fn read_chains(
         wanted.retain(|commit| !known.contains_key(commit));
         wanted.sort_unstable();
         wanted.dedup();
-        known.extend(reader.read(git, &wanted)?.into_iter().map(|found| (found.commit, Arc::new(found))));
+        known.extend(reader.read(git, &wanted, Part::All)?.into_iter().map(|found| (found.commit, Arc::new(found))));
         wanted.clear();
         ends = ends
             .iter()
@@ -153,7 +198,7 @@ fn before(commit: CommitId, baseline: CommitId, known: &Known) -> Option<CommitI
     known.get(&commit)?.parent.filter(|parent| *parent != baseline && commit != baseline)
 }
 
-fn row(experiment: &Experiment, known: &Known) -> Option<ExperimentRow> {
+fn row(experiment: &Experiment, execution: Option<Execution>, known: &Known) -> Option<ExperimentRow> {
     let baseline = experiment.reference.baseline;
     let tip = known.get(&experiment.commit)?;
     let earlier = std::iter::successors(before(tip.commit, baseline, known), |at| before(*at, baseline, known));
@@ -161,6 +206,7 @@ fn row(experiment: &Experiment, known: &Known) -> Option<ExperimentRow> {
         name: experiment.reference.name.clone(),
         tip: Arc::clone(tip),
         earlier: earlier.filter_map(|commit| known.get(&commit).cloned()).collect(),
+        execution,
     })
 }
 

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::memory;
+use crate::digest::ObjectId;
 use crate::git::{CommitId, CommitTime, Git, GitError};
 use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
 use crate::params::ParamFiles;
+use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
 
 /// Below so many commits a second thread costs more than it gains.
@@ -45,6 +47,15 @@ pub enum Refresh {
     Always,
 }
 
+/// How much of a commit is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// Everything but metrics: those of a task's commit are of a run before it.
+    Inputs,
+}
+
 /// Reads what commits hold.
 #[derive(Clone, Copy)]
 pub struct CommitReader<'a> {
@@ -67,28 +78,28 @@ impl CommitReader<'_> {
     ///
     /// # Errors
     /// When the repository cannot be opened for another thread. What is wrong with a commit is said by its answer.
-    pub fn read(&self, git: &Git, commits: &[CommitId]) -> Result<Vec<CommitRevision>, GitError> {
+    pub fn read(&self, git: &Git, commits: &[CommitId], part: Part) -> Result<Vec<CommitRevision>, GitError> {
         let mut found: Vec<Option<CommitRevision>> = match self.refresh {
-            Refresh::Never => commits.iter().map(|commit| self.recall(*commit)).collect(),
+            Refresh::Never => commits.iter().map(|commit| self.recall(*commit, part)).collect(),
             Refresh::Always => commits.iter().map(|_| None).collect(),
         };
         let missing: Vec<CommitId> =
             commits.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(commit, _)| *commit).collect();
-        let mut read = self.read_all(git, &missing)?.into_iter();
+        let mut read = self.read_all(git, &missing, part)?.into_iter();
         found.iter_mut().filter(|found| found.is_none()).for_each(|place| *place = read.next());
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn recall(&self, commit: CommitId) -> Option<CommitRevision> {
-        memory::recall(self.remembered?, self.scope, commit, self.params)
+    fn recall(&self, commit: CommitId, part: Part) -> Option<CommitRevision> {
+        memory::recall(self.remembered?, self.scope, part, commit, self.params)
     }
 
     /// Reads all of them, with as many threads as pay.
-    fn read_all(&self, git: &Git, commits: &[CommitId]) -> Result<Vec<CommitRevision>, GitError> {
+    fn read_all(&self, git: &Git, commits: &[CommitId], part: Part) -> Result<Vec<CommitRevision>, GitError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = cores.min(commits.len() / COMMITS_A_THREAD);
         if threads < 2 {
-            return Ok(commits.iter().map(|commit| self.read_one(git, *commit)).collect());
+            return Ok(commits.iter().map(|commit| self.read_one(git, *commit, part)).collect());
         }
         let repositories = (0..threads).map(|_| git.reopen()).collect::<Result<Vec<_>, _>>()?;
         let next = AtomicUsize::new(0);
@@ -97,7 +108,7 @@ impl CommitReader<'_> {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(commit) = commits.get(at) else { return done };
-                done.push((at, self.read_one(git, *commit)));
+                done.push((at, self.read_one(git, *commit, part)));
             }
         };
         let work = &work;
@@ -112,7 +123,7 @@ impl CommitReader<'_> {
         Ok(done.into_iter().map(|(_, revision)| revision).collect())
     }
 
-    fn read_one(&self, git: &Git, commit: CommitId) -> CommitRevision {
+    fn read_one(&self, git: &Git, commit: CommitId, part: Part) -> CommitRevision {
         let summary = match git.commit_summary(commit) {
             Ok(summary) => summary,
             Err(error) => return CommitRevision { commit, time: None, parent: None, data: Err(error.into()) },
@@ -121,17 +132,34 @@ impl CommitReader<'_> {
             commit,
             time: Some(summary.time),
             parent: summary.parents.first().copied(),
-            data: self.data(git, commit),
+            data: self.data(git, commit, part),
         };
         if let Some(folder) = self.remembered {
-            memory::remember(folder, self.scope, &revision, self.params);
+            memory::remember(folder, self.scope, part, &revision, self.params);
         }
         revision
     }
 
-    fn data(&self, git: &Git, commit: CommitId) -> Result<RevisionData, RevisionError> {
+    fn data(&self, git: &Git, commit: CommitId, part: Part) -> Result<RevisionData, RevisionError> {
         let files = CommitFiles::new(git, commit)?;
-        let pipeline = Pipeline::load(&files, Templates { values: self.params, flags: self.flags })?;
-        Ok(RevisionReader::new(&files, &pipeline, self.params, self.objects).data(self.scope))
+        let pipeline = Pipeline::load(&files, self.templates())?;
+        let reader = RevisionReader::new(&files, &pipeline, self.params, self.objects);
+        Ok(match part {
+            Part::All => reader.data(self.scope),
+            Part::Inputs => reader.inputs(self.scope),
+        })
+    }
+
+    /// What the work tree at `root` holds now, where an experiment runs; none when that cannot be said, such as when it has just
+    /// been removed. What the cache keeps of a run before is none of its results.
+    pub(super) fn read_running(&self, root: &Path) -> Option<RevisionData> {
+        let files = WorkFiles::new(root.to_owned());
+        let pipeline = Pipeline::load(&files, self.templates()).ok()?;
+        let nothing = |_: &ObjectId| None;
+        Some(RevisionReader::new(&files, &pipeline, self.params, &nothing).data(self.scope))
+    }
+
+    const fn templates(&self) -> Templates<'_> {
+        Templates { values: self.params, flags: self.flags }
     }
 }

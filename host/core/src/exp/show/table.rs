@@ -4,7 +4,8 @@ use dewar_text::Value;
 use regex::Regex;
 
 use super::columns::{Leaves, Names, SortKey, cell, compare};
-use super::{ExperimentRow, Show};
+use super::{CommitRevision, Execution, ExperimentRow, Show};
+use crate::exp::queue::task::State;
 use crate::git::{CommitId, CommitTime};
 use crate::metrics::RevisionData;
 use crate::path::RepoPath;
@@ -31,6 +32,10 @@ pub enum Column {
     Created,
     /// Where a row branches off; always empty, as in DVC since version 3.
     Parent,
+    /// Whether a task runs, waits, failed or succeeded.
+    State,
+    /// Who runs it.
+    Executor,
     /// A metric.
     Metric {
         /// The file.
@@ -66,6 +71,8 @@ impl Column {
             Self::Kind => "typ",
             Self::Created => "Created",
             Self::Parent => "parent",
+            Self::State => "State",
+            Self::Executor => "Executor",
             Self::Metric { title, .. } | Self::Param { title, .. } => title,
             Self::Dependency { path } => path,
         }
@@ -227,64 +234,57 @@ impl Table {
                 vec![Column::Experiment, Column::Revision, Column::Kind, Column::Created, Column::Parent]
             }
         };
+        columns.extend([Column::State, Column::Executor]);
         columns.extend(names.columns());
         let sort = sort.map(|sort| Ok((names.find(&sort.column)?, sort.order))).transpose()?;
         let mut table = Self { columns, rows: Vec::new() };
         if let Some(workspace) = &show.workspace {
-            table.push(layout, RowKind::Workspace, None, None, None, workspace.as_ref().ok());
+            let data = workspace.as_ref().ok();
+            table.push(layout, &Line { kind: RowKind::Workspace, name: None, revision: None, data, execution: None });
         }
         for baseline in &show.baselines {
-            let revision = &baseline.revision;
-            let name = baseline.name.clone();
-            table.push(
-                layout,
-                RowKind::Baseline,
-                name,
-                Some(revision.commit),
-                revision.time,
-                revision.data.as_ref().ok(),
-            );
+            let (name, revision) = (baseline.name.as_deref(), Some(baseline.revision.as_ref()));
+            let data = baseline.revision.data.as_ref().ok();
+            table.push(layout, &Line { kind: RowKind::Baseline, name, revision, data, execution: None });
             let experiments = sorted(&baseline.experiments, sort.as_ref());
             let count = experiments.len();
             for (at, experiment) in experiments.into_iter().enumerate() {
                 let kind = if at + 1 == count { RowKind::LastExperiment } else { RowKind::Experiment };
-                let name = Some(experiment.name.to_string());
-                let tip = &experiment.tip;
-                table.push(layout, kind, name, Some(tip.commit), tip.time, tip.data.as_ref().ok());
+                let (name, execution) = (Some(experiment.name.as_str()), experiment.execution.as_ref());
+                let (revision, data) = (Some(experiment.tip.as_ref()), experiment.tip.data.as_ref().ok());
+                table.push(layout, &Line { kind, name, revision, data, execution });
             }
         }
+        table.retain(|table, at, column| !matches!(column, Column::State | Column::Executor) || !table.is_empty(at));
         Ok(table)
     }
 
-    fn push(
-        &mut self,
-        layout: Layout,
-        kind: RowKind,
-        name: Option<String>,
-        commit: Option<CommitId>,
-        time: Option<CommitTime>,
-        data: Option<&RevisionData>,
-    ) {
+    fn push(&mut self, layout: Layout, line: &Line<'_>) {
+        let &Line { kind, name, revision, data, execution } = line;
         let is_experiment = matches!(kind, RowKind::Experiment | RowKind::LastExperiment);
-        let digits = commit.map(|commit| commit.short());
-        let revision = match (&name, digits) {
+        let called = match (name, revision) {
             (_, None) => "workspace".to_owned(),
-            (Some(name), Some(_)) if !is_experiment => name.clone(),
-            (_, Some(digits)) => digits,
+            (Some(name), Some(_)) if !is_experiment => name.to_owned(),
+            (_, Some(revision)) => revision.commit.short(),
         };
-        let experiment = match (&name, layout, is_experiment) {
-            (Some(name), Layout::People, true) => format!("{revision} [{name}]"),
-            (None, Layout::People, _) | (Some(_), Layout::People, false) => revision.clone(),
-            (Some(name), Layout::Programs, true) => name.clone(),
+        let experiment = match (name, layout, is_experiment) {
+            (Some(name), Layout::People, true) => format!("{called} [{name}]"),
+            (None, Layout::People, _) | (Some(_), Layout::People, false) => called.clone(),
+            (Some(name), Layout::Programs, true) => name.to_owned(),
             (_, Layout::Programs, _) => String::new(),
         };
         let leaves = data.map(Leaves::of);
+        let word = |word: &str| Cell::Text(word.to_owned());
         let cells = self.columns.iter().map(|column| match (column, &leaves, data) {
-            (Column::Experiment, ..) => Cell::Text(experiment.clone()),
-            (Column::Revision, ..) => Cell::Text(revision.clone()),
-            (Column::Kind, ..) => Cell::Text(kind.as_str().to_owned()),
-            (Column::Created, ..) => time.map_or(Cell::Missing, Cell::Time),
-            (Column::Parent, ..) => Cell::Text(String::new()),
+            (Column::Experiment, ..) => word(&experiment),
+            (Column::Revision, ..) => word(&called),
+            (Column::Kind, ..) => word(kind.as_str()),
+            (Column::Created, ..) => revision.and_then(|revision| revision.time).map_or(Cell::Missing, Cell::Time),
+            (Column::Parent, ..) => word(""),
+            (Column::State, ..) => execution.map_or(Cell::Missing, |execution| word(execution.state.as_str())),
+            (Column::Executor, ..) => {
+                execution.and_then(Execution::executor).map_or(Cell::Missing, |executor| word(&capitalized(executor)))
+            }
             (Column::Metric { file, name, .. }, Some(leaves), _) => cell(&leaves.metrics, file, name),
             (Column::Param { file, name, .. }, Some(leaves), _) => cell(&leaves.params, file, name),
             (Column::Dependency { path }, _, Some(data)) => {
@@ -294,7 +294,8 @@ impl Table {
             (_, None, _) | (_, _, None) => Cell::Error,
         });
         let cells = cells.collect();
-        self.rows.push(Row { kind, name, commit, cells });
+        let commit = revision.map(|revision| revision.commit);
+        self.rows.push(Row { kind, name: name.map(str::to_owned), commit, cells });
     }
 
     /// Leaves out the columns that are not wanted.
@@ -304,18 +305,22 @@ impl Table {
     pub fn select(&mut self, visible: &Visible) -> Result<(), TableError> {
         let (drop, keep) = (patterns(&visible.drop)?, patterns(&visible.keep)?);
         let matches = |patterns: &[Regex], title: &str| patterns.iter().any(|pattern| pattern.is_match(title));
-        let stays: Vec<bool> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, column)| {
-                let hidden = visible.same == Same::Hidden && *column != Column::Experiment && self.is_same(at);
-                matches(&keep, column.title()) || !(hidden || matches(&drop, column.title()))
-            })
-            .collect();
+        self.retain(|table, at, column| {
+            let hidden = visible.same == Same::Hidden && *column != Column::Experiment && table.is_same(at);
+            matches(&keep, column.title()) || !(hidden || matches(&drop, column.title()))
+        });
+        Ok(())
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Self, usize, &Column) -> bool) {
+        let stays: Vec<bool> = self.columns.iter().enumerate().map(|(at, column)| stays(self, at, column)).collect();
         retain(&mut self.columns, &stays);
         self.rows.iter_mut().for_each(|row| retain(&mut row.cells, &stays));
-        Ok(())
+    }
+
+    /// Whether no row has anything in a column.
+    fn is_empty(&self, column: usize) -> bool {
+        self.rows.iter().all(|row| matches!(row.cells.get(column), None | Some(Cell::Missing)))
     }
 
     /// Whether all rows have the same in a column.
@@ -325,12 +330,32 @@ impl Table {
     }
 }
 
-/// The experiments of one baseline in the order asked for; as they are when none is. Equal ones keep their order.
+/// What a row is made of.
+struct Line<'a> {
+    kind: RowKind,
+    name: Option<&'a str>,
+    revision: Option<&'a CommitRevision>,
+    data: Option<&'a RevisionData>,
+    execution: Option<&'a Execution>,
+}
+
+/// The experiments of one baseline in the order asked for; as they are when none is. Equal ones keep their order, and so do
+/// those that are not finished: they have no results, and the order of the queue says what comes next.
 fn sorted<'a>(experiments: &'a [ExperimentRow], sort: Option<&(SortKey, Order)>) -> Vec<&'a ExperimentRow> {
     let Some((key, order)) = sort else { return experiments.iter().collect() };
+    let is_finished = |row: &ExperimentRow| row.state() == State::Success;
     let mut keyed: Vec<_> = experiments.iter().map(|experiment| (key.value(experiment), experiment)).collect();
-    keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), *order));
+    for group in keyed.chunk_by_mut(|(_, a), (_, b)| is_finished(a) == is_finished(b)) {
+        if group.first().is_some_and(|(_, row)| is_finished(row)) {
+            group.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), *order));
+        }
+    }
     keyed.into_iter().map(|(_, experiment)| experiment).collect()
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn retain<T>(items: &mut Vec<T>, stays: &[bool]) {

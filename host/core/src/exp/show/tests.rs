@@ -1,3 +1,5 @@
+mod tasks;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -5,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dewar_text::Value;
 
 use super::*;
+use crate::config::OnLost;
 use crate::digest::ObjectId;
 use crate::metrics::{FileData, ParamScope, RevisionReader};
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{FlagStyle, Pipeline, Templates};
-use crate::testing::{Project, YamlOnly, path};
+use crate::testing::{Project, Waiting, YamlOnly, path};
 
 /// A baseline with `lr: 0.1` and experiments `e1`, `e2`, .. of the learning rates that are given, a second apart.
 struct Tried {
@@ -52,6 +55,17 @@ impl Tried {
     }
 
     fn show_as(&self, selection: &Selection, plugin: &str, refresh: Refresh) -> Show {
+        self.show_tasks(selection, plugin, refresh, OnLost::Retry, &[])
+    }
+
+    fn show_tasks(
+        &self,
+        selection: &Selection,
+        plugin: &str,
+        refresh: Refresh,
+        on_lost: OnLost,
+        hidden: &[State],
+    ) -> Show {
         let git = self.project.git();
         let params = ParamFiles::new(YamlOnly::version(plugin), None);
         let objects = |_: &ObjectId| None;
@@ -67,7 +81,9 @@ impl Tried {
             refresh,
             scope: ParamScope::All,
         };
-        show(&git, selection, Naming::Names, Some(workspace), &reader).unwrap()
+        let waiting = Waiting::on(&self.project);
+        let tasks = Tasks { queue: waiting.queue(), on_lost, hidden };
+        show(&git, selection, Naming::Names, Some(workspace), tasks, &reader).unwrap()
     }
 
     fn table(&self, layout: Layout, sort: Option<&SortBy>) -> Result<Table, TableError> {
@@ -234,7 +250,7 @@ fn many_commits_are_read_by_several_threads_in_order() {
         refresh: Refresh::Never,
         scope: ParamScope::Declared,
     };
-    let read = reader.read(&git, &tried.tips).unwrap();
+    let read = reader.read(&git, &tried.tips, Part::All).unwrap();
     assert_eq!(read.iter().map(|revision| revision.commit).collect::<Vec<_>>(), tried.tips);
     let found: Vec<Option<Value>> = read.iter().map(|revision| rate(revision).cloned()).collect();
     let wanted: Vec<Option<Value>> = rates.iter().map(|rate| Some(Value::Float(rate.parse().unwrap()))).collect();

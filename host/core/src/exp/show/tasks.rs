@@ -1,0 +1,168 @@
+//! [`Execution`]: what a row knows of the task that it is of, and the rows of tasks that are no experiments yet, or never become
+//! some.
+//!
+//! The records of tasks are read before git's references. So an experiment that is recorded meanwhile would be there twice, as
+//! what runs and as what has ended; [`KnownTasks`] looks at its record once more.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::revisions::{CommitReader, Part};
+use super::{ExperimentRow, ShowError};
+use crate::config::OnLost;
+use crate::exp::queue::task::{Origin, State, Task};
+use crate::exp::queue::{Queue, QueueError};
+use crate::exp::refs::{Experiment, ExperimentRef};
+use crate::git::{CommitId, Git};
+use crate::metrics::{FileData, FileError, RevisionData};
+use crate::process::identity::ProcessIdentity;
+
+/// The queue, as far as it is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Tasks<'a> {
+    /// The queue.
+    pub queue: &'a Queue,
+    /// What becomes of tasks whose processes were killed.
+    pub on_lost: OnLost,
+    /// Tasks in these states are left out.
+    pub hidden: &'a [State],
+}
+
+/// What is known of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// The task.
+    pub task: CommitId,
+    /// Who runs it.
+    pub origin: Origin,
+    /// Where it is.
+    pub state: State,
+    /// Where it runs, while it does.
+    pub workspace: Option<PathBuf>,
+    /// What its last attempt wrote.
+    pub log: Option<PathBuf>,
+    /// The process that runs it, or ran it last.
+    pub pid: Option<u32>,
+    /// Why it failed, or why it is queued again.
+    pub cause: Option<String>,
+}
+
+impl Execution {
+    /// Who runs it, in DVC's word, which has none for what failed.
+    #[must_use]
+    pub fn executor(&self) -> Option<&'static str> {
+        let word = match self.origin {
+            Origin::Queue => "dvc-task",
+            Origin::Temp => "tempdir",
+        };
+        (self.state != State::Failed).then_some(word)
+    }
+}
+
+/// The tasks of some baselines: those that are experiments, and the others.
+pub(super) struct KnownTasks {
+    finished: HashMap<CommitId, Execution>,
+    others: Vec<(Task, Execution)>,
+}
+
+impl KnownTasks {
+    /// Sorts `tasks`, which were read before `experiments`.
+    pub(super) fn new(shown: Tasks<'_>, tasks: Vec<Task>, experiments: &[Experiment]) -> Result<Self, QueueError> {
+        let commits: HashSet<CommitId> = experiments.iter().map(|experiment| experiment.commit).collect();
+        let references: HashSet<&ExperimentRef> = experiments.iter().map(|experiment| &experiment.reference).collect();
+        let recorded = |task: &Task| task.result().filter(|commit| commits.contains(commit));
+        let mut known = Self { finished: HashMap::new(), others: Vec::new() };
+        for mut task in tasks {
+            let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
+            if recorded(&task).is_none() && references.contains(&reference) {
+                match shown.queue.read(task.id) {
+                    Ok(Some(now)) => task = now,
+                    Ok(None) => continue,
+                    // What was read before is not wrong.
+                    Err(_) => {}
+                }
+            }
+            match recorded(&task) {
+                Some(commit) => drop(known.finished.insert(commit, execution(shown, &task, State::Success))),
+                None => {
+                    let state = task.seen(shown.on_lost);
+                    // Of one that succeeded, the experiment was removed since.
+                    if state != State::Success && !shown.hidden.contains(&state) {
+                        let execution = execution(shown, &task, state);
+                        known.others.push((task, execution));
+                    }
+                }
+            }
+        }
+        known.others.sort_by_key(|(task, _)| Reverse((task.number, task.id)));
+        Ok(known)
+    }
+
+    /// What is known of the task whose result a commit is.
+    pub(super) fn of_result(&mut self, commit: CommitId) -> Option<Execution> {
+        self.finished.remove(&commit)
+    }
+
+    /// The rows of the others by baseline, the newest first.
+    pub(super) fn rows(
+        self,
+        git: &Git,
+        reader: &CommitReader<'_>,
+    ) -> Result<HashMap<CommitId, Vec<ExperimentRow>>, ShowError> {
+        let commits: Vec<CommitId> = self.others.iter().map(|(task, _)| task.id).collect();
+        let mut on: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
+        for ((task, execution), mut revision) in
+            self.others.into_iter().zip(reader.read(git, &commits, Part::Inputs)?)
+        {
+            if let Some(now) = execution.workspace.as_ref().and_then(|root| reader.read_running(root)) {
+                revision.data = Ok(match revision.data {
+                    Ok(begun) => so_far(begun, now),
+                    Err(_) => now,
+                });
+            }
+            on.entry(task.baseline).or_default().push(ExperimentRow {
+                name: task.name,
+                tip: Arc::new(revision),
+                earlier: Vec::new(),
+                execution: Some(execution),
+            });
+        }
+        Ok(on)
+    }
+}
+
+fn execution(shown: Tasks<'_>, task: &Task, state: State) -> Execution {
+    let attempt = task.attempt();
+    Execution {
+        task: task.id,
+        origin: task.origin,
+        state,
+        workspace: attempt.filter(|_| state == State::Running).and_then(|attempt| attempt.workspace.clone()),
+        log: attempt.map(|_| shown.queue.log(task.id, task.attempts.len())),
+        pid: attempt
+            .filter(|_| state != State::Queued)
+            .and_then(|attempt| attempt.runner.as_ref())
+            .map(ProcessIdentity::pid),
+        cause: if state == State::Success { None } else { task.cause() },
+    }
+}
+
+/// What a task began with, and what its workspace has beyond that. Either may be in the middle of being written or removed.
+fn so_far(begun: RevisionData, mut now: RevisionData) -> RevisionData {
+    let is_absent =
+        |data: &FileData| matches!(data, FileData::Broken(FileError::Missing(_) | FileError::NotCached { .. }));
+    now.metrics.retain(|_, data| !is_absent(data));
+    now.params.retain(|_, data| !is_absent(data));
+    for (file, data) in begun.params {
+        now.params.entry(file).or_insert(data);
+    }
+    for (path, content) in begun.deps {
+        let known = now.deps.entry(path).or_default();
+        if known.id.is_none() {
+            *known = content;
+        }
+    }
+    now
+}
