@@ -9,7 +9,7 @@ fn value_of(text: &str, section: &str, option: &str) -> Option<String> {
 #[test]
 fn reads_what_configobj_reads() {
     let text = "\u{feff}[Core] # mine\n  Remote = Store\n; old\n[ 'remote \"A]b\"' ]\n\turl='/a, b' # c\n[remote\"c\"]\nurl = \"#x\"\nuser = \
-        a'b#c\npassword = '''it's \"so\"'''\ntoken =\nsse = a\nacl = \"a\"b\" # c\n";
+        a'b#c\npassword = '''it's \"so\"'''\ntoken =\nsse = ''''a''''\nacl = \"a\"b\" # c\n";
     let read = read(text).unwrap();
     let value = |section: &str, option: &str| read[section][option].as_str();
     assert_eq!(value("core", "remote"), "Store");
