@@ -3,6 +3,7 @@
 //! These types hold what was typed and nothing else; a command turns them into what is meant.
 
 pub mod compare;
+pub mod config;
 pub mod dag;
 pub mod data;
 pub mod exp;
@@ -59,6 +60,7 @@ pub enum Command {
     #[command(visible_alias = "rm")]
     Remove(stage::RemoveArgs),
     Dag(dag::DagArgs),
+    Config(config::ConfigArgs),
     Demo(project::DemoArgs),
 }
 

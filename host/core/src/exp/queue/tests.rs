@@ -1,6 +1,7 @@
 use super::claim::Kill;
 use super::*;
 use crate::config::OnLost;
+use crate::config::settings::OutsideFiles;
 use crate::git::testing::{TIME, TestRepo, identity};
 use crate::process::identity::Life;
 use crate::testing::request;
@@ -19,7 +20,7 @@ impl World {
     fn new() -> Self {
         let repo = TestRepo::with(&[("a", "1\n")]);
         std::fs::create_dir(repo.at(".dvc")).unwrap();
-        let queue = Queue::of(&Repo::discover(repo.root()).unwrap());
+        let queue = Queue::of(&Repo::discover(repo.root(), &OutsideFiles::default()).unwrap());
         let git = repo.open();
         Self { repo, queue, git }
     }
