@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::revisions::{CommitReader, Part};
 use super::{ExperimentRow, ShowError};
 use crate::config::OnLost;
-use crate::exp::queue::task::{State, Task};
+use crate::exp::queue::task::{Origin, State, Task};
 use crate::exp::queue::{Queue, QueueError};
 use crate::exp::refs::{Experiment, ExperimentRef};
 use crate::git::{CommitId, Git};
@@ -35,6 +35,8 @@ pub struct Tasks<'a> {
 pub struct Execution {
     /// The task.
     pub task: CommitId,
+    /// Who runs it.
+    pub origin: Origin,
     /// Where it is.
     pub state: State,
     /// Where it runs, while it does.
@@ -50,8 +52,12 @@ pub struct Execution {
 impl Execution {
     /// Who runs it, in DVC's word, which has none for what failed.
     #[must_use]
-    pub fn executor(&self) -> Option<&'static str> {
-        (self.state != State::Failed).then_some("dvc-task")
+    pub const fn executor(&self) -> Option<&'static str> {
+        match (self.state, self.origin) {
+            (State::Failed, _) => None,
+            (_, Origin::Queue) => Some("dvc-task"),
+            (_, Origin::Temp) => Some("tempdir"),
+        }
     }
 }
 
@@ -131,6 +137,7 @@ fn execution(shown: Tasks<'_>, task: &Task, state: State) -> Execution {
     let attempt = task.attempt();
     Execution {
         task: task.id,
+        origin: task.origin,
         state,
         workspace: attempt.filter(|_| state == State::Running).and_then(|attempt| attempt.workspace.clone()),
         log: attempt.map(|_| shown.queue.log(task.id, task.attempts.len())),
