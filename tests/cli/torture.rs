@@ -150,7 +150,7 @@ fn check(torture: &Torture, tasks: usize) {
     assert_eq!(files_in(&queue.join("workers")), [PathBuf::new(); 0]);
     let mut names: Vec<_> = fs::read_dir(&queue).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["lock", "sweeps", "tasks", "workers"]);
+    assert_eq!(names, ["jobs", "lock", "sweeps", "tasks", "workers", "workers.log"]);
     let objects = files_in(&repo.root().join(".dvc/cache/files/blake3"));
     assert!(objects.len() > 1);
     for object in objects {

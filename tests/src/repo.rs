@@ -184,6 +184,7 @@ impl TestRepo {
             command.env(format!("GIT_{role}_DATE"), &date);
         }
         command.env("DEWAR_TEST_CLOCK", now.to_string()).env("DEWAR_TEST_SEED", count.to_string());
+        command.env("DVC_SYSTEM_CONFIG_DIR", self.root.with_file_name("system"));
         // A repository above the temporary folder is none of ours.
         command.env("GIT_CEILING_DIRECTORIES", self.folder.path());
         command

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use dewar_core::config::settings::OutsideFiles;
 use dewar_core::fs::FsError;
 use dewar_core::git::CommitTime;
 use dewar_core::process::{Asked, Cancellation};
@@ -31,6 +32,8 @@ pub struct Session {
     pub user_plugin_dir: Option<PathBuf>,
     /// Where what can be computed again is kept for this user, such as compiled plugins.
     pub cache_dir: Option<PathBuf>,
+    /// DVC's settings of this user and this machine.
+    pub outside_files: OutsideFiles,
     /// What time it is.
     pub clock: Clock,
     /// What randomness begins with.
@@ -167,11 +170,32 @@ impl Session {
             plugin_dirs,
             user_plugin_dir: base("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("plugins")),
             cache_dir: base("XDG_CACHE_HOME", ".cache"),
+            outside_files: outside_files(&env, started_in),
             clock,
             seed: number("DEWAR_TEST_SEED")?.unwrap_or_else(|| RandomState::new().build_hasher().finish()),
             env,
             cancellation: Arc::default(),
         })
+    }
+}
+
+/// Where DVC keeps settings outside of projects: its variables, else the folders of the XDG base directory specification, as
+/// the library `platformdirs` finds them.
+fn outside_files(env: &BTreeMap<OsString, OsString>, started_in: &Path) -> OutsideFiles {
+    let variable = |name: &str| env.get(&OsString::from(name)).filter(|value| !value.is_empty());
+    let home = variable("HOME").map(PathBuf::from);
+    let (below_home, of_system) = match cfg!(target_os = "macos") {
+        true => ("Library/Application Support", "/Library/Application Support"),
+        false => (".config", "/etc/xdg"),
+    };
+    let given = |name: &str| variable(name).map(|dir| started_in.join(dir));
+    let xdg = |name: &str| env::split_paths(variable(name)?).next().filter(|dir| dir.is_absolute());
+    let user = || Some(xdg("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(below_home)))?.join("dvc"));
+    let system = || xdg("XDG_CONFIG_DIRS").unwrap_or_else(|| of_system.into()).join("dvc");
+    OutsideFiles {
+        system: Some(given("DVC_SYSTEM_CONFIG_DIR").unwrap_or_else(system).join("config")),
+        global: given("DVC_GLOBAL_CONFIG_DIR").or_else(user).map(|dir| dir.join("config")),
+        home,
     }
 }
 
@@ -216,6 +240,21 @@ mod tests {
         let xdg = session(&GlobalArgs::default(), &[("XDG_DATA_HOME", "/data")]).unwrap();
         assert_eq!(xdg.user_plugin_dir.unwrap(), Path::new("/data/dewar/plugins"));
         assert_eq!(xdg.cache_dir, None);
+    }
+
+    #[test]
+    fn settings_outside_of_projects_are_where_dvc_has_them() {
+        let files = |env: &[(&str, &str)]| session(&GlobalArgs::default(), env).unwrap().outside_files;
+        let home = files(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")]);
+        if !cfg!(target_os = "macos") {
+            assert_eq!(home.global.unwrap(), Path::new("/h/.config/dvc/config"));
+            assert_eq!(home.system.unwrap(), Path::new("/etc/xdg/dvc/config"));
+        }
+        let xdg = files(&[("XDG_CONFIG_HOME", "/x"), ("XDG_CONFIG_DIRS", "/s:/t")]);
+        assert_eq!((xdg.global.unwrap(), xdg.system.unwrap()), ("/x/dvc/config".into(), "/s/dvc/config".into()));
+        let given = files(&[("DVC_GLOBAL_CONFIG_DIR", "g"), ("DVC_SYSTEM_CONFIG_DIR", "/s"), ("HOME", "/h")]);
+        assert_eq!((given.global.unwrap(), given.system.unwrap()), ("/g/config".into(), "/s/config".into()));
+        assert_eq!(files(&[]).global, None);
     }
 
     #[test]

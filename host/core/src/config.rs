@@ -1,16 +1,24 @@
 //! Settings: what of `.dvc/config` matters here, and `dewar.toml` at the root of the project.
 //!
-//! `.dvc/config` (with `.dvc/config.local` over it) is DVC's and is only read. What is dewar's own stands in `dewar.toml`,
-//! since DVC refuses settings it does not know.
+//! `.dvc/config` is DVC's, as are `.dvc/config.local` over it and the files for a user and a machine below it ([`settings`]).
+//! What is dewar's own stands in `dewar.toml`, since DVC refuses settings it does not know.
+
+mod ini;
+pub mod options;
+pub mod settings;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use dewar_text::{Diagnostic, Span};
 
+use self::ini::Sections;
+use self::options::{OptionName, Takes};
+use self::settings::{Level, OutsideFiles, Settings};
 use crate::digest::Algorithm;
 use crate::fs::{self, FsError};
 use crate::path::RepoPath;
@@ -19,19 +27,10 @@ use crate::source::{Source, SourceError};
 
 /// The file of dewar's own settings.
 pub const OWN_FILE: &str = "dewar.toml";
+/// The settings of the project.
+pub const PROJECT_FILE: &str = ".dvc/config";
 /// The settings of this machine alone, over `.dvc/config`. Git ignores it.
 pub const LOCAL_FILE: &str = ".dvc/config.local";
-/// Options of a remote that are paths, if they are no URLs (`Config._map_dirs` of DVC).
-const REMOTE_PATHS: [&str; 8] = [
-    "url",
-    "gdrive_user_credentials_file",
-    "gdrive_service_account_json_file_path",
-    "credentialpath",
-    "configpath",
-    "keyfile",
-    "cert_path",
-    "key_path",
-];
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +41,28 @@ pub enum ConfigError {
     /// A file is invalid.
     #[error(transparent)]
     Source(#[from] Box<SourceError>),
+    /// A file outside of the project is invalid.
+    #[error(transparent)]
+    Outside(#[from] Box<OutsideError>),
+}
+
+/// A file of settings outside of the project that cannot be used as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .diagnostic.message)]
+pub struct OutsideError {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text when it was read.
+    pub text: Arc<[u8]>,
+    /// What is wrong with it.
+    pub diagnostic: Diagnostic,
 }
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
-    /// `.dvc/config`: a section (`core`, `cache`, `remote "name"`) and its options.
+    /// `.dvc/config` and the like: a section (`core`, `cache`, `remote "name"`) and its options. A relative path is relative to
+    /// `.dvc`.
     pub dvc: BTreeMap<String, BTreeMap<String, String>>,
     /// `dewar.toml`.
     pub own: OwnConfig,
@@ -111,15 +126,16 @@ pub struct PluginGrant {
 }
 
 impl Config {
-    /// Reads the settings of the project at `root`.
+    /// Reads the settings of the project at `root`, over those in `outside`.
     ///
     /// # Errors
     /// When a file cannot be read or is invalid.
-    pub fn load(root: &Path) -> Result<Self, ConfigError> {
-        let mut dvc = BTreeMap::new();
-        for name in [".dvc/config", LOCAL_FILE] {
-            if let Some(source) = source(root, name)? {
-                read_ini(&source, &mut dvc)?;
+    pub fn load(root: &Path, outside: &OutsideFiles) -> Result<Self, ConfigError> {
+        let settings = Settings::new(Some(root.to_owned()), outside.clone());
+        let mut dvc = Sections::new();
+        for level in Level::ALL {
+            for (section, options) in settings.read(level)? {
+                dvc.entry(section).or_default().extend(options);
             }
         }
         let own = match source(root, OWN_FILE)? {
@@ -147,48 +163,29 @@ impl Config {
     /// # Errors
     /// When the local settings cannot be read.
     pub fn local_text_elsewhere(&self, root: &Path) -> Result<String, ConfigError> {
-        let mut absolute = self.relative_paths(root);
-        absolute.entry("cache".to_owned()).or_default().insert("dir", self.cache_dir(root).display().to_string());
-        let old = source(root, LOCAL_FILE)?.map(|source| String::from_utf8_lossy(&source.text).into_owned());
-        let mut text = String::new();
-        let mut section = String::new();
-        for line in old.unwrap_or_default().lines() {
-            if let Some(name) = section_name(line) {
-                text.push_str(&format!("{line}\n"));
-                unquoted(name).clone_into(&mut section);
-                text.push_str(&options_text(absolute.remove(&section).unwrap_or_default()));
-            } else if !line
-                .split_once('=')
-                .is_some_and(|(option, _)| self.is_made_absolute(root, &section, option.trim()))
-            {
-                text.push_str(&format!("{line}\n"));
-            }
-        }
-        for (section, options) in absolute {
-            let quoted = if section.contains('"') { format!("'{section}'") } else { section };
-            text.push_str(&format!("[{quoted}]\n{}", options_text(options)));
-        }
-        Ok(text)
-    }
-
-    /// The options that are paths relative to `.dvc`, by section, made absolute.
-    fn relative_paths(&self, root: &Path) -> BTreeMap<String, BTreeMap<&'static str, String>> {
-        let mut found: BTreeMap<String, BTreeMap<&'static str, String>> = BTreeMap::new();
-        for (section, options) in self.dvc.iter().filter(|(section, _)| section.starts_with("remote ")) {
-            for name in REMOTE_PATHS {
-                let Some(value) = options.get(name) else { continue };
-                if !value.contains("://") && !value.starts_with(['/', '~']) {
-                    let path = root.join(".dvc").join(value).display().to_string();
-                    found.entry(section.clone()).or_default().insert(name, path);
+        let settings = Settings::new(Some(root.to_owned()), OutsideFiles::default());
+        let mut text = settings.text(Level::Local)?.unwrap_or_else(|| Arc::from("")).to_string();
+        let cache = OptionName::new("cache", "dir");
+        let mut absolute = vec![(cache, self.cache_dir(root))];
+        for (section, options) in &self.dvc {
+            for (option, value) in options.iter().filter(|(_, value)| settings::is_relative(value)) {
+                let name = OptionName::new(section, option);
+                if name.remote().is_some() && name.takes() == Ok(Takes::Path) {
+                    absolute.push((name, root.join(".dvc").join(value)));
                 }
             }
         }
-        found
-    }
-
-    fn is_made_absolute(&self, root: &Path, section: &str, option: &str) -> bool {
-        (section, option) == ("cache", "dir")
-            || self.relative_paths(root).get(section).is_some_and(|options| options.contains_key(option))
+        for (name, path) in absolute {
+            let value = ini::quoted(&path.display().to_string()).ok_or_else(|| {
+                FsError::new("name in settings", path)(std::io::Error::other(
+                    "it has a character that they cannot hold",
+                ))
+            })?;
+            let invalid =
+                |error| Source::new(RepoPath::parse(LOCAL_FILE).unwrap_or_default(), text.as_bytes()).error(error);
+            text = ini::with(&text, name.section(), name.option(), &value).map_err(invalid)?;
+        }
+        Ok(text)
     }
 
     /// The algorithm that new contents are named with.
@@ -200,19 +197,6 @@ impl Config {
             None => in_use.unwrap_or(Algorithm::Blake3),
         }
     }
-}
-
-/// Options as lines; a value with a character of the syntax stands in quotes.
-fn options_text(options: BTreeMap<&str, String>) -> String {
-    let line = |(option, value): (&str, String)| {
-        let quote = match (value.contains(['#', ',', '\'']), value.contains('"')) {
-            (false, false) => "",
-            (_, true) => "'",
-            (true, false) => "\"",
-        };
-        format!("    {option} = {quote}{value}{quote}\n")
-    };
-    options.into_iter().map(line).collect()
 }
 
 fn source(root: &Path, name: &str) -> Result<Option<Source>, ConfigError> {
@@ -233,44 +217,13 @@ fn read_own(source: &Source) -> Result<OwnConfig, Box<SourceError>> {
     })
 }
 
-/// DVC writes its settings with Python's `configobj`: sections in brackets, in quotes when they have some inside
-/// (`['remote "r"']`), `option = value`, `#` comments. Nothing that dewar reads needs more of that syntax.
-fn read_ini(source: &Source, into: &mut BTreeMap<String, BTreeMap<String, String>>) -> Result<(), Box<SourceError>> {
-    let text = String::from_utf8_lossy(&source.text);
-    let mut section = String::new();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let span = Span::new(at, at + line.trim_end().len());
-        at += line.len();
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = section_name(line) {
-            unquoted(name).clone_into(&mut section);
-        } else if let Some((option, value)) = line.split_once('=') {
-            let options = into.entry(section.clone()).or_default();
-            options.insert(option.trim().to_owned(), unquoted(value).to_owned());
-        } else {
-            return Err(source.error_at("bad-setting", "a setting is written `option = value`", span));
-        }
-    }
-    Ok(())
-}
-
-fn section_name(line: &str) -> Option<&str> {
-    line.trim().strip_prefix('[')?.split_once(']').map(|(name, _)| name)
-}
-
-fn unquoted(text: &str) -> &str {
-    let text = text.trim();
-    let within = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    within('\'').or_else(|| within('"')).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn load(root: &Path) -> Result<Config, ConfigError> {
+        Config::load(root, &OutsideFiles::default())
+    }
 
     #[test]
     fn reads_what_dvc_writes_and_its_own() {
@@ -287,7 +240,7 @@ mod tests {
             "hash = \"md5\"\njobs = 4\n[resources]\ngpu = 2\nmemory = \"64GiB\"\n[plugins.x]\nblake3 = \"00\"\ngrants = [\"process\"]\n",
         )
         .unwrap();
-        let config = Config::load(dir.path()).unwrap();
+        let config = load(dir.path()).unwrap();
         assert_eq!(config.dvc("core", "autostage"), Some("true"));
         assert_eq!(config.dvc("remote \"storage\"", "url"), Some("https://x/y"));
         assert_eq!(config.algorithm(Some(Algorithm::Blake3)), Algorithm::Md5);
@@ -311,10 +264,10 @@ mod tests {
         let local =
             "# mine\n['remote \"s\"']\n    keyfile = key\n    user = ada\n[cache]\n    dir = ../c\n    type = copy\n";
         std::fs::write(here.join(LOCAL_FILE), local).unwrap();
-        let config = Config::load(&here).unwrap();
+        let config = load(&here).unwrap();
         let text = config.local_text_elsewhere(&here).unwrap();
         std::fs::write(there.join(LOCAL_FILE), &text).unwrap();
-        let found = Config::load(&there).unwrap();
+        let found = load(&there).unwrap();
         assert_eq!(found.cache_dir(&there), config.cache_dir(&here));
         assert_eq!(found.dvc("remote \"a\"", "url").unwrap(), here.join(".dvc/../../a, b").to_str().unwrap());
         assert_eq!(found.dvc("remote \"s\"", "url"), Some("ssh://h/p"));
@@ -328,7 +281,7 @@ mod tests {
     fn a_wrong_setting_has_its_place() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("dewar.toml"), "hash = \"md5\"\nhsah = 1\n").unwrap();
-        let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!() };
+        let Err(ConfigError::Source(error)) = load(dir.path()) else { panic!() };
         assert_eq!(error.diagnostics[0].span.unwrap().start, 13);
         for (value, told) in [
             ("-1", "less than nothing"),
@@ -337,7 +290,7 @@ mod tests {
             ("[1]", "an integer"),
         ] {
             std::fs::write(dir.path().join("dewar.toml"), format!("[resources]\nmemory = {value}\n")).unwrap();
-            let Err(ConfigError::Source(error)) = Config::load(dir.path()) else { panic!("{value}") };
+            let Err(ConfigError::Source(error)) = load(dir.path()) else { panic!("{value}") };
             assert!(error.to_string().contains(told), "{error}");
             assert_eq!(error.diagnostics[0].span.unwrap().start, 21, "{value}");
         }

@@ -107,6 +107,14 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
     Staged::write(path, content)?.persist()
 }
 
+/// The same; a file that was not there is its owner's alone to read.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    Staged::with_mode(path, content, 0o600)?.persist()
+}
+
 /// A new content beside the place that it is for, so that there is room for it. Gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Staged {
@@ -123,12 +131,16 @@ impl Staged {
     }
 
     fn write(path: &Path, content: &[u8]) -> Result<Self, FsError> {
+        // Less the process's mask, as any new file.
+        Self::with_mode(path, content, 0o666)
+    }
+
+    fn with_mode(path: &Path, content: &[u8], mode: u32) -> Result<Self, FsError> {
         let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().unwrap_or_else(|| Path::new("."));
         create_dir(folder)?;
         let error = |source| FsError { verb: "write", path: path.to_owned(), source };
-        // Less the process's mask, as any new file.
-        let permissions = Permissions::from_mode(0o666);
+        let permissions = Permissions::from_mode(mode);
         let mut file =
             tempfile::Builder::new().prefix(".dewar-").permissions(permissions).tempfile_in(folder).map_err(error)?;
         file.write_all(content).map_err(error)?;

@@ -6,6 +6,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::cache::Shared;
 use crate::cache::hold::{self, CacheHold};
+use crate::config::settings::OutsideFiles;
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
@@ -53,18 +54,14 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Finds the project that the folder `from` is in.
+    /// Finds the project that the folder `from` is in; settings in `outside` count where it has none.
     ///
     /// # Errors
     /// When there is none, or it cannot be used.
-    pub fn discover(from: &Path) -> Result<Self, RepoError> {
+    pub fn discover(from: &Path, outside: &OutsideFiles) -> Result<Self, RepoError> {
         let from = std::fs::canonicalize(from).map_err(FsError::new("find", from))?;
-        let root = from
-            .ancestors()
-            .find(|folder| folder.join(PROJECT_DIR).is_dir())
-            .ok_or_else(|| RepoError::NotFound(from.clone()))?
-            .to_owned();
-        let config = Config::load(&root)?;
+        let root = find_root(&from).ok_or_else(|| RepoError::NotFound(from.clone()))?.to_owned();
+        let config = Config::load(&root, outside)?;
         let git = if config.dvc("core", "no_scm").is_some_and(is_true) { None } else { Git::open(&root)? };
         Ok(Self { from: RepoPath::from_absolute(&root, &from)?, root, config, git })
     }
@@ -129,6 +126,12 @@ impl Repo {
     }
 }
 
+/// The root of the project that a folder is in, if it is in one.
+#[must_use]
+pub fn find_root(from: &Path) -> Option<&Path> {
+    from.ancestors().find(|folder| folder.join(PROJECT_DIR).is_dir())
+}
+
 /// Takes the workspace of the project at `root` and leaves the cache to others; for what keeps nothing in it.
 ///
 /// # Errors
@@ -185,10 +188,10 @@ mod tests {
     #[test]
     fn a_project_is_found_from_below_and_held_by_one_run() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(Repo::discover(dir.path()), Err(RepoError::NotFound(_))));
+        assert!(matches!(Repo::discover(dir.path(), &OutsideFiles::default()), Err(RepoError::NotFound(_))));
         std::fs::create_dir_all(dir.path().join(".dvc")).unwrap();
         std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        let repo = Repo::discover(&dir.path().join("a/b")).unwrap();
+        let repo = Repo::discover(&dir.path().join("a/b"), &OutsideFiles::default()).unwrap();
         assert_eq!(repo.from().as_str(), "a/b");
         let held = repo.take_workspace("exp run", || ()).unwrap();
         let Err(RepoError::Busy { holder }) = repo.take_workspace("repro", || ()) else { panic!("taken twice") };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dewar_text::{Edit, Value, yaml};
 
+use crate::config::settings::OutsideFiles;
 use crate::exp::queue::task::{Attempt, End, Phase, Request, State, Task};
 use crate::exp::queue::{NewTask, Queue};
 use crate::exp::record::NameTaken;
@@ -172,7 +173,7 @@ pub(crate) struct Waiting<'p> {
 impl<'p> Waiting<'p> {
     pub(crate) fn on(project: &'p Project) -> Self {
         project.write(".dvc/.gitignore", "/tmp\n");
-        Self { project, queue: Queue::of(&Repo::discover(project.root()).unwrap()) }
+        Self { project, queue: Queue::of(&Repo::discover(project.root(), &OutsideFiles::default()).unwrap()) }
     }
 
     pub(crate) fn queue(&self) -> &Queue {

@@ -3,6 +3,7 @@
 //! These types hold what was typed and nothing else; a command turns them into what is meant.
 
 pub mod compare;
+pub mod config;
 pub mod dag;
 pub mod data;
 pub mod exp;
@@ -11,6 +12,7 @@ pub mod queue;
 pub mod run;
 pub mod spaced;
 pub mod stage;
+pub mod sweep;
 
 use std::path::PathBuf;
 
@@ -45,7 +47,7 @@ pub enum Command {
     #[command(visible_alias = "experiments")]
     Exp(exp::ExpArgs),
     Queue(queue::QueueArgs),
-    Sweep(queue::SweepArgs),
+    Sweep(sweep::SweepArgs),
     Status(project::StatusArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
@@ -58,6 +60,7 @@ pub enum Command {
     #[command(visible_alias = "rm")]
     Remove(stage::RemoveArgs),
     Dag(dag::DagArgs),
+    Config(config::ConfigArgs),
     Demo(project::DemoArgs),
 }
 

@@ -27,6 +27,7 @@ fn the_definitions_are_consistent() {
     check::<stage::UnfreezeArgs>();
     check::<stage::RemoveArgs>();
     check::<dag::DagArgs>();
+    check::<config::ConfigArgs>();
     check::<exp::ExpArgs>();
     check::<compare::ParamsArgs>();
     check::<compare::MetricsArgs>();
@@ -72,6 +73,17 @@ fn what_to_remove_must_be_said() {
     assert!(parse::<exp::ExpRemoveArgs>(&[]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["a", "-A"]).is_err());
     assert!(parse::<exp::ExpRemoveArgs>(&["--keep", "a"]).is_ok());
+}
+
+#[test]
+fn a_setting_is_printed_changed_or_taken_away() {
+    for line in
+        [&[][..], &["-u"], &["-u", "a.b", "c"], &["-l", "a.b"], &["a.b", "--json"], &["a.b", "--local", "--global"]]
+    {
+        assert!(parse::<config::ConfigArgs>(line).is_err(), "{line:?}");
+    }
+    assert!(parse::<config::ConfigArgs>(&["-l", "--show-origin", "--system"]).is_ok());
+    assert_eq!(parse::<config::ConfigArgs>(&["remote.r.url", "/r"]).unwrap().value.unwrap(), "/r");
 }
 
 #[test]

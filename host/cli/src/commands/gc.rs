@@ -25,8 +25,11 @@ pub fn run(args: &GcArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, F
     refuse(args)?;
     let scope = scope(args, session)?;
     let project = Project::open(session, ui)?;
-    let others =
-        args.projects.iter().map(|dir| Repo::discover(&session.cwd.join(dir))).collect::<Result<Vec<_>, _>>()?;
+    let others = args
+        .projects
+        .iter()
+        .map(|dir| Repo::discover(&session.cwd.join(dir), &session.outside_files))
+        .collect::<Result<Vec<_>, _>>()?;
     let work = Work { project: &project, others: &others, scope: &scope, ui };
     if let Some(jobs) = args.jobs {
         gc::use_threads(jobs)?;

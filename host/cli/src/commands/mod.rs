@@ -5,6 +5,7 @@ pub mod add;
 pub mod checkout;
 pub mod commit;
 pub mod compare;
+pub mod config;
 pub mod dag;
 pub mod demo;
 pub mod exp;
@@ -54,6 +55,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),
         Command::Remove(args) => remove::run(args, session, ui),
         Command::Dag(args) => dag::run(args, session, ui),
+        Command::Config(args) => config::run(args, session, ui),
         Command::Demo(args) => demo::run(args, session, ui),
     }
 }

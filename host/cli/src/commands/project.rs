@@ -121,7 +121,7 @@ impl<'a> Project<'a> {
     /// # Errors
     /// When there is none, or its settings are invalid.
     pub fn open(session: &'a Session, ui: &Arc<Ui>) -> Result<Self, Failure> {
-        let repo = Repo::discover(&session.cwd)?;
+        let repo = Repo::discover(&session.cwd, &session.outside_files)?;
         let events: Arc<dyn EventSink> = Arc::new(Reporter::new(Arc::clone(ui), repo.from().clone()));
         let extensions = Arc::new(registry(session, &repo, &events)?);
         let remembered = repo.tmp().join("dewar");
@@ -442,26 +442,30 @@ fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Resu
 fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
     let mut links = Vec::new();
     for name in repo.config.dvc("cache", "type").unwrap_or_default().split(',').map(str::trim) {
-        links.push(match name {
-            "" => continue,
-            "reflink" => LinkKind::Reflink,
-            "hardlink" => LinkKind::Hardlink,
-            "symlink" => LinkKind::Symlink,
-            "copy" => LinkKind::Copy,
-            other => {
-                let message = format!("`cache.type` in `.dvc/config` names `{other}`, which is no kind of link");
-                return Err(Failure::new(Kind::Pipeline, message).hint("it may name reflink, hardlink, symlink, copy"));
-            }
-        });
+        if name.is_empty() {
+            continue;
+        }
+        links.push(LinkKind::from_name(name).ok_or_else(|| {
+            let message = format!("`cache.type` names `{name}`, which is no kind of link");
+            let hint =
+                format!("it may name {}; {}", LinkKind::NAMES.map(|(name, _)| name).join(", "), set_in("cache.type"));
+            Failure::new(Kind::Pipeline, message).hint(hint)
+        })?);
     }
     Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), repo.shared(), &links))
+}
+
+/// How to find where an option of several files is set.
+fn set_in(option: &str) -> String {
+    format!("`dewar config --show-origin {option}` says where it is set")
 }
 
 /// How a mapping in a command becomes flags: `parsing.bool` and `parsing.list`.
 fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
     let refuse = |option: &str, value: &str, known: &str| {
-        let message = format!("`parsing.{option}` in `.dvc/config` is `{value}`, which is no way to write flags");
-        Failure::new(Kind::Pipeline, message).hint(format!("it may be {known}"))
+        let message = format!("`parsing.{option}` is `{value}`, which is no way to write flags");
+        let hint = format!("it may be {known}; {}", set_in(&format!("parsing.{option}")));
+        Failure::new(Kind::Pipeline, message).hint(hint)
     };
     let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
         None | Some("store_true") => BooleanFlags::StoreTrue,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::exp::queue::{complete, sweep_of};
 use super::project::Project;
 use super::queue::run_sweep;
-use crate::args::queue::{SweepArgs, SweepCommand, SweepListArgs, SweepRemoveArgs, SweepResumeArgs, SweepShowArgs};
+use crate::args::sweep::{SweepArgs, SweepCommand, SweepListArgs, SweepRemoveArgs, SweepResumeArgs, SweepShowArgs};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -110,7 +110,10 @@ fn resume(project: &Project<'_>, args: &SweepResumeArgs, ui: &Arc<Ui>) -> Result
     let completed = complete(project, git, &sweep, ui)?;
     let failed: Vec<Task> = points(&queue, &sweep)?.into_iter().filter(|task| task.state == State::Failed).collect();
     let again = if args.failed { failed.as_slice() } else { &[] };
-    again.iter().try_for_each(|task| queue.retry(task))?;
+    let changing = queue.change()?;
+    let now = project.session().commit_time().seconds;
+    again.iter().try_for_each(|task| changing.retry(git, task, now))?;
+    drop(changing);
     ui.tell(&format!("Sweep '{}': {completed} points were missing, {} are queued again.", sweep.name, again.len()))?;
     if !args.failed && !failed.is_empty() {
         ui.note(&format!("{} points failed; `--failed` queues them again", failed.len()));

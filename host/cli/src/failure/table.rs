@@ -4,6 +4,7 @@
 mod data;
 mod experiments;
 mod pipeline;
+mod settings;
 
 use std::io;
 
@@ -91,6 +92,10 @@ impl From<ConfigError> for Failure {
         match error {
             ConfigError::File(error) => error.into(),
             ConfigError::Source(error) => error.into(),
+            ConfigError::Outside(error) => {
+                let problem = Problem::of(&error.diagnostic, &error.file.display().to_string(), &error.text);
+                Self { kind: Kind::Pipeline, problem, further: Vec::new() }
+            }
         }
     }
 }

@@ -134,7 +134,12 @@ impl EventSink for Reporter {
                 );
             }
             Event::StageWaits { stage, waits_for } => {
-                self.ui.note(&format!("Stage '{stage}' waits: {}", cause(&waits_for)));
+                let line = format!("Stage '{stage}' waits: {}", cause(&waits_for));
+                match waits_for {
+                    // It is the rule where experiments run side by side.
+                    WaitsFor::Job { .. } => self.ui.detail(&line),
+                    _ => self.ui.note(&line),
+                }
             }
             Event::StageFrozen { stage } => {
                 self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);

@@ -35,10 +35,19 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
+    /// How settings name them (`cache.type`).
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("reflink", Self::Reflink), ("hardlink", Self::Hardlink), ("symlink", Self::Symlink), ("copy", Self::Copy)];
     /// What is tried in turn when nothing is configured.
     pub const DEFAULT: [Self; 2] = [Self::Reflink, Self::Copy];
     /// What is tried in turn where nobody works but stages, whose outputs are removed or made private before they write.
     const DISPOSABLE: [Self; 3] = [Self::Reflink, Self::Hardlink, Self::Copy];
+
+    /// The kind that settings name so.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
 
     /// Whether the file in the workspace is its owner's to write to.
     #[must_use]

@@ -9,8 +9,8 @@ use crate::pipeline::{Command, Place};
 use crate::repro::Selection;
 
 /// Variables that name the workspace by themselves, or lead to interpreters and libraries that are meant to be shared.
-const HARMLESS: [&str; 8] =
-    ["_", "PWD", "OLDPWD", "PATH", "INIT_CWD", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT"];
+const HARMLESS: [&str; 9] =
+    ["_", "PWD", "OLDPWD", "PATH", "INIT_CWD", "PYENV_DIR", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT"];
 
 /// Something that names a path in the user's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -176,6 +176,8 @@ fn abandoned(all: &Path) -> Result<Vec<Result<Claim, FsError>>, FsError> {
             Ok(Some(Taken::Yes(owner))) => found.push(Ok(Claim { folder: all.join(folder), lock, _owner: owner })),
             // Its owner removed it, or has it.
             Ok(None | Some(Taken::No { .. })) => {}
+            // Another user's.
+            Err(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {}
             Err(error) => found.push(Err(error)),
         }
     }

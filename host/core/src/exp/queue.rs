@@ -17,6 +17,8 @@
 //!   tasks/<commit>/files/..            what `--copy-paths` copied
 //!   sweeps/<name>/..                   the sweeps ([`sweep`])
 //!   workers/<number>.json, .lock       the workers ([`workers`])
+//!   workers.log                        what workers have to say beside the logs of tasks
+//!   jobs/                              who has one of the jobs that all workers share
 //! ```
 //!
 //! In reading order: [`task`], this module, [`claim`] (who runs one), [`sweep`], [`workers`], [`equal`].
@@ -27,8 +29,9 @@ pub mod sweep;
 pub mod task;
 pub mod workers;
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -86,12 +89,18 @@ pub enum QueueError {
     /// A task that has the name waits or runs.
     #[error("the experiment `{0}` is queued already")]
     NameTaken(ExperimentName),
+    /// There is a sweep of the name.
+    #[error("there is a sweep `{0}` already")]
+    SweepNameTaken(ExperimentName),
     /// No sweep is called so.
     #[error("no sweep is called `{0}`")]
     UnknownSweep(String),
     /// It runs, and cannot be changed before it has ended.
     #[error("`{0}` runs")]
     Runs(ExperimentName),
+    /// It is done.
+    #[error("`{0}` succeeded")]
+    Succeeded(ExperimentName),
     /// It does not run.
     #[error("`{0}` does not run")]
     RunsNot(ExperimentName),
@@ -196,22 +205,53 @@ impl Queue {
     /// # Errors
     /// When the folder cannot be made, or is another user's.
     pub fn change(&self) -> Result<Changing<'_>, QueueError> {
-        let tasks = self.folder.join("tasks");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&tasks)
-            .map_err(FsError::new("create the folder", &tasks))?;
-        self.check_owner()?;
-        let lock = Lock::wait(&self.folder.join("lock"))?;
+        let held = self.hold()?;
         let known = self.tasks()?;
-        Ok(Changing { queue: self, known, _lock: lock })
+        Ok(Changing { queue: self, known, held })
+    }
+
+    /// The same, for who need not know the tasks.
+    fn hold(&self) -> Result<Held, QueueError> {
+        // Those above are for all users of the project.
+        self.folder.parent().map_or(Ok(()), fs::create_dir)?;
+        for folder in [&self.folder, &self.folder.join("tasks")] {
+            match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(FsError::new("create the folder", folder))?,
+            }
+        }
+        self.check_owner()?;
+        Ok(Held { _lock: Lock::wait(&self.folder.join("lock"))? })
     }
 
     /// The log of an attempt, counted from 1.
     #[must_use]
     pub fn log(&self, id: CommitId, attempt: usize) -> PathBuf {
         self.of_task(id).join(format!("log.{attempt}"))
+    }
+
+    /// The states of the stash that belong to no task of this user: another user's, DVC's, or those of tasks whose folder was
+    /// removed by hand.
+    ///
+    /// # Errors
+    /// When git or the queue cannot be read.
+    pub fn inputs_without_task(&self, git: &Git) -> Result<Vec<CommitId>, QueueError> {
+        let known: HashSet<CommitId> = self.tasks()?.iter().map(|task| task.id).collect();
+        let mut states = git.log(&stash()?)?;
+        states.retain(|state| !known.contains(state));
+        Ok(states)
+    }
+
+    /// What workers have to say beside the logs of tasks.
+    #[must_use]
+    pub fn workers_log(&self) -> PathBuf {
+        self.folder.join("workers.log")
+    }
+
+    /// The folder of the jobs that all workers share.
+    #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.folder.join("jobs")
     }
 
     /// Where the files are that `--copy-paths` copied for a task.
@@ -227,7 +267,7 @@ impl Queue {
     /// Whoever can write here decides what runs in the name of the user.
     fn check_owner(&self) -> Result<(), QueueError> {
         let found = std::fs::symlink_metadata(&self.folder).map_err(FsError::new("look at", &self.folder))?;
-        let open_to_others = Permissions::from_mode(found.mode()).mode() & 0o022 != 0;
+        let open_to_others = found.mode() & 0o022 != 0;
         if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || open_to_others {
             return Err(QueueError::NotOwned(self.folder.clone()));
         }
@@ -235,12 +275,18 @@ impl Queue {
     }
 }
 
-/// The right to add and remove tasks; nobody else does meanwhile.
+/// The right to open the locks of tasks; nobody else does meanwhile.
+#[derive(Debug)]
+struct Held {
+    _lock: Lock,
+}
+
+/// The right to add, take and remove tasks; nobody else does meanwhile.
 #[derive(Debug)]
 pub struct Changing<'q> {
     queue: &'q Queue,
     known: Vec<Task>,
-    _lock: Lock,
+    held: Held,
 }
 
 impl Changing<'_> {
@@ -284,7 +330,7 @@ impl Changing<'_> {
     /// # Errors
     /// [`QueueError::NameTaken`]; when git or a file cannot be written.
     pub fn add(&mut self, git: &Git, new: &NewTask<'_>) -> Result<Task, QueueError> {
-        Ok(self.make(git, new, Origin::Queue)?.0)
+        Ok(self.make(git, new, Origin::Queue, State::Queued, Vec::new())?.0)
     }
 
     /// Makes a task that this process runs itself, and begins it.
@@ -292,28 +338,36 @@ impl Changing<'_> {
     /// # Errors
     /// As [`Self::add`].
     pub fn begin(&mut self, git: &Git, new: &NewTask<'_>, now: i64) -> Result<(Claim, File), QueueError> {
-        let (task, lock) = self.make(git, new, Origin::Temp)?;
-        let mut claim = Claim::new(self.queue.clone(), task, lock);
-        let log = claim.begin(now)?;
+        // It is never seen to wait: nobody else may run it.
+        let attempts = vec![Attempt::begun(now)];
+        let (task, lock) = self.make(git, new, Origin::Temp, State::Running, attempts)?;
+        let claim = Claim::new(self.queue.clone(), task, lock);
+        let log = claim.open_log()?;
         Ok((claim, log))
     }
 
     /// A new task and its lock, which is held from before anybody else sees the task.
-    fn make(&mut self, git: &Git, new: &NewTask<'_>, origin: Origin) -> Result<(Task, Lock), QueueError> {
+    fn make(
+        &mut self,
+        git: &Git,
+        new: &NewTask<'_>,
+        origin: Origin,
+        state: State,
+        attempts: Vec<Attempt>,
+    ) -> Result<(Task, Lock), QueueError> {
         self.check_free(new.baseline, &new.name)?;
         // DVC's form, with the branch left out (`ExpStash.MESSAGE_RE`).
         let message = format!("dvc-exp:{0}:{0}:{1}", new.baseline, new.name);
-        let id = git.push_stash(
-            &stash()?,
-            &NewStashed {
-                head: new.baseline,
-                tree: new.tree,
-                index: new.index,
-                message: &message,
-                identity: new.identity,
-                time: new.time,
-            },
-        )?;
+        let state_of_files = NewStashed {
+            head: new.baseline,
+            tree: new.tree,
+            index: new.index,
+            message: &message,
+            identity: new.identity,
+            time: new.time,
+        };
+        let stash = stash()?;
+        let id = git.unlocked(&stash, || git.push_stash(&stash, &state_of_files))?;
         let task = Task {
             id,
             number: self.known.last().map_or(1, |last| last.number + 1),
@@ -324,8 +378,8 @@ impl Changing<'_> {
             overrides: new.overrides.clone(),
             sweep: new.sweep.clone(),
             origin,
-            state: State::Queued,
-            attempts: Vec::new(),
+            state,
+            attempts,
         };
         let made = tempfile::Builder::new().prefix("new-").tempdir_in(&self.queue.folder);
         let made = made.map_err(FsError::new("create a folder in", &self.queue.folder))?;
@@ -352,6 +406,8 @@ impl Changing<'_> {
         for task in tasks {
             match Lock::try_take_existing(&self.queue.of_task(task.id).join(LOCK))? {
                 Some(Taken::Yes(lock)) => held.push(lock),
+                // What a stage of it left running has the lock.
+                Some(Taken::No { .. }) if self.has_ended(task.id)? => {}
                 Some(Taken::No { .. }) => return Err(QueueError::Runs(task.name.clone())),
                 None => {}
             }
@@ -364,11 +420,17 @@ impl Changing<'_> {
                 _ => {}
             }
         }
-        self.known.retain(|known| tasks.iter().all(|task| task.id != known.id));
-        let kept: Vec<CommitId> = self.known.iter().map(|task| task.id).collect();
-        git.drop_stashed(&stash()?, |commit| !kept.contains(&commit))?;
+        let removed: HashSet<CommitId> = tasks.iter().map(|task| task.id).collect();
+        self.known.retain(|known| !removed.contains(&known.id));
+        // The others may be another user's.
+        drop_inputs(git, |commit| removed.contains(&commit))?;
         self.sweep_up();
         Ok(())
+    }
+
+    fn has_ended(&self, id: CommitId) -> Result<bool, QueueError> {
+        let ended = |task: Task| matches!(task.state, State::Failed | State::Success);
+        Ok(self.queue.read(id)?.is_some_and(ended))
     }
 
     /// Removes what processes that were killed left half made or half removed.
@@ -410,6 +472,12 @@ const LOCK: &str = "lock";
 
 fn stash() -> Result<RefName, GitError> {
     RefName::parse(STASH)
+}
+
+/// Takes inputs out of the stash.
+fn drop_inputs(git: &Git, is_dropped: impl Fn(CommitId) -> bool) -> Result<(), GitError> {
+    let stash = stash()?;
+    git.unlocked(&stash, || git.drop_stashed(&stash, &is_dropped))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, QueueError> {

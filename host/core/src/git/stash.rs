@@ -100,6 +100,21 @@ impl Git {
         Ok((state.tree, index))
     }
 
+    /// Does something with a reference that only few write, each for moments. A lock of git on it that stays longer was left by
+    /// a process that was killed, since git's locks are files: it is removed, and the work is done again.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub fn unlocked<T>(&self, name: &RefName, work: impl Fn() -> Result<T, GitError>) -> Result<T, GitError> {
+        match work() {
+            Err(GitError::RefLocked { lock, name: locked }) if locked == name.as_str() => {
+                crate::fs::remove_file(&lock)?;
+                work()
+            }
+            done => done,
+        }
+    }
+
     /// Takes states out of the stash `name`.
     ///
     /// # Errors

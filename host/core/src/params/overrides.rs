@@ -17,7 +17,6 @@ use std::fmt;
 use dewar_text::Value;
 
 pub use fault::{Fault, OverrideError};
-use values::Reader;
 
 /// One `-S`. Its [`Display`](fmt::Display) is a text that [`Override::parse`] reads as the same override.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,21 +43,6 @@ pub enum Operation {
 }
 
 impl Override {
-    /// Parses one `-S` of a single value.
-    ///
-    /// # Errors
-    /// When it does not follow the grammar, or gives several values.
-    pub fn parse(text: &str) -> Result<Self, OverrideError> {
-        let (head, value) = Head::read(text).map_err(|fault| fault.of(text))?;
-        let Some(value) = value else {
-            return head.without_value().map_err(|fault| fault.of(text));
-        };
-        match single(value).map_err(|fault| fault.of(text))? {
-            Some(value) => Ok(head.with(value)),
-            None => Err(OverrideError::Sweep { text: text.to_owned() }),
-        }
-    }
-
     /// The dotted key.
     #[must_use]
     pub fn key_text(&self) -> String {
@@ -159,19 +143,6 @@ impl Head {
         };
         Override { file: self.file, key: self.key, operation }
     }
-}
-
-/// The value, unless there are several.
-fn single(text: &str) -> Result<Option<Value>, Fault> {
-    let mut reader = Reader::new(text);
-    if reader.call()?.is_some() {
-        return Ok(None);
-    }
-    let value = reader.top()?;
-    if reader.take(',') {
-        return Ok(None);
-    }
-    reader.end().map(|()| Some(value))
 }
 
 fn read_key(key: &str) -> Result<Vec<String>, Fault> {

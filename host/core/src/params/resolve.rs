@@ -159,13 +159,14 @@ fn add(one: &Override, missing: Missing<'_>, value: &Value) -> Result<Vec<Edit>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::sweep::one;
 
     fn tree() -> Value {
         dewar_text::yaml::read(b"lr: 0.1\nnul:\nlst: [1, {a: 2}]\nnest: {a: 1, b: {c: q}}\n").unwrap().to_value()
     }
 
     fn after(overrides: &[&str]) -> Result<Value, ResolveError> {
-        let parsed: Vec<Override> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
+        let parsed: Vec<Override> = overrides.iter().map(|text| one(text).unwrap()).collect();
         let edits = resolve(&tree(), &parsed.iter().collect::<Vec<_>>())?;
         let mut value = tree();
         edit::apply(&mut value, &edits).unwrap();

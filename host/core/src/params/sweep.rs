@@ -169,5 +169,13 @@ impl Sweep {
     }
 }
 
+/// An `-S` of one value, for tests that need an override.
+#[cfg(test)]
+pub(super) fn one(text: &str) -> Result<Override, OverrideError> {
+    let parsed = SweepOverride::parse(text)?;
+    assert!(!parsed.is_sweep(), "{text} is a sweep");
+    Ok(parsed.at(0).unwrap())
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A definition becomes a [`Stage`]: the schema of a stage, and every path settled against its folder.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
@@ -10,7 +10,7 @@ use super::stage::{
     StageAddress,
 };
 use super::{schema, settings};
-use crate::path::{PathError, RepoPath};
+use crate::path::{PathError, RepoPath, normalised};
 
 /// What may stand in a stage (DVC 3.67's schema).
 const STAGE: &[&str] = &[
@@ -162,21 +162,6 @@ fn outside(span: Span, what: &str, error: &PathError) -> Diagnostic {
     Diagnostic::error("outside", format!("{what}: {error}"))
         .at(span)
         .help("what a stage writes, and where it runs, must be inside the project")
-}
-
-/// The path without `.` and `..`, not asking the file system.
-fn normalised(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 fn dependencies(node: &Node, paths: &Paths<'_>) -> Result<Vec<Dependency>, Diagnostic> {

@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// A process among all that ever were, as far as the system tells (`proc(5)`).
@@ -65,6 +65,11 @@ impl ProcessIdentity {
         }
         match started(self.pid) {
             Some(started) if started == self.started => Life::Running,
+            // Without `/proc` the number is all that is known.
+            None if self.started == 0 => match pid_of(self.pid).map(test_kill_process) {
+                Some(Err(rustix::io::Errno::SRCH)) | None => Life::Ended,
+                Some(_) => Life::Running,
+            },
             _ => Life::Ended,
         }
     }
@@ -74,7 +79,7 @@ impl ProcessIdentity {
     /// # Errors
     /// When the system refuses.
     pub fn signal(&self, signal: Signal) -> std::io::Result<()> {
-        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+        let Some(pid) = pid_of(self.pid) else { return Ok(()) };
         // Held before it is looked at: the handle stays with this process, whoever gets the number later.
         let handle = match pidfd_open(pid, PidfdFlags::empty()) {
             Err(rustix::io::Errno::SRCH) => return Ok(()),
@@ -103,6 +108,10 @@ pub fn holders(path: &Path) -> Vec<ProcessIdentity> {
         files.any(|file| (file.dev(), file.ino()) == wanted)
     };
     numbers.filter(|pid| *pid != std::process::id()).filter(holds).map(ProcessIdentity::of).collect()
+}
+
+fn pid_of(number: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(number).ok()?)
 }
 
 fn host() -> String {

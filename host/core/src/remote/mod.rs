@@ -141,8 +141,8 @@ fn inside(folder: PathBuf, below: &Path) -> PathBuf {
 }
 
 fn url<'a>(config: &'a Config, name: &str) -> Result<&'a str, RemoteError> {
-    let section = |name: &str| format!("remote \"{name}\"");
-    let Some(options) = config.dvc.get(&section(name)) else {
+    // Names of sections are in lower case, as DVC reads them.
+    let Some(options) = config.dvc.get(&format!("remote \"{}\"", name.to_lowercase())) else {
         let names = config.dvc.keys().filter_map(|key| key.strip_prefix("remote \"")?.strip_suffix('"'));
         return Err(RemoteError::Unknown { name: name.to_owned(), known: names.map(str::to_owned).collect() });
     };

@@ -12,8 +12,9 @@ use dewar_core::exp::isolated::{self, IsolatedWorkspace};
 use dewar_core::exp::queue::task::End;
 use dewar_core::exp::queue::{NewTask, Queue};
 use dewar_core::exp::refs::Experiment;
-use dewar_core::fs::FsError;
-use dewar_core::git::{Git, Head, TreeId};
+use dewar_core::exp::run::files_overridden;
+use dewar_core::fs::{FsError, write_atomic};
+use dewar_core::git::{CommitId, Git, Head, TreeId};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Stage;
 use dewar_core::repro::{self, Selection};
@@ -29,7 +30,9 @@ use crate::ui::Ui;
 
 /// What is run.
 pub struct Inputs<'a> {
-    /// The files.
+    /// What was kept of the workspace.
+    pub commit: CommitId,
+    /// Its files.
     pub tree: TreeId,
     /// What git says is checked out.
     pub head: Head,
@@ -37,6 +40,8 @@ pub struct Inputs<'a> {
     pub from: RepoPath,
     /// What git does not have and the stages need.
     pub copies: &'a [CopyPath],
+    /// The parameter files that were changed for the experiment.
+    pub set: &'a [RepoPath],
     /// The stages.
     pub stages: &'a StageSelectionArgs,
 }
@@ -77,12 +82,16 @@ pub(super) fn run_temp(
     };
     let (claim, mut log) = changing.begin(git, &new, now().seconds)?;
     let mut running = claim.running()?;
+    claim.share()?;
     drop(changing);
+    let set = files_overridden(from, typed.overrides)?;
     let inputs = Inputs {
+        commit: claim.task().id,
         tree,
         head: Head { commit: identified.baseline, name: request.head.clone() },
         from: from.clone(),
         copies: typed.copies,
+        set: &set,
         stages: &typed.args.stages,
     };
     let run_as = ExperimentRun { identified, message, how, explainer, task: Some(&mut running) };
@@ -129,6 +138,12 @@ pub fn run(
     let (workspace, repo) = IsolatedWorkspace::create(&project.repo, git, inputs.tree, &inputs.head, from)?;
     let inside = project.isolated(repo);
     inputs.copies.iter().try_for_each(|copy| copy.copy_into(inside.repo.root()))?;
+    // A copy is of the file before `-S`.
+    for file in inputs.set {
+        if let Some(text) = git.read(inputs.commit, file)? {
+            write_atomic(&file.under(inside.repo.root()), &text)?;
+        }
+    }
     let stages = inputs.stages;
     let selection = repro::select(&files(&inside), inside.templates(), &targets(&inside, stages), reach(stages))?;
     warn_of_escapes(project, &inside, &selection);

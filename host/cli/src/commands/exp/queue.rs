@@ -18,7 +18,7 @@ use super::run::{Typed, taken};
 use super::snapshot::Snapshot;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, style, text};
 
 /// Queues one experiment.
 ///
@@ -225,5 +225,6 @@ fn note_equal(task: &Task, equal: &Equal, ui: &Ui) {
         State::Success => "is done",
     };
     let (task, equal) = (&task.name, &equal.name);
-    ui.note(&format!("'{task}' has the inputs of '{equal}', which {state}; `dewar queue remove {task}` takes it out"));
+    let typed = text::shell_quoted(task.as_str());
+    ui.note(&format!("'{task}' has the inputs of '{equal}', which {state}; `dewar queue remove {typed}` takes it out"));
 }

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::session::{Clock, Session};
 use crate::ui::number::{self, Digits};
 use crate::ui::table::{self, Align};
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, moment, style};
 
 /// Does what `exp show` was told.
 ///
@@ -164,19 +164,16 @@ impl Rendering {
 
     /// The time of day when it was today, else the day; in full for programs.
     fn time(&self, time: CommitTime) -> String {
-        let Some(zoned) = zoned(time) else { return String::new() };
-        if self.layout == Layout::Programs {
-            return zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        match self.layout {
+            Layout::People => moment::short(time, self.clock),
+            Layout::Programs => moment::zoned(time).as_ref().map(in_full).unwrap_or_default(),
         }
-        let now = jiff::Timestamp::try_from(self.clock.now()).unwrap_or_default().to_zoned(zoned.time_zone().clone());
-        let form = if now.date() == zoned.date() { "%I:%M %p" } else { "%b %d, %Y" };
-        zoned.strftime(form).to_string()
     }
 }
 
-fn zoned(time: CommitTime) -> Option<jiff::Zoned> {
-    let offset = jiff::tz::Offset::from_seconds(time.offset_minutes * 60).ok()?;
-    Some(jiff::Timestamp::from_second(time.seconds).ok()?.to_zoned(jiff::tz::TimeZone::fixed(offset)))
+/// As DVC writes it for programs: local, without a zone.
+fn in_full(time: &jiff::Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// The first cell: baselines by name, their experiments below them as branches of a tree.
@@ -280,7 +277,7 @@ fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> V
             (path.to_string(), value)
         })
         .collect();
-    let timestamp = time.and_then(zoned).map(|zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    let timestamp = time.and_then(moment::zoned).as_ref().map(in_full);
     json!({
         "rev": revision, "timestamp": timestamp,
         "params": files_json(&data.params), "metrics": files_json(&data.metrics),

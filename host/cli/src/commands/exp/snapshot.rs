@@ -1,5 +1,7 @@
 //! [`Snapshot`]: the user's workspace as it is now, for experiments that run elsewhere or later.
 
+use std::collections::BTreeSet;
+
 use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::{isolated, run};
 use dewar_core::git::{CommitId, ExtraPaths, Git, TreeId};
@@ -12,7 +14,7 @@ use dewar_core::repro::Selection;
 use super::run::select;
 use crate::args::run::StageSelectionArgs;
 use crate::commands::project::{Project, files};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 /// The user's workspace at one moment: what git tracks with every change, what was `git add`ed, and data that changed since it
 /// was `add`ed.
@@ -39,6 +41,7 @@ impl Snapshot {
     ) -> Result<(Self, Selection), Failure> {
         let (selection, _) = select(project, stages, overrides)?;
         let copied: Vec<RepoPath> = copies.iter().map(|copy| copy.inside().clone()).collect();
+        refuse_unknown(project, git, &selection, &copied)?;
         let workspace = project.workspace(&selection.pipeline)?;
         let data = isolated::changed_data(&workspace, &selection, &copied)?;
         project.save_index();
@@ -83,4 +86,19 @@ impl Snapshot {
         let set = run::overridden(&files, &project.params, from, overrides)?;
         Ok(git.with_files(self.tree, set.iter().map(|(file, text)| (file, text.as_ref())))?)
     }
+}
+
+/// The workspace of the experiment has what git tracks: without the pipeline it could only fail, later.
+fn refuse_unknown(project: &Project<'_>, git: &Git, selection: &Selection, copied: &[RepoPath]) -> Result<(), Failure> {
+    let files = selection.order.iter().map(|id| &selection.pipeline.stage(*id).address.file);
+    let files: BTreeSet<&RepoPath> = files.filter(|file| !copied.iter().any(|copy| copy.touches(file))).collect();
+    for file in files {
+        if !git.is_tracked(file)? {
+            let shown = file.relative_to(project.repo.from());
+            let message =
+                format!("git does not know `{shown}`, and an experiment beside the workspace has what git knows");
+            return Err(Failure::new(Kind::Repository, message).hint(format!("git add {shown}")));
+        }
+    }
+    Ok(())
 }

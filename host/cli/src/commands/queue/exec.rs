@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::copies::CopyPath;
-use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::queue::task::{End, Request};
+use dewar_core::exp::queue::{Queue, STASH};
 use dewar_core::exp::record::{self, NameTaken};
-use dewar_core::exp::run::Identified;
+use dewar_core::exp::run::{Identified, files_overridden};
 use dewar_core::git::{CommitId, Head};
 use dewar_core::process::Asked;
 
@@ -16,6 +16,7 @@ use super::now;
 use crate::args::queue::QueueExecArgs;
 use crate::args::run::StageSelectionArgs;
 use crate::commands::exp::isolated::{self, Inputs};
+use crate::commands::exp::queue::sweep_of;
 use crate::commands::exp::run::ExperimentRun;
 use crate::commands::project::{JobBudget, Project, Results};
 use crate::commands::repro::how;
@@ -41,11 +42,22 @@ pub(super) fn run(project: &Project<'_>, args: &QueueExecArgs, ui: &Arc<Ui>) -> 
         Err(failure) => End::Failed { message: failure.message() },
     };
     if end == End::Success {
-        // Before it is said, so that it is not left to be done for ever when this process is killed here.
-        queue.forget_inputs(project.repo.git()?, id)?;
+        // Before it is said, so that it is not left for ever when this process is killed here. That the experiment succeeded is
+        // not made to fail by what cannot be tidied up.
+        if let Err(error) = queue.forget_inputs(project.repo.git()?, id) {
+            project.warn(format!("{error}; the inputs of the experiment stay in `{STASH}`"));
+        }
     }
+    // The log has all of it before it is said that nothing more comes.
+    let code = match &ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.fail(failure);
+            ExitCode::from(failure.kind().exit_code())
+        }
+    };
     running.end(end, project.repo.config.own.queue.lost, now(project))?;
-    ran.map(|()| ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn run_task(
@@ -70,14 +82,18 @@ fn run_task(
         record::check_free(git, task.baseline, &task.name)?;
     }
     let mut how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
-    how.budget = Some(JobBudget { folder: project.remembered("jobs"), jobs: args.jobs });
+    how.budget = Some(JobBudget { folder: queue.jobs().join(args.jobs.to_string()), jobs: args.jobs });
     let copied = queue.copied(task.id);
     let copies: Vec<CopyPath> = request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect();
+    let overrides = sweep_of(&task.overrides)?.points().next().unwrap_or_default();
+    let set = files_overridden(&request.from, &overrides)?;
     let inputs = Inputs {
+        commit: task.id,
         tree: git.commit_summary(task.id)?.tree,
         head: Head { commit: task.baseline, name: request.head.clone() },
         from: request.from.clone(),
         copies: &copies,
+        set: &set,
         stages: &stages,
     };
     let identified = Identified { baseline: task.baseline, name: task.name.clone(), taken: request.taken };

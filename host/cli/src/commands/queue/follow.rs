@@ -14,7 +14,7 @@ use dewar_core::git::CommitId;
 
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, Verbosity, style};
 
 /// How often tasks are looked at, at least and at most.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -31,9 +31,11 @@ struct Log {
 }
 
 impl Log {
+    /// From the attempt on that runs, or comes next.
     fn new(task: &Task) -> Self {
         let name = task.name.to_string();
-        Self { task: task.id, name, attempt: 0, file: None, rest: Vec::new() }
+        let attempt = task.attempts.len() - usize::from(task.state == State::Running);
+        Self { task: task.id, name, attempt, file: None, rest: Vec::new() }
     }
 
     /// Prints what came since, each line behind `prefix`, of all attempts up to `attempts`.
@@ -48,7 +50,7 @@ impl Log {
             let rest = self.rest.split_off(whole);
             let lines = std::mem::replace(&mut self.rest, rest);
             for line in String::from_utf8_lossy(&lines).lines() {
-                ui.pass_on(prefix, Stream::Out, line)?;
+                show(prefix, line, ui)?;
             }
             if self.attempt >= attempts {
                 return Ok(());
@@ -65,12 +67,32 @@ impl Log {
             return Ok(());
         }
         let rest = std::mem::take(&mut self.rest);
-        ui.pass_on(prefix, Stream::Out, &String::from_utf8_lossy(&rest))
+        show(prefix, &String::from_utf8_lossy(&rest), ui)
     }
 }
 
+/// Logs are kept, so that a quiet command need not show them.
+fn show(prefix: &str, line: &str, ui: &Ui) -> Result<(), Failure> {
+    if ui.verbosity() == Verbosity::Quiet { Ok(()) } else { ui.pass_on(prefix, Stream::Out, line) }
+}
+
+/// What it means that tasks wait and no worker is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unworked {
+    /// One may come.
+    Wait,
+    /// Those that were started are gone.
+    Fail,
+}
+
 /// Prints what the tasks write, until all have ended, and what became of them.
-pub(super) fn follow(project: &Project<'_>, queue: &Queue, tasks: &[Task], ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+pub(super) fn follow(
+    project: &Project<'_>,
+    queue: &Queue,
+    tasks: &[Task],
+    unworked: Unworked,
+    ui: &Arc<Ui>,
+) -> Result<ExitCode, Failure> {
     let on_lost = project.repo.config.own.queue.lost;
     let width = tasks.iter().map(|task| task.name.as_str().len()).max().unwrap_or_default();
     let is_alone = tasks.len() == 1;
@@ -108,16 +130,21 @@ pub(super) fn follow(project: &Project<'_>, queue: &Queue, tasks: &[Task], ui: &
             }
         }
         left.retain(|log| !ended.contains(&log.task));
-        if waiting == left.len() && waiting > 0 && !is_worked {
+        if unworked == Unworked::Fail && waiting == left.len() && waiting > 0 && !is_worked {
             let names: Vec<&str> = left.iter().map(|log| log.name.as_str()).collect();
-            ui.note(&format!("The queue was stopped; these wait: {}", names.join(", ")));
-            break;
+            let message = format!("no worker is left, and these wait: {}", names.join(", "));
+            let hint = format!(
+                "`dewar queue start` starts one; what they had to say is in `{}`",
+                queue.workers_log().display()
+            );
+            return Err(Failure::new(Kind::Repository, message).hint(hint));
         }
         if ended.is_empty() && !left.is_empty() {
             std::thread::sleep((since.elapsed() * 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
         }
     }
-    if !done.is_empty() {
+    // Of one its own log has said so.
+    if !done.is_empty() && !is_alone {
         ui.tell(&format!("\nRan experiment(s): {}", done.join(", ")))?;
     }
     tell_failed(&failed).map_or_else(|| Ok(ExitCode::SUCCESS), Err)

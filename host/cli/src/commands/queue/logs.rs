@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::queue::Queue;
-use dewar_core::exp::queue::task::State;
+use dewar_core::exp::queue::task::{Origin, State};
 use dewar_core::fs::read_optional;
 
-use super::follow::follow;
+use super::follow::{Unworked, follow};
 use crate::args::queue::QueueLogsArgs;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
@@ -23,7 +23,7 @@ pub(super) fn run(project: &Project<'_>, args: &QueueLogsArgs, ui: &Arc<Ui>) -> 
     let state = task.seen(project.repo.config.own.queue.lost);
     let name = &task.name;
     if args.follow && matches!(state, State::Running | State::Queued) {
-        return follow(project, &queue, &[task], ui);
+        return follow(project, &queue, &[task], Unworked::Wait, ui);
     }
     let attempt = args.attempt.unwrap_or(task.attempts.len());
     if attempt == 0 {
@@ -44,7 +44,10 @@ pub(super) fn run(project: &Project<'_>, args: &QueueLogsArgs, ui: &Arc<Ui>) -> 
         };
         told.into_iter().for_each(|told| ui.note(&told));
     } else if log.is_empty() {
-        ui.note(&format!("'{name}' has written nothing yet"));
+        ui.note(&match task.origin {
+            Origin::Queue => format!("'{name}' has written nothing yet"),
+            Origin::Temp => format!("what '{name}' writes goes where the command does that runs it"),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -120,6 +120,7 @@ fn remove(project: &Project<'_>, args: &QueueRemoveArgs, ui: &Ui) -> Result<Exit
     let (queue, git) = (Queue::of(&project.repo), project.repo.git()?);
     let mut changing = queue.change()?;
     let on_lost = project.repo.config.own.queue.lost;
+    changing.recover(git, on_lost, now(project))?;
     let is_meant = |task: &&Task| match task.seen(on_lost) {
         State::Running => false,
         State::Queued => args.all || args.queued,
@@ -151,17 +152,14 @@ pub fn remove_waiting(project: &Project<'_>, ui: &Ui) -> Result<ExitCode, Failur
 
 fn retry(project: &Project<'_>, args: &QueueRetryArgs, ui: &Ui) -> Result<ExitCode, Failure> {
     let queue = Queue::of(&project.repo);
-    let tasks = queue.tasks()?;
+    let changing = queue.change()?;
     let again: Vec<Task> = if args.failed {
-        tasks.into_iter().filter(|task| task.state == State::Failed).collect()
+        changing.tasks().iter().filter(|task| task.state == State::Failed).cloned().collect()
     } else {
-        named(&tasks, &args.tasks)?
+        named(changing.tasks(), &args.tasks)?
     };
-    if let Some(task) = again.iter().find(|task| task.state == State::Success) {
-        let message = format!("`{}` succeeded", task.name);
-        return Err(Failure::new(Kind::Usage, message).hint("queue it anew to run it again: `dewar exp run --queue`"));
-    }
-    again.iter().try_for_each(|task| queue.retry(task))?;
+    let git = project.repo.git()?;
+    again.iter().try_for_each(|task| changing.retry(git, task, now(project)))?;
     ui.tell(&match again.as_slice() {
         [] => "No tasks to retry.".to_owned(),
         again => format!("Queued again: {}", list(again)),

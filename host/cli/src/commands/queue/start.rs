@@ -10,24 +10,30 @@ use std::sync::Arc;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::sweep::SweepRecord;
 use dewar_core::exp::queue::task::{State, Task};
+use dewar_core::exp::queue::workers::{Takes, Worker};
 use dewar_core::fs::FsError;
 
-use super::follow::follow;
-use super::named;
-use super::worker::READY;
+use super::follow::{Unworked, follow};
+use super::worker::{READY, warn_of_leftovers};
+use super::{named, now};
 use crate::args::queue::QueueRunArgs;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
 use crate::ui::Ui;
 
+/// This very program, also when another was put in its place since it was started (`proc(5)`).
+#[cfg(target_os = "linux")]
+pub(super) const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// Sees to it that as many workers run as were asked for.
 pub(super) fn start(project: &Project<'_>, jobs: Option<NonZeroUsize>, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, jobs));
-    if !queue.tasks()?.iter().any(|task| waits(project, task)) {
+    let tasks = waiting(project, &queue)?;
+    if tasks.is_empty() {
         ui.tell("No experiments are queued.")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let started = ensure(project, &queue, jobs)?;
+    let started = ensure(project, &queue, jobs, tasks.len())?;
     let s = if started == 1 { "" } else { "s" };
     ui.tell(&format!("Started '{started}' new experiments task queue worker{s}."))?;
     Ok(ExitCode::SUCCESS)
@@ -39,16 +45,16 @@ pub(super) fn start(project: &Project<'_>, jobs: Option<NonZeroUsize>, ui: &Arc<
 /// When workers cannot be started, or an experiment failed.
 pub fn run_all(project: &Project<'_>, jobs: Option<NonZeroUsize>, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, jobs));
-    let tasks: Vec<Task> = queue.tasks()?.into_iter().filter(|task| waits(project, task)).collect();
+    let tasks = waiting(project, &queue)?;
     if tasks.is_empty() {
         ui.tell("No experiments are queued.")?;
         return Ok(ExitCode::SUCCESS);
     }
-    ensure(project, &queue, jobs)?;
+    ensure(project, &queue, jobs, tasks.len())?;
     ui.tell(
         "Following logs for all queued experiments. Use Ctrl+C to stop following logs (experiment execution will continue).\n",
     )?;
-    follow(project, &queue, &tasks, ui)
+    follow(project, &queue, &tasks, Unworked::Fail, ui)
 }
 
 /// Runs the points of a sweep that wait, and waits for the end.
@@ -63,7 +69,8 @@ pub fn run_sweep(
 ) -> Result<ExitCode, Failure> {
     let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, jobs));
     let is_point = |task: &Task| task.sweep.as_ref().is_some_and(|point| point.sweep == sweep.name);
-    let tasks: Vec<Task> = queue.tasks()?.into_iter().filter(|task| waits(project, task) && is_point(task)).collect();
+    let mut tasks = waiting(project, &queue)?;
+    tasks.retain(is_point);
     for _ in 0..jobs.get().min(tasks.len()) {
         start_one(project, jobs, &["--sweep".to_owned(), sweep.name.to_string()])?;
     }
@@ -71,7 +78,7 @@ pub fn run_sweep(
         "Ctrl-C stops following the sweep '{0}', which goes on; `dewar sweep show {0}` says how far it is",
         sweep.name
     ));
-    follow(project, &queue, &tasks, ui)
+    follow(project, &queue, &tasks, Unworked::Fail, ui)
 }
 
 /// `queue run`: runs the named tasks, and waits for the end.
@@ -92,24 +99,34 @@ pub(super) fn run(project: &Project<'_>, args: &QueueRunArgs, ui: &Arc<Ui>) -> R
     for _ in 0..jobs.get().min(tasks.len()) {
         start_one(project, jobs, &only)?;
     }
-    follow(project, &queue, &tasks, ui)
+    follow(project, &queue, &tasks, Unworked::Fail, ui)
 }
 
 fn jobs_of(project: &Project<'_>, typed: Option<NonZeroUsize>) -> NonZeroUsize {
     typed.or(project.repo.config.own.jobs).unwrap_or(NonZeroUsize::MIN)
 }
 
-fn waits(project: &Project<'_>, task: &Task) -> bool {
-    matches!(task.seen(project.repo.config.own.queue.lost), State::Queued)
+/// The tasks that wait, once it is settled what became of those whose processes were killed.
+fn waiting(project: &Project<'_>, queue: &Queue) -> Result<Vec<Task>, Failure> {
+    if queue.tasks()?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let on_lost = project.repo.config.own.queue.lost;
+    let mut changing = queue.change()?;
+    changing.recover(project.repo.git()?, on_lost, now(project))?;
+    warn_of_leftovers(project);
+    Ok(changing.tasks().iter().filter(|task| task.seen(on_lost) == State::Queued).cloned().collect())
 }
 
-/// Starts as many workers as are missing. Answers how many.
-fn ensure(project: &Project<'_>, queue: &Queue, jobs: NonZeroUsize) -> Result<usize, Failure> {
+/// Starts as many workers as are missing, and not more than `tasks`. Answers how many.
+fn ensure(project: &Project<'_>, queue: &Queue, jobs: NonZeroUsize, tasks: usize) -> Result<usize, Failure> {
     // Beside a worker that is about to end there is either no task that waits, or it sees the task.
     let changing = queue.change()?;
-    let there = queue.workers()?.iter().filter(|worker| !worker.is_stopping).count();
+    queue.forget_ended()?;
+    let takes_all = |worker: &&Worker| !worker.is_stopping && worker.takes == Takes::All;
+    let there = queue.workers()?.iter().filter(takes_all).count();
     drop(changing);
-    let missing = jobs.get().saturating_sub(there);
+    let missing = jobs.get().saturating_sub(there).min(tasks);
     for _ in 0..missing {
         start_one(project, jobs, &[])?;
     }
@@ -118,10 +135,10 @@ fn ensure(project: &Project<'_>, queue: &Queue, jobs: NonZeroUsize) -> Result<us
 
 fn start_one(project: &Project<'_>, jobs: NonZeroUsize, only: &[String]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| FsError::new("start", "a worker of the queue")(error);
-    let path = project.remembered("worker.log");
+    let path = Queue::of(&project.repo).workers_log();
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let log = log.map_err(FsError::new("create", &path))?;
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let mut command = Command::new(OWN_PROGRAM);
     command.args(["queue", "worker", "--jobs", &jobs.to_string()]);
     command.args(only);
     command.current_dir(project.repo.root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

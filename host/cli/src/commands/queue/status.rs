@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
 use dewar_core::exp::queue::workers::Worker;
+use dewar_core::exp::queue::{Queue, STASH};
 use serde_json::{Value, json};
 
 use crate::args::queue::QueueStatusArgs;
@@ -36,6 +36,15 @@ pub(super) fn run(project: &Project<'_>, args: &QueueStatusArgs, ui: &Arc<Ui>) -
     };
     out.push_str(&format!("\nWorker status: {active} active, {} idle\n", workers.len() - active));
     ui.print(&out)?;
+    let lost = queue.inputs_without_task(project.repo.git()?)?;
+    if let Some(first) = lost.first() {
+        ui.note(&format!(
+            "{} states in `{STASH}` belong to no task of yours; `git log -g {STASH}` lists them, and `dewar exp apply {}` brings the newest \
+             into the workspace",
+            lost.len(),
+            first.short()
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! A worker: takes one task after the other, each in a process of its own, whose output is the log of the attempt.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use dewar_core::config::OnLost;
 use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::claim::{Claim, Kill};
-use dewar_core::exp::queue::task::{State, Task};
+use dewar_core::exp::queue::task::{Request, State, Task};
+use dewar_core::exp::queue::workers::Takes;
 use dewar_core::fs::FsError;
 use dewar_core::git::Git;
 
 use super::now;
+use super::start::OWN_PROGRAM;
 use crate::args::queue::QueueWorkerArgs;
 use crate::commands::project::Project;
 use crate::failure::Failure;
@@ -33,11 +36,14 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
     // A session of its own: a closed terminal, or Ctrl-C there, does not end it.
     rustix::process::setsid().ok();
     let (queue, git) = (Queue::of(&project.repo), project.repo.git()?);
-    let registration = queue.register()?;
+    let takes = if args.only.is_empty() && args.sweep.is_none() { Takes::All } else { Takes::Some };
+    let registration = queue.register(takes)?;
     ui.print(&format!("{READY}\n"))?;
     let worker = Worker { project, git, on_lost: project.repo.config.own.queue.lost, args };
     while !registration.is_to_stop() {
-        if let Some(mut claim) = queue.take(git, |task| worker.wants(task), worker.on_lost, now(project))? {
+        // The right to change the queue goes with this statement: others take and queue tasks while this one runs.
+        let taken = queue.change()?.take(git, |task| worker.wants(task), worker.on_lost, now(project))?;
+        if let Some(mut claim) = taken {
             worker.run(&queue, &mut claim)?;
             continue;
         }
@@ -58,9 +64,9 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the workspaces of experiments that were killed. At the end of a worker: what still ran in them when it began has been
-/// ended since.
-fn warn_of_leftovers(project: &Project<'_>) {
+/// Removes the workspaces of experiments that were killed. What still ran in them has to be
+/// ended before.
+pub(super) fn warn_of_leftovers(project: &Project<'_>) {
     for error in remove_abandoned(&project.repo) {
         project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
     }
@@ -83,27 +89,37 @@ impl Worker<'_> {
     fn run(&self, queue: &Queue, claim: &mut Claim) -> Result<(), Failure> {
         let log = claim.begin(now(self.project))?;
         claim.share()?;
-        let started = queue.request(claim.task().id).map_err(|error| error.to_string()).and_then(|request| {
-            let failed =
-                |error: std::io::Error| FsError::new("start", "the process of the experiment")(error).to_string();
-            let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-            let folder = request.from.under(self.project.repo.root());
-            let folder = if folder.is_dir() { folder } else { self.project.repo.root().to_owned() };
-            let jobs = self.args.jobs.to_string();
-            command.args(["queue", "exec", "--jobs", &jobs, &claim.task().id.to_string()]);
-            for dir in request.plugin_dirs {
-                command.arg("--plugin-dir").arg(dir);
-            }
-            command.current_dir(folder).env_clear().envs(request.env).stdin(Stdio::null());
-            command.stdout(log.try_clone().map_err(failed)?).stderr(log).spawn().map_err(failed)
-        });
-        let mut child = match started {
+        let request = match queue.request(claim.task().id) {
+            Ok(request) => request,
+            Err(error) => return Ok(claim.fail(error.to_string(), now(self.project))?),
+        };
+        let mut child = match self.start(request, claim, log) {
             Ok(child) => child,
-            Err(message) => return Ok(claim.fail(message, now(self.project))?),
+            Err(error) => {
+                // The task is not at fault, and the next one would fare no better.
+                claim.give_back()?;
+                return Err(error.into());
+            }
         };
         let status = wait(&mut child, claim)?;
         claim.settle(self.git, &end_of(status), self.on_lost, now(self.project))?;
         Ok(())
+    }
+}
+
+impl Worker<'_> {
+    /// Starts the process of an attempt.
+    fn start(&self, request: Request, claim: &Claim, log: File) -> Result<Child, FsError> {
+        let failed = |error| FsError::new("start", "the process of an experiment")(error);
+        let mut command = Command::new(OWN_PROGRAM);
+        let folder = request.from.under(self.project.repo.root());
+        let folder = if folder.is_dir() { folder } else { self.project.repo.root().to_owned() };
+        command.args(["queue", "exec", "--jobs", &self.args.jobs.to_string(), &claim.task().id.to_string()]);
+        for dir in request.plugin_dirs {
+            command.arg("--plugin-dir").arg(dir);
+        }
+        command.current_dir(folder).env_clear().envs(request.env).stdin(Stdio::null());
+        command.stdout(log.try_clone().map_err(failed)?).stderr(log).spawn().map_err(failed)
     }
 }
 

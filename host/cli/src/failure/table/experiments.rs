@@ -140,6 +140,13 @@ impl From<QueueError> for Failure {
                 let hint = format!("end it first: `dewar queue kill {name}`");
                 error.into_failure(Kind::Repository).hint(hint)
             }
+            QueueError::Succeeded(_) => {
+                error.into_failure(Kind::Usage).hint("queue it anew to run it again: `dewar exp run --queue`")
+            }
+            QueueError::SweepNameTaken(ref name) => {
+                let hint = format!("take another name, or forget that one: `dewar sweep remove {name}`");
+                error.into_failure(Kind::Repository).hint(hint)
+            }
             QueueError::RunsNot(_) => error.into_failure(Kind::Usage).hint("`dewar queue status` says which do"),
         }
     }

@@ -54,11 +54,7 @@ impl From<ParamsError> for Failure {
 
 impl From<OverrideError> for Failure {
     fn from(error: OverrideError) -> Self {
-        let hint = match &error {
-            OverrideError::Grammar { .. } => "write `-S name=value`, `+name=value` to add, `~name` to delete",
-            OverrideError::Sweep { .. } => "put quotes around a value with a comma in it: `-S \"name='a,b'\"`",
-        };
-        error.into_failure(Kind::Usage).hint(hint)
+        error.into_failure(Kind::Usage).hint("write `-S name=value`, `+name=value` to add, `~name` to delete")
     }
 }
 

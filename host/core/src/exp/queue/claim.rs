@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::task::{Attempt, End, Origin, Phase, State, Task};
-use super::{LOCK, Queue, QueueError, RECORD, read, stash, write};
+use super::{Changing, Held, LOCK, Queue, QueueError, RECORD, drop_inputs, read, write};
 use crate::config::OnLost;
 use crate::exp::refs::ExperimentRef;
 use crate::fs::{self, FsError};
@@ -48,7 +48,7 @@ pub struct Claim {
     lock: Lock,
 }
 
-impl Queue {
+impl Changing<'_> {
     /// Takes the task that comes next of those that are `wanted`: of the highest priority, the one that was queued first. None
     /// when nothing waits that nobody else has. `now` is in seconds since 1970.
     ///
@@ -61,13 +61,14 @@ impl Queue {
         on_lost: OnLost,
         now: i64,
     ) -> Result<Option<Claim>, QueueError> {
-        let mut tasks = self.tasks()?;
-        tasks.retain(|task| wanted(task) && (task.state == State::Queued || is_abandoned(task)));
+        let may_run = |task: &&Task| wanted(task) && (task.state == State::Queued || is_abandoned(task));
+        let mut tasks: Vec<&Task> = self.known.iter().filter(may_run).collect();
         tasks.sort_by_key(|task| (Reverse(task.priority), task.number));
         for task in tasks {
-            let Some(mut claim) = self.claim(task.id)? else { continue };
-            if claim.task.state == State::Running {
-                claim.settle(git, LOST, on_lost, now)?;
+            // One that cannot be looked at keeps nobody from the others.
+            let Ok(Some(mut claim)) = self.claim(task.id) else { continue };
+            if claim.task.state == State::Running && claim.settle_within(&self.held, git, LOST, on_lost, now).is_err() {
+                continue;
             }
             if claim.task.state == State::Queued {
                 return Ok(Some(claim));
@@ -76,20 +77,43 @@ impl Queue {
         Ok(None)
     }
 
+    /// Settles what killed processes left, also on machines that nothing is known of: their locks are free.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub fn recover(&mut self, git: &Git, on_lost: OnLost, now: i64) -> Result<(), QueueError> {
+        let left: Vec<CommitId> = self.known.iter().filter(|task| is_abandoned(task)).map(|task| task.id).collect();
+        for id in &left {
+            if let Ok(Some(mut claim)) = self.claim(*id) {
+                // What cannot be settled now is found again.
+                claim.settle_within(&self.held, git, LOST, on_lost, now).ok();
+            }
+        }
+        if !left.is_empty() {
+            self.known = self.queue.tasks()?;
+        }
+        Ok(())
+    }
+
     /// The right to run a task, or to change its record; none when another has it or it was removed. What is left of a run whose
-    /// processes were killed is ended first.
+    /// processes were killed is ended first: nobody else can be about to take it, since that needs the right that this is.
     fn claim(&self, id: CommitId) -> Result<Option<Claim>, QueueError> {
-        let path = self.of_task(id).join(LOCK);
+        let path = self.queue.of_task(id).join(LOCK);
         let since = Instant::now();
         loop {
             match Lock::try_take_existing(&path)? {
                 None => return Ok(None),
                 Some(Taken::Yes(lock)) => {
-                    let Some(task) = self.read(id)? else { return Ok(None) };
-                    return Ok(Some(Claim { queue: self.clone(), task, lock }));
+                    let Some(task) = self.queue.read(id)? else { return Ok(None) };
+                    return Ok(Some(Claim { queue: self.queue.clone(), task, lock }));
+                }
+                Some(Taken::No { .. }) if self.has_ended(id)? => {
+                    // What a stage left running, such as a server, has the old lock; nobody looks at that one any more.
+                    fs::remove_file(&path)?;
+                    drop(Lock::wait(&path)?);
                 }
                 Some(Taken::No { .. }) => {
-                    let is_left = self.read(id)?.is_some_and(|task| is_abandoned(&task));
+                    let is_left = self.queue.read(id)?.is_some_and(|task| task.is_lost());
                     if !is_left || since.elapsed() > UNTIL_GONE {
                         return Ok(None);
                     }
@@ -100,6 +124,26 @@ impl Queue {
         }
     }
 
+    /// Queues a task again that failed, for any worker. Its logs stay.
+    ///
+    /// # Errors
+    /// [`QueueError::Runs`] and [`QueueError::Succeeded`]; when the record cannot be written.
+    pub fn retry(&self, git: &Git, task: &Task, now: i64) -> Result<(), QueueError> {
+        let Some(mut claim) = self.claim(task.id)? else { return Err(QueueError::Runs(task.name.clone())) };
+        claim.settle_within(&self.held, git, LOST, OnLost::Fail, now)?;
+        match claim.task.state {
+            State::Failed => {
+                (claim.task.state, claim.task.origin) = (State::Queued, Origin::Queue);
+                Ok(claim.write()?)
+            }
+            State::Queued => Ok(()),
+            State::Running => Err(QueueError::Runs(task.name.clone())),
+            State::Success => Err(QueueError::Succeeded(task.name.clone())),
+        }
+    }
+}
+
+impl Queue {
     /// Asks for the end of a task that runs, and waits for it, at most `patience`. Whether it has ended.
     ///
     /// # Errors
@@ -110,21 +154,18 @@ impl Queue {
         let text = if how == Kill::Now { "now" } else { "interrupt" };
         fs::write_atomic(&self.of_task(task.id).join(KILL), text.as_bytes())?;
         let since = Instant::now();
+        let mut is_told = false;
         loop {
             let found = self.read(task.id)?;
             if found.is_none_or(|found| found.state != State::Running || found.attempts.len() != task.attempts.len()) {
                 return Ok(true);
             }
-            if attempt.worker.life() == Life::Ended {
-                // Nobody else does it.
-                if how == Kill::Now {
-                    end_all(&self.of_task(task.id).join(LOCK), None);
-                } else if let Some(runner) = &attempt.runner {
-                    signal(runner, Signal::INT, task)?;
-                }
-                if let Some(mut claim) = self.claim(task.id)? {
-                    claim.settle(git, "its process was killed", OnLost::Fail, now)?;
-                }
+            let is_alone = attempt.worker.life() == Life::Ended;
+            if is_alone || task.origin == Origin::Temp {
+                // No worker does it. Interrupted twice, stages are killed.
+                let how = if is_told && how == Kill::Interrupt { None } else { Some(how) };
+                self.end_without_worker(git, task, how, now)?;
+                is_told = true;
             }
             if since.elapsed() > patience {
                 return Ok(false);
@@ -133,14 +174,18 @@ impl Queue {
         }
     }
 
-    /// Queues a task again that has ended. Its logs stay.
-    ///
-    /// # Errors
-    /// [`QueueError::Runs`] when it has not; when the record cannot be written.
-    pub fn retry(&self, task: &Task) -> Result<(), QueueError> {
-        let Some(mut claim) = self.claim(task.id)? else { return Err(QueueError::Runs(task.name.clone())) };
-        claim.task.state = State::Queued;
-        Ok(claim.write()?)
+    fn end_without_worker(&self, git: &Git, task: &Task, how: Option<Kill>, now: i64) -> Result<(), QueueError> {
+        let changing = self.change()?;
+        let runner = task.attempt().and_then(|attempt| attempt.runner.as_ref());
+        match (how, runner) {
+            (Some(Kill::Interrupt), Some(runner)) => signal(runner, Signal::TERM, task)?,
+            (Some(Kill::Interrupt), None) | (None, _) => {}
+            (Some(Kill::Now), _) => end_all(&self.of_task(task.id).join(LOCK), None),
+        }
+        match changing.claim(task.id)? {
+            Some(mut claim) => claim.settle_within(&changing.held, git, "its process was killed", OnLost::Fail, now),
+            None => Ok(()),
+        }
     }
 
     /// Takes the inputs of a task that succeeded out of the stash: the experiment has them.
@@ -148,8 +193,8 @@ impl Queue {
     /// # Errors
     /// When git cannot be written.
     pub fn forget_inputs(&self, git: &Git, id: CommitId) -> Result<(), QueueError> {
-        let _changing = self.change()?;
-        Ok(git.drop_stashed(&stash()?, |commit| commit == id)?)
+        let _held = self.hold()?;
+        Ok(drop_inputs(git, |commit| commit == id)?)
     }
 
     /// What the process that a worker started for a task says of its attempt.
@@ -243,22 +288,17 @@ impl Claim {
     /// When the record or the log cannot be written.
     pub fn begin(&mut self, now: i64) -> Result<File, QueueError> {
         fs::remove_file(&self.queue.of_task(self.task.id).join(KILL))?;
-        self.task.attempts.push(Attempt {
-            worker: ProcessIdentity::current(),
-            runner: None,
-            started: now,
-            ended: None,
-            phase: Phase::Prepare,
-            workspace: None,
-            commit: None,
-            end: None,
-        });
+        self.task.attempts.push(Attempt::begun(now));
         self.task.state = State::Running;
-        let path = self.queue.log(self.task.id, self.task.attempts.len());
-        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let log = log.map_err(FsError::new("create", path))?;
+        let log = self.open_log()?;
         self.write()?;
         Ok(log)
+    }
+
+    pub(super) fn open_log(&self) -> Result<File, FsError> {
+        let path = self.queue.log(self.task.id, self.task.attempts.len());
+        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        log.map_err(FsError::new("create", path))
     }
 
     /// How the user wants the task to end, if so.
@@ -274,10 +314,12 @@ impl Claim {
     pub fn deliver(&self, kill: Kill) -> Result<(), QueueError> {
         let Some(task) = self.queue.read(self.task.id)? else { return Ok(()) };
         match (kill, task.attempt().and_then(|attempt| attempt.runner.as_ref())) {
-            (Kill::Interrupt, Some(runner)) => signal(runner, Signal::INT, &task),
+            (Kill::Interrupt, Some(runner)) => signal(runner, Signal::TERM, &task),
             // It looks for the wish when it begins.
             (Kill::Interrupt, None) => Ok(()),
             (Kill::Now, _) => {
+                // Who only looks at the lock has this right, and is not hit.
+                let _held = self.queue.hold()?;
                 end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
                 Ok(())
             }
@@ -293,28 +335,44 @@ impl Claim {
         if let Some(task) = self.queue.read(self.task.id)? {
             self.task = task;
         }
-        if let Some(attempt) = self.task.attempts.last_mut().filter(|attempt| attempt.end.is_none()) {
-            end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
-            let reference = ExperimentRef { baseline: self.task.baseline, name: self.task.name.clone() };
-            let is_recorded = attempt.commit.is_some() && git.find_ref(&reference.ref_name()?)? == attempt.commit;
-            attempt.end = Some(match wish(&self.queue.of_task(self.task.id)) {
-                _ if is_recorded => End::Success,
-                Some(_) => End::Killed,
-                None => End::Lost { reason: lost.to_owned() },
-            });
-            attempt.ended = Some(now);
-            attempt.workspace = None;
-            self.task.state = state_after(&self.task, on_lost);
-            if self.task.state == State::Success {
-                // Before it is said, so that it is not left to be done for ever when this process is killed here.
-                self.queue.forget_inputs(git, self.task.id)?;
-            }
-            self.write()?;
+        if self.task.attempt().is_some_and(|attempt| attempt.end.is_none()) {
+            let queue = self.queue.clone();
+            self.settle_within(&queue.hold()?, git, lost, on_lost, now)?;
         }
         Ok(&self.task)
     }
 
-    /// Ends an attempt that could not be begun.
+    fn settle_within(
+        &mut self,
+        _held: &Held,
+        git: &Git,
+        lost: &str,
+        on_lost: OnLost,
+        now: i64,
+    ) -> Result<(), QueueError> {
+        let Some(attempt) = self.task.attempts.last_mut().filter(|attempt| attempt.end.is_none()) else {
+            return Ok(());
+        };
+        end_all(&self.queue.of_task(self.task.id).join(LOCK), Some(&ProcessIdentity::current()));
+        let reference = ExperimentRef { baseline: self.task.baseline, name: self.task.name.clone() };
+        let is_recorded = attempt.commit.is_some() && git.find_ref(&reference.ref_name()?)? == attempt.commit;
+        attempt.end = Some(match wish(&self.queue.of_task(self.task.id)) {
+            _ if is_recorded => End::Success,
+            Some(_) => End::Killed,
+            None => End::Lost { reason: lost.to_owned() },
+        });
+        attempt.ended = Some(now);
+        attempt.workspace = None;
+        self.task.state = state_after(&self.task, on_lost);
+        if self.task.state == State::Success {
+            // Before it is said, so that it is not left for ever when this process is killed here. The experiment has them: that
+            // it succeeded is not made to fail by what cannot be tidied up.
+            drop_inputs(git, |commit| commit == self.task.id).ok();
+        }
+        Ok(self.write()?)
+    }
+
+    /// Ends an attempt that could not be begun, for a reason that is the task's.
     ///
     /// # Errors
     /// When the record cannot be written.
@@ -323,6 +381,16 @@ impl Claim {
             (attempt.end, attempt.ended) = (Some(End::Failed { message }), Some(now));
         }
         self.task.state = State::Failed;
+        self.write()
+    }
+
+    /// Takes an attempt back that could not be begun, for a reason that is not the task's.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn give_back(&mut self) -> Result<(), FsError> {
+        self.task.attempts.pop();
+        self.task.state = State::Queued;
         self.write()
     }
 

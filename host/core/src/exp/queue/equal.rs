@@ -15,6 +15,20 @@ use crate::repro::Selection;
 /// More experiments than this are not looked at: it is a courtesy, and must not take long.
 const MOST_LOOKED_AT: usize = 200;
 
+/// Variables that differ from one command to the next.
+const PASSING: [&str; 5] = ["_", "PWD", "OLDPWD", "SHLVL", "COLUMNS"];
+
+/// Whether two requests ask for the same, as far as stages can tell.
+fn is_alike(one: &Request, other: &Request) -> bool {
+    let env = |request: &Request| {
+        let lasting = |(name, _): &&(String, String)| !PASSING.contains(&name.as_str()) && !name.starts_with("DEWAR_");
+        let mut env: Vec<(String, String)> = request.env.iter().filter(lasting).cloned().collect();
+        env.sort();
+        env
+    };
+    one.typed == other.typed && one.copies.is_empty() && other.copies.is_empty() && env(one) == env(other)
+}
+
 /// What there is to be equal to.
 #[derive(Debug)]
 pub struct Known<'g> {
@@ -76,11 +90,13 @@ impl<'g> Known<'g> {
     /// When git or a request cannot be read.
     pub fn equal(&self, queue: &Queue, tree: TreeId, request: &Request) -> Result<Option<Equal>, QueueError> {
         for task in self.tasks.get(&tree).into_iter().flatten() {
-            if queue.request(task.id)?.typed == request.typed {
+            // It is a courtesy: a task that cannot be read equals none.
+            if queue.request(task.id).is_ok_and(|known| is_alike(&known, request)) {
                 return Ok(Some(Equal { name: task.name.clone(), state: task.seen(OnLost::Retry) }));
             }
         }
-        for (name, other) in &self.experiments {
+        // What was copied beside the files is not known of an experiment.
+        for (name, other) in self.experiments.iter().filter(|_| request.copies.is_empty()) {
             let differing = self.git.differing(tree, *other)?;
             if differing.iter().all(|path| path.as_ref().is_some_and(|path| self.results.contains(path))) {
                 return Ok(Some(Equal { name: name.clone(), state: State::Success }));

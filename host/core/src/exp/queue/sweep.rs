@@ -89,13 +89,20 @@ impl SweepRecord {
             }
         }
         let prefix = format!("{}-", self.name);
+        let mut recorded = vec![false; self.points];
         for experiment in refs::of_baseline(git, self.baseline)? {
-            // Its task may have been removed.
             let number = experiment.reference.name.as_str().strip_prefix(&prefix).and_then(|text| text.parse().ok());
-            let point = number.and_then(|number: usize| points.get_mut(number.checked_sub(1)?));
-            if let Some(state @ None) = point {
-                *state = Some(State::Success);
-            }
+            let point = number.and_then(|number: usize| recorded.get_mut(number.checked_sub(1)?));
+            point.into_iter().for_each(|is_recorded| *is_recorded = true);
+        }
+        for (state, is_recorded) in points.iter_mut().zip(recorded) {
+            *state = match (*state, is_recorded) {
+                // Its task was removed.
+                (None, true) => Some(State::Success),
+                // Its experiment was removed.
+                (Some(State::Success), false) => None,
+                (state, _) => state,
+            };
         }
         Ok(points)
     }
@@ -141,7 +148,8 @@ impl Queue {
         let mut sweeps: Vec<SweepRecord> = Vec::new();
         for entry in entries {
             let path = entry.map_err(FsError::new("list", &folder))?.path();
-            sweeps.extend(read::<SweepRecord>(&path.join(RECORD))?);
+            // A damaged one hides no other; its experiments and tasks are shown by themselves.
+            sweeps.extend(read::<SweepRecord>(&path.join(RECORD)).ok().flatten());
         }
         sweeps.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(sweeps)
@@ -161,9 +169,9 @@ impl Queue {
     }
 }
 
-/// The stash that keeps the base of a sweep.
+/// The stash that keeps the base of a sweep of this user.
 fn stash_of(name: &ExperimentName) -> Result<RefName, GitError> {
-    RefName::parse(&format!("{SWEEPS}{name}"))
+    RefName::parse(&format!("{SWEEPS}{}/{name}", rustix::process::geteuid().as_raw()))
 }
 
 impl Changing<'_> {
@@ -180,7 +188,7 @@ impl Changing<'_> {
     ) -> Result<SweepRecord, QueueError> {
         let folder = self.queue.of_sweep(&sweep.name);
         if folder.exists() {
-            return Err(QueueError::NameTaken(sweep.name));
+            return Err(QueueError::SweepNameTaken(sweep.name));
         }
         let stash = stash_of(&sweep.name)?;
         // Left by one that was killed here.

@@ -128,6 +128,23 @@ pub struct Attempt {
     pub end: Option<End>,
 }
 
+impl Attempt {
+    /// One that this process begins at `now`, in seconds since 1970.
+    #[must_use]
+    pub fn begun(now: i64) -> Self {
+        Self {
+            worker: ProcessIdentity::current(),
+            runner: None,
+            started: now,
+            ended: None,
+            phase: Phase::Prepare,
+            workspace: None,
+            commit: None,
+            end: None,
+        }
+    }
+}
+
 /// How far an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

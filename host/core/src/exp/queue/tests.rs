@@ -1,9 +1,12 @@
 use super::claim::Kill;
 use super::*;
 use crate::config::OnLost;
+use crate::config::settings::OutsideFiles;
 use crate::git::testing::{TIME, TestRepo, identity};
 use crate::process::identity::Life;
 use crate::testing::request;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ impl World {
     fn new() -> Self {
         let repo = TestRepo::with(&[("a", "1\n")]);
         std::fs::create_dir(repo.at(".dvc")).unwrap();
-        let queue = Queue::of(&Repo::discover(repo.root()).unwrap());
+        let queue = Queue::of(&Repo::discover(repo.root(), &OutsideFiles::default()).unwrap());
         let git = repo.open();
         Self { repo, queue, git }
     }
@@ -46,7 +49,7 @@ impl World {
     }
 
     fn take(&self) -> Option<claim::Claim> {
-        self.queue.take(&self.git, |_| true, OnLost::Retry, 7).unwrap()
+        self.queue.change().unwrap().take(&self.git, |_| true, OnLost::Retry, 7).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -132,7 +135,7 @@ fn what_a_killed_process_left_runs_again_until_it_was_lost_too_often() {
     }
     let task = world.queue.find("one").unwrap();
     assert!(task.cause().unwrap().contains("killed"));
-    world.queue.retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&world.git, &task, 9).unwrap();
     assert_eq!(world.state("one"), State::Queued);
 }
 
@@ -173,7 +176,7 @@ fn lost_tasks_fail_where_that_is_wanted() {
     drop(claim.begin(3).unwrap());
     drop(claim);
     world.orphan("one");
-    assert!(world.queue.take(&world.git, |_| true, OnLost::Fail, 9).unwrap().is_none());
+    assert!(world.queue.change().unwrap().take(&world.git, |_| true, OnLost::Fail, 9).unwrap().is_none());
     let task = world.queue.find("one").unwrap();
     assert_eq!((task.state, task.attempt().unwrap().ended), (State::Failed, Some(9)));
 }
@@ -213,7 +216,7 @@ fn a_task_that_runs_is_killed_and_one_that_does_not_is_not() {
     assert_eq!((task.state, task.cause().as_deref()), (State::Failed, Some("killed")));
     assert!(!left.wait().unwrap().success());
     // The next attempt does not inherit the wish.
-    world.queue.retry(&task).unwrap();
+    world.queue.change().unwrap().retry(&world.git, &task, 9).unwrap();
     let mut claim = world.take().unwrap();
     drop(claim.begin(3).unwrap());
     assert_eq!(claim.is_to_end(), None);
@@ -245,7 +248,7 @@ fn a_queue_that_others_can_write_to_is_refused() {
 fn workers_come_and_go() {
     let world = World::new();
     assert_eq!(world.queue.workers().unwrap(), []);
-    let me = world.queue.register().unwrap();
+    let me = world.queue.register(workers::Takes::All).unwrap();
     assert!(!me.is_to_stop());
     world.queue.stop_workers().unwrap();
     assert!(me.is_to_stop());
@@ -257,6 +260,6 @@ fn workers_come_and_go() {
     let folder = world.queue.folder.join("workers");
     std::fs::write(folder.join("1-0.json"), serde_json::to_vec(&seen[0]).unwrap()).unwrap();
     std::fs::write(folder.join("1-0.lock"), "").unwrap();
-    drop(world.queue.register().unwrap());
+    drop(world.queue.register(workers::Takes::All).unwrap());
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
 }

@@ -16,9 +16,21 @@ use crate::process::identity::{Life, ProcessIdentity};
 pub struct Worker {
     /// Its process.
     pub process: ProcessIdentity,
+    /// Which tasks it takes.
+    pub takes: Takes,
     /// Whether it was told to take no more tasks.
     #[serde(skip)]
     pub is_stopping: bool,
+}
+
+/// Which tasks a worker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Takes {
+    /// Whatever waits.
+    All,
+    /// Those it was started for.
+    Some,
 }
 
 /// What a worker has while it works. It is no worker any more when this is dropped.
@@ -37,20 +49,21 @@ impl Queue {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn register(&self) -> Result<Registration, QueueError> {
+    pub fn register(&self, takes: Takes) -> Result<Registration, QueueError> {
         // With the right to change the queue nobody takes the new files for those of a worker that was killed.
-        let _changing = self.change()?;
+        let _held = self.hold()?;
         self.forget_ended()?;
         let folder = self.folder.join("workers");
         fs::create_dir(&folder)?;
         let process = ProcessIdentity::current();
-        let document = (0..).map(|number| folder.join(format!("{}-{number}.{DOCUMENT}", process.pid())));
-        let document = document.into_iter().find(|path| !path.exists()).unwrap_or_default();
+        let document = folder.join(format!("{}.{DOCUMENT}", process.pid()));
+        // Told to one that had the number before.
+        fs::remove_file(&document.with_extension(STOP))?;
         let path = document.with_extension(LOCKED);
         let Taken::Yes(lock) = Lock::try_take(&path)? else {
             return Err(FsError::new("lock", path)(std::io::ErrorKind::WouldBlock.into()).into());
         };
-        write(&document, &Worker { process, is_stopping: false })?;
+        write(&document, &Worker { process, takes, is_stopping: false })?;
         Ok(Registration { document, _lock: lock })
     }
 

@@ -52,12 +52,12 @@ pub struct Execution {
 impl Execution {
     /// Who runs it, in DVC's word, which has none for what failed.
     #[must_use]
-    pub const fn executor(&self) -> Option<&'static str> {
-        match (self.state, self.origin) {
-            (State::Failed, _) => None,
-            (_, Origin::Queue) => Some("dvc-task"),
-            (_, Origin::Temp) => Some("tempdir"),
-        }
+    pub fn executor(&self) -> Option<&'static str> {
+        let word = match self.origin {
+            Origin::Queue => "dvc-task",
+            Origin::Temp => "tempdir",
+        };
+        (self.state != State::Failed).then_some(word)
     }
 }
 

@@ -4,23 +4,14 @@ use std::fmt;
 
 use crate::params::sweep::MAX_POINTS;
 
-/// Why a text is no override.
+/// Why a text is no override: it does not follow the grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OverrideError {
-    /// It does not follow the grammar.
-    #[error("`{text}` is not a valid override: {fault}")]
-    Grammar {
-        /// What was typed.
-        text: String,
-        /// What is wrong.
-        fault: Fault,
-    },
-    /// It gives several values where one is meant.
-    #[error("`{text}` gives several values; a sweep needs the queue")]
-    Sweep {
-        /// What was typed.
-        text: String,
-    },
+#[error("`{text}` is not a valid override: {fault}")]
+pub struct OverrideError {
+    /// What was typed.
+    pub text: String,
+    /// What is wrong.
+    pub fault: Fault,
 }
 
 /// What is wrong with the text of an override.
@@ -101,7 +92,7 @@ pub enum Fault {
 
 impl Fault {
     pub(in crate::params) fn of(self, text: &str) -> OverrideError {
-        OverrideError::Grammar { text: text.to_owned(), fault: self }
+        OverrideError { text: text.to_owned(), fault: self }
     }
 }
 

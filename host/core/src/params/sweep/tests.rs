@@ -16,7 +16,7 @@ fn values(text: &str) -> Vec<String> {
 
 fn fault(text: &str) -> Fault {
     match SweepOverride::parse(text) {
-        Err(OverrideError::Grammar { fault, .. }) => fault,
+        Err(OverrideError { fault, .. }) => fault,
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -317,7 +317,7 @@ proptest! {
             let sweep = Sweep::new(vec![one]).unwrap();
             prop_assert!(sweep.points().len() > 0);
             for override_ in sweep.points().take(20).flatten() {
-                let again = Override::parse(&override_.to_string()).unwrap();
+                let again = super::one(&override_.to_string()).unwrap();
                 prop_assert!(same(&again, &override_), "{override_:?} {again:?}");
             }
         }
@@ -334,7 +334,7 @@ proptest! {
         let (head, _) = Head::read(&format!("{file}{sign}{key}=")).unwrap();
         let one = head.with(value);
         let text = one.to_string();
-        let again = Override::parse(&text).unwrap();
+        let again = super::one(&text).unwrap();
         prop_assert!(same(&again, &one), "{text} {again:?}");
         let sweep = Sweep::new(vec![SweepOverride::parse(&text).unwrap()]).unwrap();
         let alone: Vec<_> = sweep.points().collect();

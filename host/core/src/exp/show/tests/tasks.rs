@@ -27,9 +27,9 @@ fn rows_stand_by_state_and_then_by_age() {
     let folder = tempfile::tempdir().unwrap();
     for (name, rate) in [("f1", "1"), ("r1", "2"), ("w1", "3"), ("w2", "4"), ("r2", "5"), ("f2", "6")] {
         let task = add(&waiting, name, rate);
-        match name.get(..1) {
-            Some("f") => waiting.settle(&task, State::Failed, None),
-            Some("r") => waiting.run(&task, folder.path()),
+        match name.chars().next() {
+            Some('f') => waiting.settle(&task, State::Failed, None),
+            Some('r') => waiting.run(&task, folder.path()),
             _ => {}
         }
     }

@@ -1,0 +1,47 @@
+//! Settings: what is asked of them, and changes to them.
+
+use dewar_core::config::options::OptionError;
+use dewar_core::config::settings::{Level, SettingError};
+
+use super::super::{Failure, IntoFailure, Kind};
+
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Config(error) => error.into(),
+            SettingError::File(error) => error.into(),
+            SettingError::Option(error) => error.into(),
+            SettingError::NoPlace(Level::Global) => {
+                error.into_failure(Kind::Repository).hint("set `HOME` or `DVC_GLOBAL_CONFIG_DIR`")
+            }
+            SettingError::NotSet { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("`dewar config --list --show-origin` says what is set, and where"),
+            SettingError::NoUrl(ref remote) => {
+                let hint = format!(
+                    "DVC refuses a remote with options and no URL: set `remote.{remote}.url` first, and take it away last"
+                );
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            SettingError::NoPlace(_) => error.into_failure(Kind::Repository),
+            SettingError::Value { .. } | SettingError::Unwritable(_) => error.into_failure(Kind::Usage),
+        }
+    }
+}
+
+impl From<OptionError> for Failure {
+    fn from(error: OptionError) -> Self {
+        let hint = match &error {
+            OptionError::Shape(_) => {
+                Some("it is `SECTION.OPTION` or `remote.NAME.OPTION`, such as `cache.type`".to_owned())
+            }
+            OptionError::UnknownSection { similar, .. } => similar.map(|similar| format!("did you mean `{similar}`?")),
+            OptionError::Unknown { similar, .. } => {
+                similar.as_ref().map(|similar| format!("did you mean `{similar}`?"))
+            }
+            OptionError::RemoteName(_) => None,
+        };
+        let failure = error.into_failure(Kind::Usage);
+        hint.map_or_else(|| failure.clone(), |hint| failure.clone().hint(hint))
+    }
+}
