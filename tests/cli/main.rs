@@ -18,6 +18,7 @@ mod pull;
 mod queue;
 mod runs;
 mod show;
+mod show_queue;
 mod stages;
 mod status;
 mod sweeps;

@@ -24,7 +24,7 @@ stages:
     metrics: [{metrics.yaml: {cache: false}}]
 ";
 
-fn project() -> TestRepo {
+pub(super) fn project() -> TestRepo {
     let repo = repo();
     repo.dewar(&["init"]).success();
     repo.write("dvc.yaml", PIPELINE);
@@ -38,24 +38,24 @@ fn project() -> TestRepo {
 }
 
 /// What `train` does before it writes anything; its argument is the learning rate.
-fn gate(repo: &TestRepo, script: &str) {
+pub(super) fn gate(repo: &TestRepo, script: &str) {
     fs::write(repo.outside("told.gate"), script).unwrap();
 }
 
 /// A gate that opens when the file `open` is there.
-fn closed_gate(repo: &TestRepo) -> PathBuf {
+pub(super) fn closed_gate(repo: &TestRepo) -> PathBuf {
     let open = repo.outside("open");
     gate(repo, &format!("while ! test -e {}; do sleep 0.01; done", open.display()));
     open
 }
 
-fn program(repo: &TestRepo) -> Command {
+pub(super) fn program(repo: &TestRepo) -> Command {
     let mut command = repo.command(env!("CARGO_BIN_EXE_dewar"));
     command.env("TOLD", repo.outside("told")).env("MARK", "x");
     command
 }
 
-fn dewar(repo: &TestRepo, args: &[&str]) -> CommandOutput {
+pub(super) fn dewar(repo: &TestRepo, args: &[&str]) -> CommandOutput {
     repo.run(program(repo).args(args))
 }
 
@@ -63,7 +63,7 @@ fn told(repo: &TestRepo) -> Vec<String> {
     fs::read_to_string(repo.outside("told")).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(super) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(30), "it does not come to this: {what}");
@@ -86,7 +86,7 @@ fn is(states: &[(String, String)], wanted: &[(&str, &str)]) -> bool {
 }
 
 /// Waits until nothing runs and no worker is left.
-fn settled(repo: &TestRepo) -> Vec<(String, String)> {
+pub(super) fn settled(repo: &TestRepo) -> Vec<(String, String)> {
     wait_until("the workers end", || status(repo)["workers"].as_array().unwrap().is_empty());
     states(repo)
 }
@@ -116,7 +116,7 @@ fn isolated(repo: &TestRepo) -> usize {
     folders.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
 }
 
-fn kill(signal: &str, pid: &str) {
+pub(super) fn kill(signal: &str, pid: &str) {
     Command::new("kill").args([signal, pid]).output().unwrap();
 }
 
@@ -126,7 +126,7 @@ fn is_running(pid: &str) -> bool {
 }
 
 /// The process of the only running task, and that of its worker.
-fn processes(repo: &TestRepo) -> (String, String) {
+pub(super) fn processes(repo: &TestRepo) -> (String, String) {
     let tasks = repo.root().join(".dvc/tmp/exps/queue");
     let user = fs::read_dir(tasks).unwrap().next().unwrap().unwrap().path();
     for task in fs::read_dir(user.join("tasks")).unwrap() {

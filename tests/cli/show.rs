@@ -138,7 +138,7 @@ fn an_experiment_is_applied() {
     assert!(repo.dewar(&["repro"]).success().ends_with("up to date.\n"));
     insta::assert_snapshot!(repo.dewar(&["exp", "apply", "lo"]).failure(2), @r#"
     error: `lo` is no experiment; did you mean `low`?
-    help: `dewar exp list -A` lists all experiments
+    help: `dewar exp show -A` shows all, also those of the queue
     "#);
 }
 

@@ -44,8 +44,9 @@ pub struct BaselineArgs {
 
 /// Show experiments with their parameters and metrics
 ///
-/// Below each commit stand the experiments that were tried on it: those that run, with their metrics so far, those that
-/// are finished, those that wait in the queue, and those that failed; of each the newest first.
+/// Below each commit stand the experiments that were tried on it: those that run, with their
+/// metrics so far, those that are finished, those that wait in the queue, and those that failed;
+/// of each the newest first.
 ///
 /// Examples:
 ///   dewar exp show
@@ -169,8 +170,9 @@ pub struct ExpListArgs {
 
 /// Bring the workspace to an experiment
 ///
-/// Files become what they were when the experiment ended. Of one that waits, runs or failed, they become what it begins
-/// with. Changes that are not committed and would be lost are kept; the command says where.
+/// Files become what they were when the experiment ended. Of one that waits, runs or failed, they
+/// become what it begins with. Changes that are not committed and would be lost are kept; the
+/// command says where.
 ///
 /// Example: `dewar exp apply fuzzy-otter`
 #[derive(Debug, Args)]

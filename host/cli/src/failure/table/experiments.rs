@@ -44,6 +44,9 @@ impl From<ResolveError> for Failure {
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         match error {
+            FindError::Resolve(error @ ResolveError::Unknown { .. }) => {
+                error.into_failure(Kind::Usage).hint("`dewar exp show -A` shows all, also those of the queue")
+            }
             FindError::Resolve(error) => error.into(),
             FindError::Queue(error) => error.into(),
         }

@@ -196,6 +196,12 @@ impl Task {
         self.attempts.last()
     }
 
+    /// Whether its record cannot be read: what is said of it is that alone, and it is called by its commit.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.baseline == self.id
+    }
+
     /// The experiment's commit, when it has come so far; its reference may be made a moment later. Of one that is to run again
     /// there is none, whatever it was before.
     #[must_use]

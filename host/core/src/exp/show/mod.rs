@@ -115,6 +115,11 @@ pub fn show(
         Naming::Digits => BTreeMap::new(),
     };
     let mut queued = tasks.queue.tasks()?;
+    for task in queued.iter_mut().filter(|task| task.is_damaged()) {
+        // Its commit says what its record does not.
+        let parent = git.commit_summary(task.id).ok().and_then(|summary| summary.parents.first().copied());
+        task.baseline = parent.unwrap_or(task.id);
+    }
     let wanted: HashSet<&CommitId> = baselines.iter().collect();
     queued.retain(|task| wanted.contains(&task.baseline));
     let experiments = experiments_of(git, &baselines)?;

@@ -158,6 +158,19 @@ fn what_lost_its_process_is_shown_as_what_becomes_of_it() {
 }
 
 #[test]
+fn a_record_that_is_damaged_hides_no_task() {
+    let tried = tried(&["0.2"]);
+    let waiting = Waiting::on(&tried.project);
+    let task = add(&waiting, "w1", "0.7");
+    std::fs::write(waiting.queue().log(task.id, 1).with_file_name("record.json"), "{").unwrap();
+    let row = shown(&tried, OnLost::Retry, &[]);
+    assert_eq!(names(&row), ["e1", &task.id.short()]);
+    let damaged = &row.experiments[1];
+    assert_eq!((rate(&damaged.tip), damaged.state()), (Some(&Value::Float(0.7)), State::Failed));
+    assert!(damaged.execution.as_ref().unwrap().cause.as_ref().unwrap().contains("damaged"));
+}
+
+#[test]
 fn inputs_of_tasks_are_read_once_whatever_became_of_the_metrics() {
     let tried = tried(&[]);
     let waiting = Waiting::on(&tried.project);
