@@ -1,3 +1,4 @@
+use super::super::refs;
 use super::claim::Kill;
 use super::*;
 use crate::config::OnLost;
