@@ -42,10 +42,10 @@ pub(super) fn gate(repo: &TestRepo, script: &str) {
     fs::write(repo.outside("told.gate"), script).unwrap();
 }
 
-/// A gate that opens when the file `open` is there.
+/// A gate that opens when the file `open` is there, or the test is over.
 pub(super) fn closed_gate(repo: &TestRepo) -> PathBuf {
     let open = repo.outside("open");
-    gate(repo, &format!("while ! test -e {}; do sleep 0.01; done", open.display()));
+    gate(repo, &format!("while ! test -e {} && test -e $TOLD.gate; do sleep 0.01; done", open.display()));
     open
 }
 

@@ -40,7 +40,10 @@ fn the_table_has_what_runs_and_waits_and_failed() {
     dewar(&repo, &["exp", "run", "-n", "plain", "-S", "lr=2"]).success();
     repo.git(&["checkout", "--quiet", "."]).success();
     // Each writes a metric before it waits or fails.
-    gate(&repo, "echo \"so-far: $1\" > metrics.yaml; test $1 != 4 && while ! test -e open; do sleep 0.01; done");
+    gate(
+        &repo,
+        "echo \"so-far: $1\" > metrics.yaml; test $1 != 4 && while ! test -e open && test -e $TOLD.gate; do sleep 0.01; done",
+    );
     queue(&repo, "bad", "4");
     dewar(&repo, &["queue", "start"]).success();
     settled(&repo);

@@ -147,7 +147,7 @@ fn check(torture: &Torture, tasks: usize) {
     let exps = repo.root().join(".dvc/tmp/exps");
     assert_eq!(files_in(&exps.join("isolated")), [exps.join("isolated/lock")]);
     let queue = fs::read_dir(exps.join("queue")).unwrap().next().unwrap().unwrap().path();
-    assert_eq!(files_in(&queue.join("workers")), [PathBuf::new(); 0]);
+    assert_eq!(files_in(&queue.join("workers")), Vec::<PathBuf>::new());
     let mut names: Vec<_> = fs::read_dir(&queue).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["jobs", "lock", "sweeps", "tasks", "workers", "workers.log"]);

@@ -203,7 +203,7 @@ pub struct ExpApplyArgs {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits", "queue"]).required(true).multiple(true))]
 pub struct ExpRemoveArgs {
-    /// Names or commits of experiments
+    /// Names or commits of experiments, also of those that wait in the queue or failed
     #[arg(value_name = "EXPERIMENT", conflicts_with_all = ["rev", "all_commits"])]
     pub experiments: Vec<String>,
 

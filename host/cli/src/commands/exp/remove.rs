@@ -4,13 +4,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply;
+use dewar_core::exp::find::{Found, find};
+use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs::{self, Experiment};
 use dewar_core::git::Git;
 
 use super::show::selection;
 use crate::args::exp::ExpRemoveArgs;
 use crate::commands::project::Project;
-use crate::commands::queue::remove_waiting;
+use crate::commands::queue::{remove_tasks, remove_waiting};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -25,7 +27,16 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         return remove_waiting(&project, ui);
     }
     let git = project.repo.git()?;
-    let meant = meant(git, args)?;
+    let queue = Queue::of(&project.repo);
+    let (waiting, experiments): (Vec<String>, Vec<String>) =
+        args.experiments.iter().cloned().partition(|name| is_task(git, &queue, name));
+    let meant = meant(git, args, &experiments)?;
+    if !waiting.is_empty() {
+        remove_tasks(&project, waiting, ui)?;
+        if experiments.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let removed = if args.keep {
         refs::all(git)?.into_iter().filter(|experiment| !meant.contains(experiment)).collect()
     } else {
@@ -40,10 +51,15 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether a name means a task of the queue that is no experiment.
+fn is_task(git: &Git, queue: &Queue, name: &str) -> bool {
+    matches!(find(git, queue, name), Ok(Found::Task(_)))
+}
+
 /// The experiments that are named, or those of the commits that are.
-fn meant(git: &Git, args: &ExpRemoveArgs) -> Result<Vec<Experiment>, Failure> {
+fn meant(git: &Git, args: &ExpRemoveArgs, named: &[String]) -> Result<Vec<Experiment>, Failure> {
     if !args.experiments.is_empty() {
-        return Ok(apply::named(git, &args.experiments)?);
+        return Ok(apply::named(git, named)?);
     }
     let mut meant = Vec::new();
     for baseline in selection(&args.baseline).baselines(git)? {

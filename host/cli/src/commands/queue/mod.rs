@@ -141,6 +141,14 @@ fn remove(project: &Project<'_>, args: &QueueRemoveArgs, ui: &Ui) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
+/// Takes tasks out of the queue, for `exp remove`.
+///
+/// # Errors
+/// When one runs, or the queue cannot be changed.
+pub fn remove_tasks(project: &Project<'_>, tasks: Vec<String>, ui: &Ui) -> Result<ExitCode, Failure> {
+    remove(project, &QueueRemoveArgs { tasks, all: false, queued: false, success: false, failed: false }, ui)
+}
+
 /// Takes what waits out of the queue, for `exp remove --queue`.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use crate::repro::Selection;
 const MOST_LOOKED_AT: usize = 200;
 
 /// Variables that differ from one command to the next.
-const PASSING: [&str; 5] = ["_", "PWD", "OLDPWD", "SHLVL", "COLUMNS"];
+const PASSING: [&str; 7] = ["_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"];
 
 /// Whether two requests ask for the same, as far as stages can tell.
 fn is_alike(one: &Request, other: &Request) -> bool {

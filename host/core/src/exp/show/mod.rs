@@ -127,7 +127,7 @@ pub fn show(
     let known = read_chains(git, &baselines, &experiments, reader)?;
     let mut finished: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
     for experiment in &experiments {
-        let execution = queued.of_result(experiment.commit);
+        let execution = queued.of_result(&experiment.reference);
         finished.entry(experiment.reference.baseline).or_default().extend(row(experiment, execution, &known));
     }
     let mut others = queued.rows(git, reader)?;

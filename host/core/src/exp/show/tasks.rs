@@ -63,16 +63,17 @@ impl Execution {
 
 /// The tasks of some baselines: those that are experiments, and the others.
 pub(super) struct KnownTasks {
-    finished: HashMap<CommitId, Execution>,
+    finished: HashMap<ExperimentRef, Execution>,
     others: Vec<(Task, Execution)>,
 }
 
 impl KnownTasks {
     /// Sorts `tasks`, which were read before `experiments`.
     pub(super) fn new(shown: Tasks<'_>, tasks: Vec<Task>, experiments: &[Experiment]) -> Result<Self, QueueError> {
-        let commits: HashSet<CommitId> = experiments.iter().map(|experiment| experiment.commit).collect();
+        let commits: HashMap<CommitId, &ExperimentRef> =
+            experiments.iter().map(|experiment| (experiment.commit, &experiment.reference)).collect();
         let references: HashSet<&ExperimentRef> = experiments.iter().map(|experiment| &experiment.reference).collect();
-        let recorded = |task: &Task| task.result().filter(|commit| commits.contains(commit));
+        let recorded = |task: &Task| task.result().and_then(|commit| commits.get(&commit));
         let mut known = Self { finished: HashMap::new(), others: Vec::new() };
         for mut task in tasks {
             let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
@@ -85,7 +86,11 @@ impl KnownTasks {
                 }
             }
             match recorded(&task) {
-                Some(commit) => drop(known.finished.insert(commit, execution(shown, &task, State::Success))),
+                Some(renamed) => {
+                    // Equal results at the same second are one commit: by name first.
+                    let reference = if references.contains(&reference) { reference } else { (*renamed).clone() };
+                    known.finished.insert(reference, execution(shown, &task, State::Success));
+                }
                 None => {
                     let state = task.seen(shown.on_lost);
                     // Of one that succeeded, the experiment was removed since.
@@ -100,9 +105,9 @@ impl KnownTasks {
         Ok(known)
     }
 
-    /// What is known of the task whose result a commit is.
-    pub(super) fn of_result(&mut self, commit: CommitId) -> Option<Execution> {
-        self.finished.remove(&commit)
+    /// What is known of the task whose result an experiment is.
+    pub(super) fn of_result(&mut self, experiment: &ExperimentRef) -> Option<Execution> {
+        self.finished.remove(experiment)
     }
 
     /// The rows of the others by baseline, the newest first.
