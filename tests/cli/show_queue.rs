@@ -25,6 +25,11 @@ fn state(experiment: &Value) -> (&str, &str) {
     (experiment["name"].as_str().unwrap(), experiment["executor"]["state"].as_str().unwrap_or("none"))
 }
 
+/// The first digits of its commit.
+fn short(experiment: &Value) -> &str {
+    experiment["revs"][0]["rev"].as_str().unwrap().get(..7).unwrap()
+}
+
 fn metrics(experiment: &Value) -> &Value {
     &experiment["revs"][0]["data"]["metrics"]
 }
@@ -58,7 +63,7 @@ fn the_table_has_what_runs_and_waits_and_failed() {
         let mut text =
             dewar(&repo, &[&["exp", "show", "--drop", "Created|data.csv|code.py|prepared"], args].concat()).success();
         for experiment in experiments(&repo, &[]) {
-            text = text.replace(&experiment["revs"][0]["rev"].as_str().unwrap()[..7], "1234567");
+            text = text.replace(short(&experiment), "1234567");
         }
         text
     };
@@ -161,8 +166,7 @@ fn tasks_are_applied_as_what_they_begin_with() {
     assert!(applied.stderr.contains("it failed, the stage `train` failed"), "{applied}");
     applied.success();
     assert_eq!((repo.read("params.yaml"), repo.read("code.py")), ("lr: 4 # slow\n".into(), "other code\n".into()));
-    let digits = experiments(&repo, &[])[0]["revs"][0]["rev"].as_str().unwrap()[..7].to_owned();
-    let applied = dewar(&repo, &["exp", "apply", &digits]);
+    let applied = dewar(&repo, &["exp", "apply", short(&experiments(&repo, &[])[0])]);
     assert!(applied.stderr.contains("it waits in the queue"), "{applied}");
     applied.success();
     assert_eq!(repo.read("params.yaml"), "lr: 5 # slow\n");
