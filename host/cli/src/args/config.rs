@@ -47,7 +47,7 @@ pub struct ConfigArgs {
     pub show_origin: bool,
 
     /// With `--list`: print JSON
-    #[arg(long, requires = "list", conflicts_with = "show_origin")]
+    #[arg(long, requires = "list", conflicts_with_all = ["show_origin", "name"])]
     pub json: bool,
 
     /// Where settings are read and changed.
