@@ -98,6 +98,7 @@ impl IsolatedWorkspace {
     fn claim(all: &Path) -> Result<(Self, PathBuf), FsError> {
         fs::create_dir(all)?;
         let all = std::fs::canonicalize(all).map_err(FsError::new("resolve", all))?;
+        spread(&all);
         let _claiming = Lock::wait(&all.join(LOCK))?;
         let path = tempfile::Builder::new().prefix("exp-").suffix(LOCK_SUFFIX).tempfile_in(&all);
         let path = path.map_err(FsError::new("create a file in", &all))?.into_temp_path();
@@ -159,6 +160,24 @@ pub fn remove_abandoned(repo: &Repo) -> Vec<FsError> {
 const LOCK: &str = "lock";
 /// How the lock of a workspace is called, behind the name of its folder.
 const LOCK_SUFFIX: &str = ".lock";
+
+/// Has the file system put the folders of a folder far from each other, where it is ext4 (`T` of `chattr(1)`). There, a file that
+/// is made where many were just deleted costs a search past all of them: a workspace of 10,000 files took seconds instead of
+/// half of one when it followed another.
+#[cfg(target_os = "linux")]
+fn spread(folder: &Path) {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    let Ok(folder) = std::fs::File::open(folder) else { return };
+    if let Ok(flags) = ioctl_getflags(&folder)
+        && !flags.contains(IFlags::TOPDIR)
+    {
+        // Other file systems have no such flag, and no such need.
+        let _unknown = ioctl_setflags(&folder, flags | IFlags::TOPDIR);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn spread(_: &Path) {}
 
 fn all(repo: &Repo) -> PathBuf {
     repo.tmp().join("exps/isolated")

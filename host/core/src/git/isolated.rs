@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use git2::{Index, IndexEntry, ObjectType, Odb, Oid, Repository};
 use rayon::prelude::*;
 
-use super::worktree::{Folders, LINK, SUBMODULE, StatRules, UserIndex, change, is_looked_at, time};
+use super::worktree::{Change, Folders, LINK, SUBMODULE, StatRules, UserIndex, change, is_looked_at, time};
 use super::{Git, GitError, Head, HeadName, TreeId};
 use crate::fs::{FsError, create_dir, read_optional, write_atomic};
 use crate::path::RepoPath;
@@ -194,8 +194,16 @@ impl Git {
             || Folders::new(users),
             |folders, entry| {
                 let (from, to) = (users.join(path(entry)), its.join(path(entry)));
+                if copy(entry, &from, &to).is_err() {
+                    return false;
+                }
                 // Looked at behind the copy: then it was the file that the index knows all the while.
-                copy(entry, &from, &to).is_ok() && matches!(change(rules, written, folders, entry), Ok(None))
+                match change(rules, written, folders, entry) {
+                    Ok(None) => true,
+                    // The stamps of a file that was moved or touched say nothing: its content does.
+                    Ok(Some(Change::Written { mode })) => mode == entry.mode && has_content(entry, &to),
+                    Ok(Some(Change::Deleted)) | Err(_) => false,
+                }
             },
         );
         let copied: Vec<bool> = copied.collect();
@@ -227,6 +235,11 @@ fn copy(entry: &IndexEntry, from: &Path, to: &Path) -> std::io::Result<()> {
         return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);
     }
     std::fs::copy(from, to).map(drop)
+}
+
+/// Whether a file is the blob of its entry as it stands, through no filter.
+fn has_content(entry: &IndexEntry, file: &Path) -> bool {
+    entry.mode != LINK && Oid::hash_file(ObjectType::Blob, file).is_ok_and(|id| id == entry.id)
 }
 
 /// Lets git know the file, so that it need not be read to tell that it is unchanged.
