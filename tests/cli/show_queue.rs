@@ -200,7 +200,8 @@ fn watching_tells_what_becomes_another() {
     assert_eq!(count(&tables, "Queued"), 1);
     for watch in &mut watching {
         assert_eq!(watch.try_wait().unwrap(), None, "it ends when it is told to");
-        kill("-INT", &watch.id().to_string());
+        // Not INT: what a shell starts in the background inherits that it is ignored.
+        kill("-TERM", &watch.id().to_string());
         assert!(!watch.wait().unwrap().success());
     }
     dewar(&repo, &["exp", "show", "--watch", "--csv"]).failure(2);
