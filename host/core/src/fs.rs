@@ -59,6 +59,18 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     }
 }
 
+/// The paths in a folder, in no order; none when it does not exist.
+///
+/// # Errors
+/// When it exists and cannot be listed.
+pub fn list_optional(folder: &Path) -> Result<Option<Vec<PathBuf>>, FsError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => return Ok(None),
+        entries => entries.map_err(FsError::new("list", folder))?,
+    };
+    entries.map(|entry| Ok(entry.map_err(FsError::new("list", folder))?.path())).collect::<Result<_, _>>().map(Some)
+}
+
 /// A pipe or a device is refused: reading one may wait for a writer, or never end.
 fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     // Else opening a pipe waits already.

@@ -172,11 +172,7 @@ fn parse(text: &[u8]) -> Option<LockEntry> {
 
 /// The paths in a folder; none when it is no folder.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
-        result => result.map_err(FsError::new("list", folder))?,
-    };
-    entries.map(|entry| Ok(entry.map_err(FsError::new("list", folder))?.path())).collect()
+    fs::list_optional(folder).map(Option::unwrap_or_default)
 }
 
 /// The key of an entry's inputs.

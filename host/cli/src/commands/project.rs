@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use dewar_core::cache::hold::CacheHold;
 use dewar_core::cache::{LinkKind, ObjectStore, WorkTree};
 use dewar_core::event::EventSink;
+use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::extension::{Extensions, PluginId};
 use dewar_core::fs::FsError;
 use dewar_core::git::IdentityOverrides;
@@ -356,6 +357,13 @@ impl<'a> Project<'a> {
     /// As [`Repo::hold_cache`].
     pub fn hold_cache(&self, command: &str) -> Result<CacheHold, FsError> {
         self.repo.hold_cache(command, || self.warn(WAITING.to_owned()))
+    }
+
+    /// Removes the workspaces of experiments that were killed. What still ran in them has to be ended before.
+    pub fn remove_abandoned(&self) {
+        for error in remove_abandoned(&self.repo) {
+            self.warn(format!("{error}; a killed experiment left it, and it may be removed"));
+        }
     }
 
     /// Tells the user something that stops nothing.

@@ -133,6 +133,7 @@ fn remove(project: &Project<'_>, args: &SweepRemoveArgs, ui: &Ui) -> Result<Exit
 
 /// The tasks of a sweep.
 fn points(queue: &Queue, sweep: &SweepRecord) -> Result<Vec<Task>, Failure> {
-    let is_point = |task: &Task| task.sweep.as_ref().is_some_and(|point| point.sweep == sweep.name);
-    Ok(queue.tasks()?.into_iter().filter(is_point).collect())
+    let mut tasks = queue.tasks()?;
+    tasks.retain(|task| task.point_of(&sweep.name).is_some());
+    Ok(tasks)
 }

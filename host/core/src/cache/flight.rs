@@ -4,9 +4,9 @@
 
 use std::io;
 
+use super::ObjectStore;
 use super::hold::admit;
 use super::store::TEMPORARY;
-use super::{ObjectStore, Shared};
 use crate::fs::{FsError, is_absent};
 use crate::lock::{Lock, Taken};
 
@@ -51,9 +51,7 @@ impl ObjectStore {
         };
         match taken {
             Ok(Taken::Yes(mut lock)) => {
-                if self.shared() == Shared::Group {
-                    admit(self.shared(), &path, 0o664);
-                }
+                admit(self.shared(), &path, 0o664);
                 // Only for messages.
                 drop(lock.write(who));
                 Ok(Flight::Own(OwnFlight(Some(lock))))
@@ -71,6 +69,7 @@ impl ObjectStore {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::Shared;
     use super::*;
 
     #[test]

@@ -16,7 +16,7 @@ use rustix::io::{Errno, retry_on_intr};
 use tempfile::NamedTempFile;
 
 use super::store::{Shared, TEMPORARY};
-use crate::fs::{FsError, is_absent};
+use crate::fs::{FsError, is_absent, list_optional};
 
 /// The file that is locked, in the folder for temporary files.
 const LOCK: &str = "use.lock";
@@ -176,12 +176,7 @@ pub(super) fn leftovers(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
     let tmp = folder.join(TEMPORARY);
     let mut found = Vec::new();
     for folder in [tmp.join(HOLDERS), tmp] {
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if is_absent(&error) => continue,
-            result => result.map_err(FsError::new("list", &folder))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(FsError::new("list", &folder))?.path();
+        for path in list_optional(&folder)?.unwrap_or_default() {
             let is_lock = path.file_name().is_some_and(|name| name == LOCK);
             if !is_lock && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 found.push(path);

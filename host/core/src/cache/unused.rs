@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{CacheError, ObjectStore, Tree, hold};
 use crate::digest::{Algorithm, ObjectId};
-use crate::fs::{self, FsError, is_absent};
+use crate::fs::{self, FsError, is_absent, list_optional};
 
 /// An object that nobody uses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,13 +75,8 @@ impl ObjectStore {
 
 /// The folders of objects: those named by two digits.
 fn prefixes(top: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
-    let entries = match std::fs::read_dir(top) {
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
-        result => result.map_err(FsError::new("list", top))?,
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(FsError::new("list", top))?.path();
+    for path in list_optional(top)?.unwrap_or_default() {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         if name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) && path.is_dir() {
             found.push((name, path));

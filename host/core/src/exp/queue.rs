@@ -30,7 +30,7 @@ pub mod sweep;
 pub mod task;
 pub mod workers;
 
-use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,6 @@ use super::name::ExperimentName;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, CommitTime, Git, GitError, RefName};
 use crate::lock::Lock;
-use crate::process::identity::ProcessIdentity;
 use crate::repo::Repo;
 
 /// The stash with the inputs of tasks, the newest in the reference and the others in its reflog. It has DVC's name, so that DVC
@@ -125,16 +124,12 @@ impl Queue {
     /// # Errors
     /// When the folder is there and cannot be listed, or is another user's.
     pub fn tasks(&self) -> Result<Vec<Task>, QueueError> {
-        let folder = self.folder.join("tasks");
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
-            entries => entries.map_err(FsError::new("list", &folder))?,
-        };
+        let Some(folders) = fs::list_optional(&self.folder.join("tasks"))? else { return Ok(Vec::new()) };
         self.check_owner()?;
         let mut tasks = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(FsError::new("list", &folder))?.file_name();
-            let Some(id) = name.to_str().and_then(CommitId::parse) else { continue };
+        for folder in folders {
+            let name = folder.file_name().and_then(OsStr::to_str);
+            let Some(id) = name.and_then(CommitId::parse) else { continue };
             match self.read(id) {
                 Ok(task) => tasks.extend(task),
                 Err(error) => tasks.push(damaged(id, &error)),
@@ -150,6 +145,10 @@ impl Queue {
     /// When its record is damaged or cannot be read.
     pub fn read(&self, id: CommitId) -> Result<Option<Task>, QueueError> {
         read(&self.of_task(id).join(RECORD))
+    }
+
+    fn write(&self, task: &Task) -> Result<(), FsError> {
+        write(&self.of_task(task.id).join(RECORD), task)
     }
 
     /// What a task is to do.
@@ -200,18 +199,6 @@ impl Queue {
     #[must_use]
     pub fn log(&self, id: CommitId, attempt: usize) -> PathBuf {
         self.of_task(id).join(format!("log.{attempt}"))
-    }
-
-    /// The states of the stash that belong to no task of this user: another user's, DVC's, or those of tasks whose folder was
-    /// removed by hand.
-    ///
-    /// # Errors
-    /// When git or the queue cannot be read.
-    pub fn inputs_without_task(&self, git: &Git) -> Result<Vec<CommitId>, QueueError> {
-        let known: HashSet<CommitId> = self.tasks()?.iter().map(|task| task.id).collect();
-        let mut states = git.log(&stash()?)?;
-        states.retain(|state| !known.contains(state));
-        Ok(states)
     }
 
     /// What workers have to say beside the logs of tasks.
@@ -282,10 +269,20 @@ fn stash() -> Result<RefName, GitError> {
     RefName::parse(STASH)
 }
 
+/// The states of the stash that are the inputs of none of the tasks `known`: another user's, DVC's, or those of tasks whose
+/// folder was removed by hand.
+///
+/// # Errors
+/// When git cannot be read.
+pub fn inputs_without_task(git: &Git, known: impl Fn(CommitId) -> bool) -> Result<Vec<CommitId>, GitError> {
+    let mut states = git.log(&stash()?)?;
+    states.retain(|state| !known(*state));
+    Ok(states)
+}
+
 /// Takes inputs out of the stash.
 fn drop_inputs(git: &Git, is_dropped: impl Fn(CommitId) -> bool) -> Result<(), GitError> {
-    let stash = stash()?;
-    git.unlocked(&stash, || git.drop_stashed(&stash, &is_dropped))
+    git.drop_stashed(&stash()?, is_dropped)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, QueueError> {
@@ -301,16 +298,8 @@ fn write(path: &Path, document: &impl Serialize) -> Result<(), FsError> {
 
 /// What is shown of a task whose record cannot be read.
 fn damaged(id: CommitId, error: &QueueError) -> Task {
-    let attempt = Attempt {
-        worker: ProcessIdentity::current(),
-        runner: None,
-        started: 0,
-        ended: Some(0),
-        phase: Phase::Run,
-        workspace: None,
-        commit: None,
-        end: Some(End::Failed { message: error.to_string() }),
-    };
+    let end = Some(End::Failed { message: error.to_string() });
+    let attempt = Attempt { ended: Some(0), phase: Phase::Run, end, ..Attempt::begun(0) };
     let name = ExperimentName::parse(&id.short()).unwrap_or_else(|_| ExperimentName::random(&mut |_| 0));
     Task {
         id,

@@ -114,9 +114,15 @@ fn pid_of(number: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(number).ok()?)
 }
 
+/// The name of this machine; empty where the system does not say it in a file.
+#[must_use]
+pub fn host_name() -> String {
+    text_of("/proc/sys/kernel/hostname")
+}
+
 fn host() -> String {
     let processes = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {}", text_of("/proc/sys/kernel/hostname"), processes.display())
+    format!("{} {}", host_name(), processes.display())
 }
 
 fn text_of(file: &str) -> String {

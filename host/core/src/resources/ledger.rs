@@ -13,14 +13,12 @@ use super::{Amount, Amounts};
 use crate::fs::{self, FsError};
 use crate::lock::{Lock, Taken, pauses};
 use crate::process::Cancellation;
+use crate::process::identity::host_name;
 
 /// The file whose lock is the ledger's.
 const LOCK: &str = "ledger.lock";
 /// The suffix of a claim, behind its number.
 const SUFFIX: &str = ".claim";
-/// The kernel's name of this machine.
-#[cfg(target_os = "linux")]
-const HOST: &str = "/proc/sys/kernel/hostname";
 
 /// Why something cannot be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -268,18 +266,11 @@ fn line(folder: &Path) -> Result<Vec<(u64, Entry)>, FsError> {
     Ok(line)
 }
 
-/// The name of this machine, as the name of a folder.
-#[cfg(target_os = "linux")]
+/// The name of this machine, as the name of a folder. Where the system does not say it in a file, machines that share a disk
+/// share their amounts, too.
 fn host() -> String {
-    let name = std::fs::read_to_string(HOST).unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    format!("host-{}", name.trim().chars().map(plain).collect::<String>())
-}
-
-/// Where the system does not say the name in a file, machines that share a disk share their amounts, too.
-#[cfg(not(target_os = "linux"))]
-fn host() -> String {
-    "host".to_owned()
+    format!("host-{}", host_name().chars().map(plain).collect::<String>())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::queue::task::{End, Request};
 use dewar_core::exp::queue::{Queue, STASH};
@@ -83,8 +82,7 @@ fn run_task(
     }
     let mut how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
     how.budget = Some(JobBudget { folder: queue.jobs().join(args.jobs.to_string()), jobs: args.jobs });
-    let copied = queue.copied(task.id);
-    let copies: Vec<CopyPath> = request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect();
+    let copies = request.copies_in(&queue.copied(task.id));
     let overrides = sweep_of(&task.overrides)?.points().next().unwrap_or_default();
     let set = files_overridden(&request.from, &overrides)?;
     let inputs = Inputs {

@@ -14,7 +14,7 @@ use dewar_core::exp::queue::workers::{Takes, Worker};
 use dewar_core::fs::FsError;
 
 use super::follow::{Unworked, follow};
-use super::worker::{READY, warn_of_leftovers};
+use super::worker::READY;
 use super::{named, now};
 use crate::args::queue::QueueRunArgs;
 use crate::commands::project::Project;
@@ -68,9 +68,8 @@ pub fn run_sweep(
     ui: &Arc<Ui>,
 ) -> Result<ExitCode, Failure> {
     let (queue, jobs) = (Queue::of(&project.repo), jobs_of(project, jobs));
-    let is_point = |task: &Task| task.sweep.as_ref().is_some_and(|point| point.sweep == sweep.name);
     let mut tasks = waiting(project, &queue)?;
-    tasks.retain(is_point);
+    tasks.retain(|task| task.point_of(&sweep.name).is_some());
     for _ in 0..jobs.get().min(tasks.len()) {
         start_one(project, jobs, &["--sweep".to_owned(), sweep.name.to_string()])?;
     }
@@ -114,18 +113,14 @@ fn waiting(project: &Project<'_>, queue: &Queue) -> Result<Vec<Task>, Failure> {
     let on_lost = project.repo.config.own.queue.lost;
     let mut changing = queue.change()?;
     changing.recover(project.repo.git()?, on_lost, now(project))?;
-    warn_of_leftovers(project);
+    project.remove_abandoned();
     Ok(changing.tasks().iter().filter(|task| task.seen(on_lost) == State::Queued).cloned().collect())
 }
 
 /// Starts as many workers as are missing, and not more than `tasks`. Answers how many.
 fn ensure(project: &Project<'_>, queue: &Queue, jobs: NonZeroUsize, tasks: usize) -> Result<usize, Failure> {
-    // Beside a worker that is about to end there is either no task that waits, or it sees the task.
-    let changing = queue.change()?;
-    queue.forget_ended()?;
     let takes_all = |worker: &&Worker| !worker.is_stopping && worker.takes == Takes::All;
-    let there = queue.workers()?.iter().filter(takes_all).count();
-    drop(changing);
+    let there = queue.live_workers()?.iter().filter(takes_all).count();
     let missing = jobs.get().saturating_sub(there).min(tasks);
     for _ in 0..missing {
         start_one(project, jobs, &[])?;

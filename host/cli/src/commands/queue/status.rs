@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dewar_core::exp::queue::task::{State, Task};
 use dewar_core::exp::queue::workers::Worker;
-use dewar_core::exp::queue::{Queue, STASH};
+use dewar_core::exp::queue::{Queue, STASH, inputs_without_task};
 use serde_json::{Value, json};
 
 use crate::args::queue::QueueStatusArgs;
@@ -21,7 +21,9 @@ use crate::ui::{Ui, moment};
 pub(super) fn run(project: &Project<'_>, args: &QueueStatusArgs, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let queue = Queue::of(&project.repo);
     let on_lost = project.repo.config.own.queue.lost;
-    let mut tasks: Vec<(State, Task)> = queue.tasks()?.into_iter().map(|task| (task.seen(on_lost), task)).collect();
+    let tasks = queue.tasks()?;
+    let lost = inputs_without_task(project.repo.git()?, |state| tasks.iter().any(|task| task.id == state))?;
+    let mut tasks: Vec<(State, Task)> = tasks.into_iter().map(|task| (task.seen(on_lost), task)).collect();
     tasks.sort_by_key(|(state, task)| (*state, std::cmp::Reverse(task.priority), task.number));
     let workers = queue.workers()?;
     if args.json {
@@ -36,7 +38,6 @@ pub(super) fn run(project: &Project<'_>, args: &QueueStatusArgs, ui: &Arc<Ui>) -
     };
     out.push_str(&format!("\nWorker status: {active} active, {} idle\n", workers.len() - active));
     ui.print(&out)?;
-    let lost = queue.inputs_without_task(project.repo.git()?)?;
     if let Some(first) = lost.first() {
         ui.note(&format!(
             "{} states in `{STASH}` belong to no task of yours; `git log -g {STASH}` lists them, and `dewar exp apply {}` brings the newest \

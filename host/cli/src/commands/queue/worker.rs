@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dewar_core::config::OnLost;
-use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::claim::{Claim, Kill};
 use dewar_core::exp::queue::task::{Request, State, Task};
@@ -47,7 +46,7 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
             worker.run(&queue, &mut claim)?;
             continue;
         }
-        warn_of_leftovers(project);
+        project.remove_abandoned();
         // Whoever queues a task and counts workers sees either that this one is none any more, or that it takes the task.
         let changing = queue.change()?;
         let waits = |task: &Task| worker.wants(task) && task.seen(OnLost::Retry) == State::Queued;
@@ -60,16 +59,8 @@ pub(super) fn run(project: &Project<'_>, args: &QueueWorkerArgs, ui: &Arc<Ui>) -
         // Another worker is at it, or the lock of a killed one is not free yet.
         std::thread::sleep(LONGEST_PAUSE);
     }
-    warn_of_leftovers(project);
+    project.remove_abandoned();
     Ok(ExitCode::SUCCESS)
-}
-
-/// Removes the workspaces of experiments that were killed. What still ran in them has to be
-/// ended before.
-pub(super) fn warn_of_leftovers(project: &Project<'_>) {
-    for error in remove_abandoned(&project.repo) {
-        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
-    }
 }
 
 struct Worker<'a> {
@@ -105,9 +96,7 @@ impl Worker<'_> {
         claim.settle(self.git, &end_of(status), self.on_lost, now(self.project))?;
         Ok(())
     }
-}
 
-impl Worker<'_> {
     /// Starts the process of an attempt.
     fn start(&self, request: Request, claim: &Claim, log: File) -> Result<Child, FsError> {
         let failed = |error| FsError::new("start", "the process of an experiment")(error);

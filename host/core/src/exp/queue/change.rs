@@ -89,7 +89,7 @@ impl Changing<'_> {
     /// # Errors
     /// [`QueueError::NameTaken`]; when git or a file cannot be written.
     pub fn add(&mut self, git: &Git, new: &NewTask<'_>) -> Result<Task, QueueError> {
-        Ok(self.make(git, new, Origin::Queue, State::Queued, Vec::new())?.0)
+        Ok(self.make(git, new, None)?.0)
     }
 
     /// Makes a task that this process runs itself, and begins it.
@@ -98,22 +98,15 @@ impl Changing<'_> {
     /// As [`Self::add`].
     pub fn begin(&mut self, git: &Git, new: &NewTask<'_>, now: i64) -> Result<(Claim, File), QueueError> {
         // It is never seen to wait: nobody else may run it.
-        let attempts = vec![Attempt::begun(now)];
-        let (task, lock) = self.make(git, new, Origin::Temp, State::Running, attempts)?;
+        let (task, lock) = self.make(git, new, Some(Attempt::begun(now)))?;
         let claim = Claim::new(self.queue.clone(), task, lock);
         let log = claim.open_log()?;
         Ok((claim, log))
     }
 
-    /// A new task and its lock, which is held from before anybody else sees the task.
-    fn make(
-        &mut self,
-        git: &Git,
-        new: &NewTask<'_>,
-        origin: Origin,
-        state: State,
-        attempts: Vec<Attempt>,
-    ) -> Result<(Task, Lock), QueueError> {
+    /// A new task, which waits unless this process has `begun` it itself, and its lock, which is held from before anybody else
+    /// sees the task.
+    fn make(&mut self, git: &Git, new: &NewTask<'_>, begun: Option<Attempt>) -> Result<(Task, Lock), QueueError> {
         self.check_free(new.baseline, &new.name)?;
         // DVC's form, with the branch left out (`ExpStash.MESSAGE_RE`).
         let message = format!("dvc-exp:{0}:{0}:{1}", new.baseline, new.name);
@@ -125,8 +118,9 @@ impl Changing<'_> {
             identity: new.identity,
             time: new.time,
         };
-        let stash = stash()?;
-        let id = git.unlocked(&stash, || git.push_stash(&stash, &state_of_files))?;
+        let id = git.push_stash(&stash()?, &state_of_files)?;
+        let (origin, state) =
+            if begun.is_some() { (Origin::Temp, State::Running) } else { (Origin::Queue, State::Queued) };
         let task = Task {
             id,
             number: self.known.last().map_or(1, |last| last.number + 1),
@@ -138,7 +132,7 @@ impl Changing<'_> {
             sweep: new.sweep.clone(),
             origin,
             state,
-            attempts,
+            attempts: begun.into_iter().collect(),
         };
         let made = tempfile::Builder::new().prefix("new-").tempdir_in(&self.queue.folder);
         let made = made.map_err(FsError::new("create a folder in", &self.queue.folder))?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::task::{Attempt, End, Origin, Phase, State, Task};
-use super::{Changing, Held, LOCK, Queue, QueueError, RECORD, drop_inputs, read, write};
+use super::{Changing, Held, LOCK, Queue, QueueError, drop_inputs};
 use crate::config::OnLost;
 use crate::exp::refs::ExperimentRef;
 use crate::fs::{self, FsError};
@@ -202,16 +202,12 @@ impl Queue {
     /// # Errors
     /// [`QueueError::RunsNot`] when no worker started this process for it.
     pub fn attempt(&self, id: CommitId) -> Result<Running, QueueError> {
-        let path = self.of_task(id).join(RECORD);
-        let missing = || QueueError::Unknown(id.short());
-        let task: Task = read(&path)?.ok_or_else(missing)?;
+        let task = self.read(id)?.ok_or_else(|| QueueError::Unknown(id.short()))?;
         let is_ours = |attempt: &Attempt| attempt.end.is_none() && attempt.worker == ProcessIdentity::parent();
         if task.state != State::Running || !task.attempt().is_some_and(is_ours) {
             return Err(QueueError::RunsNot(task.name));
         }
-        let mut running = Running { queue: self.clone(), task };
-        running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
-        Ok(running)
+        Ok(Running::begin(self.clone(), task)?)
     }
 }
 
@@ -263,9 +259,7 @@ impl Claim {
     /// # Errors
     /// When the record cannot be written.
     pub fn running(&self) -> Result<Running, FsError> {
-        let mut running = Running { queue: self.queue.clone(), task: self.task.clone() };
-        running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
-        Ok(running)
+        Running::begin(self.queue.clone(), self.task.clone())
     }
 
     /// The task.
@@ -395,7 +389,7 @@ impl Claim {
     }
 
     fn write(&self) -> Result<(), FsError> {
-        write(&self.queue.of_task(self.task.id).join(RECORD), &self.task)
+        self.queue.write(&self.task)
     }
 }
 
@@ -435,6 +429,13 @@ pub struct Running {
 }
 
 impl Running {
+    /// Says that this process makes the last attempt.
+    fn begin(queue: Queue, task: Task) -> Result<Self, FsError> {
+        let mut running = Self { queue, task };
+        running.change(|attempt| attempt.runner = Some(ProcessIdentity::current()))?;
+        Ok(running)
+    }
+
     /// The task.
     #[must_use]
     pub const fn task(&self) -> &Task {
@@ -482,6 +483,6 @@ impl Running {
     }
 
     fn write(&self) -> Result<(), FsError> {
-        write(&self.queue.of_task(self.task.id).join(RECORD), &self.task)
+        self.queue.write(&self.task)
     }
 }

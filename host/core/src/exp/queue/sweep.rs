@@ -3,6 +3,8 @@
 //! The record has all that its points are made of, and is there before the first of them: a sweep whose queueing was
 //! interrupted is completed from it, whatever became of the workspace. How far it is, its tasks and experiments say.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::task::{Request, State, Task};
@@ -83,8 +85,7 @@ impl SweepRecord {
     pub fn points(&self, git: &Git, tasks: &[Task], on_lost: OnLost) -> Result<Vec<Option<State>>, GitError> {
         let mut points = vec![None; self.points];
         for task in tasks {
-            let Some(point) = task.sweep.as_ref().filter(|point| point.sweep == self.name) else { continue };
-            if let Some(state) = points.get_mut(point.index) {
+            if let Some(state) = task.point_of(&self.name).and_then(|index| points.get_mut(index)) {
                 *state = Some(task.seen(on_lost));
             }
         }
@@ -128,8 +129,7 @@ impl SweepRecord {
     /// What was copied for its points beside what git tracks.
     #[must_use]
     pub fn copies(&self, queue: &Queue) -> Vec<CopyPath> {
-        let copied = queue.of_sweep(&self.name).join("files");
-        self.request.copies.iter().map(|path| CopyPath::again(&copied, path.clone())).collect()
+        self.request.copies_in(&queue.of_sweep(&self.name).join("files"))
     }
 }
 
@@ -139,18 +139,11 @@ impl Queue {
     /// # Errors
     /// When they cannot be read.
     pub fn sweeps(&self) -> Result<Vec<SweepRecord>, QueueError> {
-        let folder = self.folder.join("sweeps");
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
-            entries => entries.map_err(FsError::new("list", &folder))?,
-        };
+        let Some(folders) = fs::list_optional(&self.folder.join("sweeps"))? else { return Ok(Vec::new()) };
         self.check_owner()?;
-        let mut sweeps: Vec<SweepRecord> = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(FsError::new("list", &folder))?.path();
-            // A damaged one hides no other; its experiments and tasks are shown by themselves.
-            sweeps.extend(read::<SweepRecord>(&path.join(RECORD)).ok().flatten());
-        }
+        // A damaged one hides no other; its experiments and tasks are shown by themselves.
+        let record = |folder: &PathBuf| read(&folder.join(RECORD)).ok().flatten();
+        let mut sweeps: Vec<SweepRecord> = folders.iter().filter_map(record).collect();
         sweeps.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(sweeps)
     }
@@ -164,7 +157,7 @@ impl Queue {
         found.ok_or_else(|| QueueError::UnknownSweep(name.to_owned()))
     }
 
-    fn of_sweep(&self, name: &ExperimentName) -> std::path::PathBuf {
+    fn of_sweep(&self, name: &ExperimentName) -> PathBuf {
         self.folder.join("sweeps").join(name.as_str())
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Two documents a task: the request, which never changes, and the record of what became of it, which is replaced by rename.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::claim::LOST;
+use crate::exp::copies::CopyPath;
 use crate::exp::name::ExperimentName;
 use crate::exp::record::NameTaken;
 use crate::git::{CommitId, CommitTime, HeadName};
@@ -32,6 +33,14 @@ pub struct Request {
     pub copies: Vec<RepoPath>,
     /// Where plugins are looked for first.
     pub plugin_dirs: Vec<PathBuf>,
+}
+
+impl Request {
+    /// What was copied into the folder `copied`, to be copied on.
+    #[must_use]
+    pub fn copies_in(&self, copied: &Path) -> Vec<CopyPath> {
+        self.copies.iter().map(|path| CopyPath::again(copied, path.clone())).collect()
+    }
 }
 
 /// A queued experiment and what became of it.
@@ -194,6 +203,12 @@ impl Task {
     #[must_use]
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// Which point of a sweep it is, from 0, when it is one of that sweep.
+    #[must_use]
+    pub fn point_of(&self, sweep: &ExperimentName) -> Option<usize> {
+        self.sweep.as_ref().filter(|point| point.sweep == *sweep).map(|point| point.index)
     }
 
     /// Whether its record cannot be read: what is said of it is that alone, and it is called by its commit.

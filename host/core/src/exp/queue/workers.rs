@@ -2,7 +2,7 @@
 //!
 //! A worker is a document, which says which process it is, and a lock, which the kernel takes back when that process ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,17 @@ impl Queue {
         Ok(workers)
     }
 
+    /// The same, once it is settled which of them are left of workers that were killed: their locks are free. Beside a worker
+    /// that is about to end there is then either no task that waits, or it sees the task.
+    ///
+    /// # Errors
+    /// When they cannot be read, or what is left cannot be removed.
+    pub fn live_workers(&self) -> Result<Vec<Worker>, QueueError> {
+        let _held = self.hold()?;
+        self.forget_ended()?;
+        self.workers()
+    }
+
     /// Tells all workers to take no more tasks.
     ///
     /// # Errors
@@ -108,18 +119,13 @@ impl Queue {
     }
 
     fn documents(&self) -> Result<Vec<PathBuf>, QueueError> {
-        let folder = self.folder.join("workers");
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if fs::is_absent(&error) => return Ok(Vec::new()),
-            entries => entries.map_err(FsError::new("list", &folder))?,
-        };
-        let paths = entries.map(|entry| Ok(entry.map_err(FsError::new("list", &folder))?.path()));
-        let paths = paths.collect::<Result<Vec<_>, FsError>>()?;
-        Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == DOCUMENT)).collect())
+        let mut documents = fs::list_optional(&self.folder.join("workers"))?.unwrap_or_default();
+        documents.retain(|path| path.extension().is_some_and(|kind| kind == DOCUMENT));
+        Ok(documents)
     }
 }
 
-fn forget(document: &std::path::Path) -> Result<(), FsError> {
+fn forget(document: &Path) -> Result<(), FsError> {
     fs::remove_file(document)?;
     fs::remove_file(&document.with_extension(STOP))?;
     fs::remove_file(&document.with_extension(LOCKED))
