@@ -124,3 +124,14 @@ fn what_does_not_fit_queues_nothing() {
     dewar(&repo, &["exp", "run", "--queue", "-n", "grid", "-S", "lr=6,7"]).failure(4);
     assert!(repo.git(&["for-each-ref", "refs/exps/celery"]).success().is_empty());
 }
+
+#[test]
+fn what_is_copied_goes_with_every_point() {
+    let repo = project();
+    repo.write("dvc.yaml", "stages:\n  train:\n    cmd: cat secret.txt > model\n    params: [lr]\n    outs: [model]\n");
+    repo.write(".gitignore", "/secret.txt\n/model\n").commit("secret");
+    repo.write("secret.txt", "s\n");
+    dewar(&repo, &["exp", "run", "-n", "grid", "-S", "lr=2,3", "-j", "2"]).failure(1);
+    dewar(&repo, &["sweep", "remove", "grid"]).success();
+    dewar(&repo, &["exp", "run", "-n", "with", "-C", "secret.txt", "-S", "lr=2,3", "-j", "2"]).success();
+}

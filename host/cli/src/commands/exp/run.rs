@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::copies::CopyPath;
-use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::record::NameTaken;
@@ -67,7 +66,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let stages = &args.stages;
     let explainer = explained(stages).filter(|_| !stages.dry).map(|form| project.explain(form));
     let git = project.repo.git()?;
-    let copies: Vec<CopyPath> = if args.temp || args.queue {
+    let copies: Vec<CopyPath> = if args.temp || args.queue || sweep.is_sweep() {
         let copy = |text: &String| CopyPath::parse(project.repo.root(), project.repo.from(), text);
         args.copy_paths.iter().map(copy).collect::<Result<_, _>>()?
     } else {
@@ -98,9 +97,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         true => (None, Some(project.hold_cache("exp run --temp")?)),
         false => (Some(project.take_workspace("exp run")?), None),
     };
-    for error in remove_abandoned(&project.repo) {
-        project.warn(format!("{error}; a killed experiment left it, and it may be removed"));
-    }
+    project.remove_abandoned();
     let identified = run::identify(git, name, taken(stages), &mut session.draw())?;
     let message = args.message.as_deref();
     let run_as =
