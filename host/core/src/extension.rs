@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use dewar_text::{Change, Diagnostic, Edit, Step, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::path::RepoPath;
 
@@ -223,7 +224,7 @@ pub enum ProcessError {
 }
 
 /// A moment of a running stage that may become a checkpoint.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// Why it is considered.
     pub trigger: Trigger,
@@ -232,11 +233,13 @@ pub struct Moment {
     /// Milliseconds of running time over the whole chain.
     pub elapsed_ms: u64,
     /// The numbers in the metrics files, by dotted name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "numbers")]
     pub metrics: Vec<(String, f64)>,
 }
 
 /// Why a moment is considered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// The stage asked for a checkpoint.
     Signalled,
@@ -323,4 +326,33 @@ pub enum ExtensionError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Numbers by name as a mapping. JSON has no word for what is no number, or is without bounds; a loss can become both.
+mod numbers {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Finite(f64),
+        Word(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(numbers: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
+        let number =
+            |number: f64| if number.is_finite() { Number::Finite(number) } else { Number::Word(number.to_string()) };
+        to.collect_map(numbers.iter().map(|(name, value)| (name, number(*value))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, f64)>, D::Error> {
+        let numbers = BTreeMap::<String, Number>::deserialize(from)?;
+        let number = |number| match number {
+            Number::Finite(number) => number,
+            Number::Word(word) => word.parse().unwrap_or(f64::NAN),
+        };
+        Ok(numbers.into_iter().map(|(name, value)| (name, number(value))).collect())
+    }
 }

@@ -1,9 +1,11 @@
 //! Experiments: what they are called, where they stand in git, how one is recorded, brought back and removed.
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
-//! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`escapes`], [`record`], [`apply`], [`queue`], [`find`], [`show`].
+//! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
+//! [`record`], [`apply`], [`queue`], [`find`], [`show`].
 
 pub mod apply;
+pub mod checkpoint;
 pub mod copies;
 pub mod escapes;
 pub mod find;
