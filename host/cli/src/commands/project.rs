@@ -281,10 +281,11 @@ impl<'a> Project<'a> {
             workspace: self.repo.root().to_owned(),
             output: StageOutput::Inherited,
             cancellation: cancellation.clone(),
+            stop: Cancellation::default(),
             group: if is_alone && std::io::stdin().is_terminal() { Group::Shared } else { Group::Own },
         };
         let (from, events, stdout) = (self.repo.from(), &self.events, self.ui.stdout());
-        Box::new(move |stage| {
+        Box::new(move |stage, stop| {
             let lines = || {
                 let name = stage.address.display_from(from);
                 StageOutput::Lines(Lines { stage: name, events: Arc::clone(events) })
@@ -294,7 +295,9 @@ impl<'a> Project<'a> {
                 (Company::Alone, StdoutUse::Anything) => StageOutput::Inherited,
                 (Company::Alone, StdoutUse::Document) => StageOutput::Stderr,
             };
-            Arc::new(NativeProcesses { output, ..native.clone() })
+            // What a policy may stop is ended with all that it started.
+            let group = if stage.has_checkpoints() { Group::Own } else { native.group };
+            Arc::new(NativeProcesses { output, group, stop: stop.clone(), ..native.clone() })
         })
     }
 

@@ -275,6 +275,12 @@ impl Stage {
         self.checkpoint.is_some() || self.outs.iter().any(|out| out.checkpoint)
     }
 
+    /// How it tells that a checkpoint is to be taken.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.checkpoint.as_ref().map(|settings| settings.signal).unwrap_or_default()
+    }
+
     /// Whether it runs every time: told so, or because it goes on from where it was (checkpoints), or with nothing that could
     /// tell that it need not (DVC's callback stage).
     #[must_use]
