@@ -8,6 +8,8 @@
 
 pub mod history;
 pub mod note;
+pub mod policy;
 
 pub use history::History;
 pub use note::{Note, StageMoment};
+pub use policy::{Policies, PolicyChoice, PolicyError, Stop, Verdict};
