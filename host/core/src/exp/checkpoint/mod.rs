@@ -14,3 +14,4 @@ pub mod resume;
 
 pub use history::History;
 pub use note::{Note, StageMoment};
+pub use policy::{Policies, PolicyError, Stop, Verdict};
