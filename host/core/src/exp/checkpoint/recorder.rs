@@ -59,9 +59,9 @@ pub struct Recorded<'a> {
     /// Where policies come from.
     pub extensions: &'a dyn Extensions,
     /// How metrics are read.
-    pub metrics: &'a ParamFiles,
+    pub metrics: ParamFiles,
     /// The time.
-    pub clock: &'a (dyn Fn() -> CommitTime + Sync),
+    pub clock: Box<dyn Fn() -> CommitTime + Send + Sync + 'a>,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
 }
@@ -116,9 +116,9 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// When git cannot be read.
     pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
-        let Identified { baseline, name, taken, from } = run.identified;
+        let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
-        let parent = from.unwrap_or(*baseline);
+        let parent = beginning.checkpoint().unwrap_or(*baseline);
         let chain = Chain {
             git: git.reopen()?,
             ran: ran.reopen()?,
@@ -196,7 +196,8 @@ impl<'a> Recorder<'a> {
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
-        let read = RevisionReader::new(&work, &self.run.selection.pipeline, self.run.metrics, &nothing).metrics_of(files);
+        let read =
+            RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files);
         let mut numbers: Vec<(String, f64)> = Vec::new();
         for (file, metrics) in &read {
             for (name, value) in metrics.leaves() {
@@ -313,9 +314,11 @@ impl Recorder<'_> {
         let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
         let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
         chain.made += 1;
-        for past in watched.past.iter_mut().filter(|past| {
-            past.checkpoint.as_ref().is_some_and(|checkpoint| verdict.discard.contains(checkpoint))
-        }) {
+        for past in watched
+            .past
+            .iter_mut()
+            .filter(|past| past.checkpoint.as_ref().is_some_and(|checkpoint| verdict.discard.contains(checkpoint)))
+        {
             past.checkpoint = None;
         }
         let step = moment.step;

@@ -91,6 +91,42 @@ impl Checkpoint {
     }
 }
 
+/// What stages with checkpoints begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// Whatever is in the workspace; the chain begins on the baseline.
+    AsItIs,
+    /// Nothing (`--reset`); likewise.
+    Reset,
+    /// The outputs of this checkpoint, on which the next one is put.
+    Checkpoint(CommitId),
+}
+
+impl Beginning {
+    /// The checkpoint, if it is one.
+    #[must_use]
+    pub const fn checkpoint(self) -> Option<CommitId> {
+        if let Self::Checkpoint(commit) = self { Some(commit) } else { None }
+    }
+
+    /// Brings a workspace to it, whose repository is `git`. Answers which outputs were others.
+    ///
+    /// # Errors
+    /// When the cache lacks an output, or something cannot be read or written.
+    pub fn prepare(
+        self,
+        workspace: &Workspace<'_>,
+        git: &Git,
+        selection: &Selection,
+    ) -> Result<Vec<RepoPath>, ResumeError> {
+        match self {
+            Self::AsItIs => Ok(Vec::new()),
+            Self::Reset => reset(workspace, selection).map(|()| Vec::new()),
+            Self::Checkpoint(commit) => restore(workspace, git, selection, commit),
+        }
+    }
+}
+
 /// Where the user's workspace stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -116,9 +152,8 @@ pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, GitError> {
 
 /// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.
 fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Option<Experiment>, GitError> {
-    let has = |experiment: &Experiment| -> Result<bool, GitError> {
-        Ok(refs::commits(git, experiment)?.contains(&commit))
-    };
+    let has =
+        |experiment: &Experiment| -> Result<bool, GitError> { Ok(refs::commits(git, experiment)?.contains(&commit)) };
     let recorded_by = Note::of(&git.commit_summary(commit)?.message).map(|note| note.experiment);
     let by_name = recorded_by.map(|name| ExperimentRef { baseline, name });
     if let Some(reference) = by_name
@@ -195,7 +230,11 @@ pub fn changed_since(
 
 /// The stages of a selection that have checkpoints.
 pub fn stages(selection: &Selection) -> impl Iterator<Item = &Stage> {
-    selection.order.iter().map(|id| selection.pipeline.stage(*id)).filter(|stage| stage.has_checkpoints() && !stage.frozen)
+    selection
+        .order
+        .iter()
+        .map(|id| selection.pipeline.stage(*id))
+        .filter(|stage| stage.has_checkpoints() && !stage.frozen)
 }
 
 /// An output, and what the checkpoint has of it.
@@ -206,7 +245,9 @@ fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Resu
     for stage in stages(selection) {
         let file = LockFile::path_for(&stage.address.file);
         let lock = match git.read(commit, &file)? {
-            Some(text) => LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?,
+            Some(text) => {
+                LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?
+            }
             None => LockFile::new(file),
         };
         let entry = stage.address.name.as_deref().and_then(|name| lock.get(name));
@@ -232,12 +273,7 @@ pub fn check(workspace: &Workspace<'_>, git: &Git, selection: &Selection, commit
     if paths.is_empty() { Ok(()) } else { Err(ResumeError::Missing { commit, paths }) }
 }
 
-/// Makes the outputs of stages with checkpoints what they are in one. `git` is the repository of the workspace. Answers which
-/// outputs were others.
-///
-/// # Errors
-/// As [`check`], or when something cannot be read or written.
-pub fn restore(
+fn restore(
     workspace: &Workspace<'_>,
     git: &Git,
     selection: &Selection,
@@ -277,11 +313,7 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Removes the outputs of stages with checkpoints, so that they start over.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
+fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
     for out in stages(selection).flat_map(|stage| &stage.outs) {
         workspace.tree().remove(&out.path)?;
         workspace.forget(&out.path);
