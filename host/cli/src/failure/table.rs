@@ -108,7 +108,7 @@ impl From<RepoError> for Failure {
             RepoError::File(error) => error.into(),
             RepoError::Config(error) => error.into(),
             RepoError::Git(error) => error.into(),
-            RepoError::Busy { .. } => error
+            RepoError::Busy { .. } | RepoError::Orphans { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("wait until it ends, or end it: the lock goes with its last process"),
         }
