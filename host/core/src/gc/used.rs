@@ -7,6 +7,7 @@ use dewar_text::{Map, Value};
 use super::GcError;
 use crate::cache::{ObjectStore, Tree};
 use crate::digest::{Algorithm, ObjectId};
+use crate::exp::chains::Chains;
 use crate::exp::queue::STASH;
 use crate::exp::queue::sweep::SWEEPS;
 use crate::exp::refs::{self, KEPT};
@@ -33,7 +34,7 @@ pub struct Scope {
 /// Whether the objects of experiments stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Experiments {
-    /// All of them, and the states that `exp apply` kept.
+    /// All of them, with the checkpoints that no policy let go of, and the states that `exp apply` kept.
     Keep,
     /// Only what a commit of the scope has, too.
     Drop,
@@ -216,8 +217,11 @@ fn commits(git: &Git, scope: &Scope) -> Result<Vec<CommitId>, GcError> {
         }
     }
     if scope.experiments == Experiments::Keep {
+        let mut chains = Chains::new(git);
         for experiment in refs::all(git)? {
-            found.extend(refs::commits(git, &experiment)?);
+            let history = chains.history(experiment.reference.baseline, experiment.commit)?;
+            // What a policy let go of is of no use here; another chain may keep it.
+            found.extend(history.links().iter().map(|link| link.commit).filter(|commit| history.keeps(*commit)));
         }
         found.extend(git.log(&RefName::parse(KEPT)?)?);
     }
