@@ -94,9 +94,9 @@ impl Used {
     /// # Errors
     /// When git cannot be read, or a file is invalid.
     pub fn add_queue(&mut self, git: &Git) -> Result<(), GcError> {
-        let mut tasks = git.log(&RefName::parse(STASH)?)?;
+        let mut tasks = git.stashed_ever(&RefName::parse(STASH)?)?;
         for (sweep, _) in git.list_refs(SWEEPS)? {
-            tasks.extend(git.log(&sweep)?);
+            tasks.extend(git.stashed_ever(&sweep)?);
         }
         let mut history = History::new(git);
         for commit in tasks {
