@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use dewar_plugin_build::{Components, build, finish, variable};
 
-const GUESTS: [&str; 4] = ["hostile_format", "hostile_executor", "simple_policy", "plain_format"];
+const GUESTS: [&str; 5] = ["hostile_format", "hostile_executor", "hostile_policy", "simple_policy", "plain_format"];
 
 fn main() -> ExitCode {
     finish(embed())

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use dewar_text::{Diagnostic, Span};
+use dewar_text::{Diagnostic, Span, Value};
 
 use self::ini::Sections;
 use self::options::{OptionName, Takes};
@@ -22,6 +22,7 @@ use self::settings::{Level, OutsideFiles, Settings};
 use crate::digest::Algorithm;
 use crate::fs::{self, FsError};
 use crate::path::RepoPath;
+use crate::pipeline::PolicyUse;
 use crate::resources::{self, Amounts};
 use crate::source::{Source, SourceError};
 
@@ -78,6 +79,8 @@ pub struct OwnConfig {
     pub jobs: Option<NonZeroUsize>,
     /// The queue of experiments.
     pub queue: QueueConfig,
+    /// Checkpoints of stages.
+    pub checkpoint: CheckpointConfig,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
     /// What of this machine stages may hold at once, by name.
@@ -91,6 +94,65 @@ pub struct OwnConfig {
 pub struct QueueConfig {
     /// What becomes of an experiment whose process was killed, or whose machine stopped.
     pub lost: OnLost,
+}
+
+/// `[checkpoint]` of `dewar.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CheckpointConfig {
+    /// What decides on the checkpoints of stages that say nothing of it, in sequence.
+    pub policy: PolicyConfig,
+}
+
+/// Checkpoint policies in settings: a name, a table of names with options, or a list of these.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a policy is a name, a table of names with options, or a list of these")]
+pub enum PolicyConfig {
+    /// A name.
+    Name(String),
+    /// Names with options. TOML knows no order of several names in one table: they come by the alphabet.
+    Table(serde_json::Map<String, serde_json::Value>),
+    /// Several.
+    List(Vec<Self>),
+}
+
+impl Default for PolicyConfig {
+    /// None: every checkpoint is recorded.
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl PolicyConfig {
+    /// The policies, in sequence.
+    #[must_use]
+    pub fn uses(&self) -> Vec<PolicyUse> {
+        match self {
+            Self::Name(name) => vec![PolicyUse { name: name.clone(), options: Value::Null }],
+            Self::Table(table) => {
+                let one = |(name, options): (&String, _)| PolicyUse { name: name.clone(), options: value(options) };
+                table.iter().map(one).collect()
+            }
+            Self::List(list) => list.iter().flat_map(Self::uses).collect(),
+        }
+    }
+}
+
+fn value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Value::Int(number),
+            (None, Some(number)) => Value::Float(number),
+            (None, None) => Value::Literal(number.to_string()),
+        },
+        serde_json::Value::String(text) => Value::Text(text.clone()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
+        serde_json::Value::Object(map) => {
+            Value::Map(map.iter().map(|(key, json)| (key.clone(), value(json))).collect())
+        }
+    }
 }
 
 /// What becomes of an experiment whose process ended without a word.
@@ -247,6 +309,28 @@ mod tests {
         assert_eq!(config.own.jobs, NonZeroUsize::new(4));
         assert_eq!(config.own.resources.to_string(), "gpu: 2, memory: 64GiB");
         assert_eq!(config.own.plugins["x"].grants, ["process"]);
+    }
+
+    #[test]
+    fn policies_keep_their_sequence() {
+        let dir = tempfile::tempdir().unwrap();
+        let policies = |text: &str| {
+            std::fs::write(dir.path().join("dewar.toml"), text).unwrap();
+            let uses = load(dir.path()).unwrap().own.checkpoint.policy.uses();
+            uses.into_iter().map(|one| (one.name, format!("{:?}", one.options))).collect::<Vec<_>>()
+        };
+        assert_eq!(policies(""), []);
+        let every = ("every".to_owned(), "Null".to_owned());
+        assert_eq!(policies("[checkpoint]\npolicy = 'every'\n"), std::slice::from_ref(&every));
+        let listed = policies(
+            "[checkpoint]\npolicy = ['every', { stop-early = { min-delta = 0.5 } }, { best = { keep = 2 } }]\n",
+        );
+        let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["every", "stop-early", "best"]);
+        assert!(listed[1].1.contains("Float(0.5)") && listed[2].1.contains("Int(2)"), "{listed:?}");
+        std::fs::write(dir.path().join("dewar.toml"), "[checkpoint]\npolicy = 1\n").unwrap();
+        let Err(ConfigError::Source(error)) = load(dir.path()) else { panic!() };
+        assert!(error.to_string().contains("a policy is a name"), "{error}");
     }
 
     #[test]

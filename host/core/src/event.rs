@@ -30,6 +30,24 @@ pub enum Event {
         /// Its address.
         stage: String,
     },
+    /// A checkpoint of a running stage is recorded.
+    Checkpoint {
+        /// The stage.
+        stage: String,
+        /// The digits of its commit.
+        commit: String,
+        /// Which moment of the stage it is.
+        step: u64,
+        /// How many checkpoints before it a policy let go of.
+        discarded: usize,
+    },
+    /// A policy stopped a stage, which is taken to be done.
+    StageStopped {
+        /// Its address.
+        stage: String,
+        /// Who, and why.
+        reason: String,
+    },
     /// The data that a stage tracks changed, and is remembered as it is now.
     StageVerified {
         /// Its address.

@@ -93,10 +93,10 @@ pub trait CheckpointPolicy: Send + Sync {
     /// Who this is.
     fn id(&self) -> &PluginId;
 
-    /// Decides on the moment `now`.
+    /// Decides on the moment `now`; `history` has the moments of the same stage before it, oldest first.
     ///
     /// # Errors
-    /// [`ExtensionError::Refused`] when the options are wrong, or what went wrong with the plugin.
+    /// [`ExtensionError::Refused`] when the options are wrong, whatever the moment, or what went wrong with the plugin.
     fn decide(&self, options: &Value, history: &[PastMoment], now: &Moment) -> Result<Decision, ExtensionError>;
 }
 
@@ -261,8 +261,8 @@ pub struct PastMoment {
 pub struct Decision {
     /// Whether the moment becomes a checkpoint.
     pub record: bool,
-    /// Kept checkpoints that may go; the host never lets go of one that a resume needs.
-    pub discard: Vec<String>,
+    /// Which kept checkpoints of the history may go; none when what is kept is not for this policy to say. Not verified.
+    pub discard: Option<Vec<String>>,
     /// Why the stage should stop now, if it should.
     pub stop: Option<String>,
 }

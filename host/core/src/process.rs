@@ -3,7 +3,7 @@
 pub mod identity;
 mod lines;
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -78,6 +78,20 @@ impl Cancellation {
         }
     }
 
+    /// Ends what belongs to one stage, because its work is done: children are asked to end. Asked again, they are killed.
+    pub fn stop(&self) {
+        let mut running = self.lock();
+        let signal = if running.asked > 0 { Signal::KILL } else { Signal::TERM };
+        running.asked += 1;
+        for (child, group) in &running.children {
+            // A child that is gone needs no signal.
+            let _ = match group {
+                Group::Own => rustix::process::kill_process_group(*child, signal),
+                Group::Shared => rustix::process::kill_process(*child, signal),
+            };
+        }
+    }
+
     /// Says that a result is being kept from now on.
     #[must_use]
     pub fn keep(&self) -> Keeping {
@@ -121,8 +135,10 @@ pub struct NativeProcesses {
     pub workspace: PathBuf,
     /// Where what they write goes.
     pub output: StageOutput,
-    /// Who ends them early.
+    /// Who ends the run early.
     pub cancellation: Cancellation,
+    /// Who ends these alone.
+    pub stop: Cancellation,
     /// Whether they share the process group.
     pub group: Group,
 }
@@ -146,22 +162,26 @@ impl NativeProcesses {
     }
 
     fn start(&self, program: &str, mut native: Command) -> Result<NativeChild, ProcessError> {
-        // Under the lock, so that a cancellation sees every child or lets none start.
+        // Under the locks, so that who ends them sees every child or lets none start.
         let mut running = self.cancellation.lock();
-        if running.asked > 0 {
+        let mut own = self.stop.lock();
+        if running.asked > 0 || own.asked > 0 {
             return Ok(self.child(None));
         }
         let child = native.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ProcessError::NotFound(program.to_owned()),
             _ => system("start", program)(&error),
         })?;
-        running.children.extend(pid(&child).map(|pid| (pid, self.group)));
-        drop(running);
+        let known = pid(&child).map(|pid| (pid, self.group));
+        running.children.extend(known);
+        own.children.extend(known);
+        drop((running, own));
         Ok(self.child(Some(child)))
     }
 
     fn child(&self, child: Option<Child>) -> NativeChild {
-        NativeChild { child, group: self.group, cancellation: self.cancellation.clone(), readers: None }
+        let (cancellation, stop) = (self.cancellation.clone(), self.stop.clone());
+        NativeChild { child, group: self.group, cancellation, stop, readers: None }
     }
 }
 
@@ -178,6 +198,10 @@ impl Processes for NativeProcesses {
         let mut native = self.command(command)?;
         let failed = system("start", &command.program);
         let mut readers = None;
+        if self.group == Group::Own && io::stdin().is_terminal() {
+            // The terminal would suspend it when it read from there.
+            native.stdin(Stdio::null());
+        }
         match &self.output {
             StageOutput::Inherited => {}
             StageOutput::Stderr => {
@@ -231,6 +255,7 @@ struct NativeChild {
     child: Option<Child>,
     group: Group,
     cancellation: Cancellation,
+    stop: Cancellation,
     /// Who reads what it writes.
     readers: Option<Readers>,
 }
@@ -247,8 +272,11 @@ impl NativeChild {
                 }
             }
             let mut running = self.cancellation.lock();
-            running.children.retain(|(running, _)| *running != pid);
-            if running.asked > 0 && self.group == Group::Own {
+            let mut own = self.stop.lock();
+            for list in [&mut running.children, &mut own.children] {
+                list.retain(|(running, _)| *running != pid);
+            }
+            if (running.asked > 0 || own.asked > 0) && self.group == Group::Own {
                 // What a shell started in the background does not hear an interrupt (POSIX, 2.12). The number is still the
                 // child's: it is not reaped yet. A group that is empty needs no signal.
                 let _ = rustix::process::kill_process_group(pid, Signal::TERM);
@@ -264,7 +292,7 @@ impl ChildProcess for NativeChild {
     fn wait(&mut self) -> Result<Exit, ProcessError> {
         let status = self.reap().map_err(|error| system("wait for", "the command")(&error))?;
         self.readers.iter_mut().for_each(Readers::wait);
-        if self.cancellation.is_cancelled() {
+        if self.cancellation.is_cancelled() || self.stop.is_cancelled() {
             return Ok(Exit::Cancelled);
         }
         Ok(match status.map(|status| (status.code(), status.signal())) {
@@ -304,6 +332,7 @@ mod tests {
             workspace: std::env::temp_dir(),
             output: StageOutput::Inherited,
             cancellation: Cancellation::default(),
+            stop: Cancellation::default(),
             group,
         }
     }
@@ -361,6 +390,20 @@ mod tests {
         let nowhere = RepoPath::parse("no/such/folder").unwrap();
         let lost = ProcessCommand { working_dir: nowhere.clone(), ..shell("") };
         assert_eq!(processes(Group::Own).spawn(&lost).err(), Some(ProcessError::NoWorkingDir(nowhere)));
+    }
+
+    #[test]
+    fn a_stage_is_stopped_alone() {
+        let processes = processes(Group::Own);
+        let other = NativeProcesses { stop: Cancellation::default(), ..processes.clone() };
+        let mut deaf = processes.spawn(&shell("trap '' TERM; sleep 60 & wait; sleep 60")).unwrap();
+        let mut beside = other.spawn(&shell("exit 7")).unwrap();
+        processes.stop.stop();
+        assert_eq!(beside.wait().unwrap(), Exit::Code(7));
+        processes.stop.stop();
+        assert_eq!(deaf.wait().unwrap(), Exit::Cancelled);
+        assert_eq!(processes.spawn(&shell("sleep 60")).unwrap().wait().unwrap(), Exit::Cancelled);
+        assert!(!processes.cancellation.is_cancelled() && !processes.cancellation.is_busy());
     }
 
     #[test]

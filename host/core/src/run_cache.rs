@@ -45,8 +45,9 @@ impl RunCache {
             && reads
             && !stage.outs.is_empty()
             && !stage.always_changed
+            && !stage.has_checkpoints()
             && stage.deps.iter().all(|dep| !matches!(dep.place, Place::Elsewhere(_)))
-            && stage.outs.iter().all(|out| !out.persists && !out.checkpoint)
+            && stage.outs.iter().all(|out| !out.persists)
     }
 
     /// What came out when the command ran with the inputs of `entry`; of several results, the newest that `usable` takes.

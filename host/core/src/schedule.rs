@@ -291,6 +291,13 @@ impl<'a> Scheduler<'a> {
         let place = self.queue.take()?;
         let id = *self.order.get(place)?;
         let stage = self.pipeline.stage(id);
+        // Its checkpoints have the lock as it is on disk.
+        if stage.has_checkpoints()
+            && let Err(error) = self.locks.flush()
+        {
+            self.ended.stop = Some(Stop::Broken(error));
+            return None;
+        }
         let written = (self.options.missing == MissingData::Allowed).then(|| self.written_for(id, stage));
         let force = self.forced.get(place).copied().unwrap_or(self.options.force);
         Some(Task { place, stage, locked: self.pipeline.locked(stage), force, written })

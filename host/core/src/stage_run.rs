@@ -1,5 +1,6 @@
 //! Brings one stage up to date: leave it, restore its result, or run it and keep what came out (walk, steps 7 and 8).
 
+mod checkpoint;
 mod error;
 mod execute;
 mod pull;
@@ -11,7 +12,7 @@ use std::time::SystemTime;
 
 use crate::cache::{CacheError, ObjectStore};
 use crate::event::{Event, EventSink};
-use crate::extension::{Processes, StageExecutor};
+use crate::extension::{Processes, StageExecutor, Trigger};
 use crate::git::Git;
 use crate::index::GRANULARITY;
 use crate::observe::{Content, Observe};
@@ -23,7 +24,9 @@ use crate::resources::Ledger;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
 
+pub use checkpoint::{Begun, CheckpointError, Checkpoints, Considered, Keep};
 pub use error::StageError;
+use execute::Executed;
 pub use pull::Pull;
 pub use turn::job_budget;
 
@@ -53,8 +56,8 @@ pub enum Commit {
     No,
 }
 
-/// Where the processes of a stage come from.
-pub type StageProcesses<'a> = Box<dyn Fn(&Stage) -> Arc<dyn Processes> + Send + Sync + 'a>;
+/// Where the processes of a stage come from; the other ends them alone.
+pub type StageProcesses<'a> = Box<dyn Fn(&Stage, &Cancellation) -> Arc<dyn Processes> + Send + Sync + 'a>;
 /// What asks the user whether a stage may run.
 pub type Confirm<'a> = Box<dyn Fn(&StageAddress) -> Answer + Send + Sync + 'a>;
 
@@ -88,6 +91,10 @@ pub struct StageRunner<'a> {
     pub from: RepoPath,
     /// Whether results are kept.
     pub commit: Commit,
+    /// Who takes the checkpoints of stages that have some; none for a run that records nothing.
+    pub checkpoints: Option<&'a dyn Checkpoints>,
+    /// Held while a stage is watched for signals.
+    pub watching: Mutex<()>,
     /// Asks the user before a stage runs or is restored (`--interactive`).
     pub confirm: Option<Confirm<'a>>,
 }
@@ -169,7 +176,7 @@ impl StageRunner<'_> {
         }
         // The file clock may be behind by a tick.
         let started = SystemTime::now() - GRANULARITY;
-        self.execute(stage)?;
+        let executed = self.execute(stage, &entry)?;
         drop(claims);
         let _keeping = self.cancellation.keep();
         let after = self.inputs(stage, locked)?;
@@ -184,6 +191,10 @@ impl StageRunner<'_> {
             return Ok(StageEnd::Unsettled);
         }
         entry = LockEntry { outs: self.collect(stage)?, ..after };
+        if let (Some(checkpoints), Executed::ToEnd) = (self.checkpoints.filter(|_| stage.has_checkpoints()), executed) {
+            let end = checkpoints.consider(stage, Trigger::Finished, &|| Ok(entry.clone()));
+            end.map_err(|error| StageError::checkpoint(stage, error))?;
+        }
         self.remember(stage, &entry)?;
         // Now that its result can be found.
         drop(flight);

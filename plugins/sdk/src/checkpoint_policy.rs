@@ -10,11 +10,16 @@ use crate::document;
 
 /// Decides which moments of a running stage become checkpoints. Pure: no state between calls, so that a resume asks the same
 /// question and a past run can be replayed under another policy.
+///
+/// A stage may have several policies, which all see the same history. A moment becomes a checkpoint when all say so, and always
+/// when the stage ends or is stopped there; a checkpoint goes when every policy that has a say lets go of it, at a moment that
+/// becomes a checkpoint; the first reason to stop stops the stage.
 pub trait CheckpointPolicy {
-    /// Decides on the moment `now`; `history` has the moments before it, oldest first.
+    /// Decides on the moment `now`; `history` has the moments of the same stage before it, oldest first.
     ///
     /// # Errors
-    /// When the options are wrong.
+    /// When the options are wrong, whatever the moment: the host asks once before the stage begins, with an empty history and a
+    /// moment of step 0 without metrics. A metric that the moment lacks is no error: see [`Metric::of`](crate::Metric::of).
     fn decide(options: &Value, history: &[PastMoment], now: &Moment) -> Result<Decision, Vec<Diagnostic>>;
 }
 
@@ -23,7 +28,7 @@ pub trait CheckpointPolicy {
 pub struct Moment {
     /// Why it is considered.
     pub trigger: Trigger,
-    /// Counted from 1 over the whole chain, resumes included.
+    /// Counted from 1 over the whole chain, resumes included; 0 when the host only asks whether the options are right.
     pub step: u64,
     /// Milliseconds of running time over the whole chain.
     pub elapsed_ms: u64,
@@ -50,14 +55,19 @@ pub struct PastMoment {
 }
 
 /// What a policy decided.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the moment becomes a checkpoint.
     pub record: bool,
-    /// Kept checkpoints that may go. The host keeps what a resume needs.
-    pub discard: Vec<String>,
+    /// Which kept checkpoints of the history may go; none when what is kept is not for this policy to say.
+    pub discard: Option<Vec<String>>,
     /// Why the stage should stop now, if it should; shown to the user.
     pub stop: Option<String>,
+}
+
+impl Decision {
+    /// The moment becomes a checkpoint; nothing more is said.
+    pub const RECORD: Self = Self { record: true, discard: None, stop: None };
 }
 
 /// The component side of a [`CheckpointPolicy`].

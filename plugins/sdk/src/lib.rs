@@ -34,12 +34,16 @@ mod checkpoint_policy;
 mod document;
 pub mod log;
 mod manifest;
+mod metric;
+mod options;
 mod param_format;
 mod stage_executor;
 
 pub use checkpoint_policy::{CheckpointPolicy, Decision, Moment, PastMoment, Trigger};
 pub use dewar_text;
 pub use dewar_text::{Change, Diagnostic, Edit, Entry, Map, Node, NodeKind, Severity, Span, Step, Value};
+pub use metric::{Metric, Mode};
+pub use options::Options;
 pub use param_format::ParamFormat;
 pub use stage_executor::{Captured, Child, Command, Exit, Host, Job, Outcome, ProcessError, StageExecutor};
 

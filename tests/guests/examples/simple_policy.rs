@@ -17,7 +17,7 @@ impl CheckpointPolicy for Simple {
             }
         }
         let stop = (now.step >= 3).then(|| "three steps are enough".to_owned());
-        Ok(Decision { record: true, discard, stop })
+        Ok(Decision { record: true, discard: Some(discard), stop })
     }
 }
 

@@ -107,3 +107,25 @@ by_name! {
         LoopAfterChild = "loop-after-child",
     }
 }
+
+by_name! {
+    /// What `hostile_policy` does at every step when its option `do` has this name; otherwise it records.
+    PolicyMisdeed {
+        /// Panics.
+        Panic = "panic",
+        /// Computes for ever.
+        Loop = "loop",
+        /// Takes memory until there is no more.
+        Grow = "grow",
+        /// Answers with as much as it can hold.
+        HugeAnswer = "huge-answer",
+        /// Refuses options that it took before the stage began.
+        LateRefusal = "late-refusal",
+        /// Refuses without a diagnostic.
+        NoReason = "no-reason",
+        /// Lets go of 100,000 checkpoints that do not exist, whose names have control characters.
+        DiscardUnknown = "discard-unknown",
+        /// Stops with a reason that has control characters.
+        ForgedReason = "forged-reason",
+    }
+}

@@ -7,7 +7,7 @@ use super::name::ExperimentName;
 use super::refs::{Experiment, ExperimentRef};
 use crate::digest::hex;
 use crate::fs::FsError;
-use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, TreeId};
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, RefName, TreeId};
 
 /// What to do with an experiment of the same name on the same baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum NameTaken {
     Refuse,
     /// Take its place. The old commit stays until git collects it.
     Replace,
+    /// It goes on from its last commit, on which the new one is put.
+    Extend,
 }
 
 /// An experiment to be recorded.
@@ -82,10 +84,7 @@ pub fn record(
 ) -> Result<Experiment, RecordError> {
     let reference = ExperimentRef { baseline: new.baseline, name: new.name.clone() };
     let ref_name = reference.ref_name()?;
-    let expected = match taken {
-        NameTaken::Refuse => Expected::Absent,
-        NameTaken::Replace => git.find_ref(&ref_name)?.map_or(Expected::Absent, Expected::At),
-    };
+    let expected = expected(git, &ref_name, new.parent, taken)?;
     let commit = git.commit(&NewCommit {
         tree: new.tree,
         parents: &[new.parent],
@@ -101,6 +100,18 @@ pub fn record(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Where the reference of an experiment must stand that is put on `parent`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn expected(git: &Git, name: &RefName, parent: CommitId, taken: NameTaken) -> Result<Expected, GitError> {
+    Ok(match taken {
+        NameTaken::Refuse => Expected::Absent,
+        NameTaken::Replace => git.find_ref(name)?.map_or(Expected::Absent, Expected::At),
+        NameTaken::Extend => Expected::At(parent),
+    })
 }
 
 /// The message that DVC gives an experiment: with the SHA-256 of the lock entries of the stages that ran, as Python's

@@ -260,6 +260,15 @@ fn kept(git: &Git, digits: &str) -> Result<Option<CommitId>, GitError> {
     Ok(git.log(&RefName::parse(KEPT)?)?.into_iter().find(|commit| commit.to_string().starts_with(digits)))
 }
 
+/// The commits of an experiment, the last first, without its baseline: one, or one a checkpoint.
+///
+/// # Errors
+/// When a commit cannot be read.
+pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitError> {
+    let history = Chains::new(git).history(experiment.reference.baseline, experiment.commit)?;
+    Ok(history.links().iter().rev().map(|link| link.commit).collect())
+}
+
 /// The name most like a mistyped one, if any is like it.
 pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
     let names: Vec<&ExperimentName> = names.collect();

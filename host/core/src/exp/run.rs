@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
+use super::checkpoint::resume::Beginning;
 use super::name::ExperimentName;
 use super::record::{self, NameTaken, NewExperiment, RecordError};
 use super::refs::{self, Experiment};
 use crate::fs::{self, FsError};
-use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverrides};
+use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverrides, TreeId};
 use crate::params::files::ParamsError;
 use crate::params::{Override, ParamFiles};
 use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::Overlay;
 use crate::pipeline::lock::Sizes;
 use crate::pipeline::stage::DEFAULT_PARAMS;
-use crate::pipeline::{LockFile, PipelineError, Place, ProjectFiles};
+use crate::pipeline::{LockEntry, LockFile, PipelineError, Place, ProjectFiles, StageAddress};
 use crate::python;
 use crate::repro::Selection;
 use crate::schedule::{RunError, RunReport};
@@ -106,6 +107,8 @@ pub struct Identified {
     pub name: ExperimentName,
     /// What happens when there is one of that name.
     pub taken: NameTaken,
+    /// What stages with checkpoints begin with.
+    pub beginning: Beginning,
 }
 
 /// Settles baseline and name; a name that was not given is drawn.
@@ -128,7 +131,7 @@ pub fn identify(
         }
         None => refs::unused_name(git, baseline, draw)?,
     };
-    Ok(Identified { baseline, name, taken })
+    Ok(Identified { baseline, name, taken, beginning: Beginning::AsItIs })
 }
 
 /// How and when an experiment is recorded.
@@ -160,18 +163,13 @@ pub fn record(
     report: &RunReport,
     recording: &mut Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
-    let (own, other) = extra_paths(selection);
-    let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
-    git.adopt(ran, snapshot.tree)?;
-    let message = match recording.message {
-        Some(message) => message.to_owned(),
-        None => record::default_message(&python::json_sorted(&what_ran(report))),
-    };
+    let tree = snapshot(git, ran, selection)?;
+    let message = message(recording.message, &report.changed);
     let new = NewExperiment {
         baseline: identified.baseline,
         parent: identified.baseline,
         name: &identified.name,
-        tree: snapshot.tree,
+        tree,
         message: &message,
         identity: &git.identity(recording.identity)?,
         time: recording.time,
@@ -179,9 +177,26 @@ pub fn record(
     Ok(record::record(git, &new, identified.taken, &mut *recording.settled)?)
 }
 
-fn what_ran(report: &RunReport) -> Value {
-    let entries = report.changed.iter().map(|(stage, entry)| (stage.to_string(), entry.to_value(Sizes::With)));
-    Value::Map(entries.collect::<Map>())
+/// The work tree of `ran` with all that belongs to the selected stages, as a tree of the repository `git`.
+///
+/// # Errors
+/// When git cannot read or write it.
+pub(super) fn snapshot(git: &Git, ran: &Git, selection: &Selection) -> Result<TreeId, GitError> {
+    let (own, other) = extra_paths(selection);
+    let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
+    git.adopt(ran, snapshot.tree)?;
+    Ok(snapshot.tree)
+}
+
+/// What the user says of an experiment, else DVC's message for what ran.
+pub(super) fn message(said: Option<&str>, ran: &[(StageAddress, LockEntry)]) -> String {
+    said.map_or_else(
+        || {
+            let entries = ran.iter().map(|(stage, entry)| (stage.to_string(), entry.to_value(Sizes::With)));
+            record::default_message(&python::json_sorted(&Value::Map(entries.collect::<Map>())))
+        },
+        str::to_owned,
+    )
 }
 
 /// The files of the pipeline itself, which an experiment is nothing without, and what else belongs to the stages.

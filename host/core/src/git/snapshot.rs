@@ -51,6 +51,65 @@ impl Git {
         Ok(Snapshot { tree, ignored })
     }
 
+    /// `base` with what stands at the paths now in place of what it had there; what git ignores is left out, unless `base` has
+    /// it. As [`Git::snapshot`], but for these paths alone, so that it costs little beside a work tree of many files.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn snapshot_onto(&self, base: TreeId, paths: &[RepoPath]) -> Result<TreeId, GitError> {
+        let mut index = self.index_of(base)?;
+        let mut adding = Adding { git: self, rules: StatRules::of(&self.repo)?, folders: Folders::new(&self.workdir) };
+        for path in paths {
+            let relative = PathBuf::from(self.in_git(path));
+            let ignored = if take_out(&mut index, &relative)? { Ignored::Add } else { Ignored::LeaveOut };
+            adding.add(&mut index, &relative, ignored)?;
+        }
+        self.write_tree(&mut index)
+    }
+
+    /// `base` with what `other` has at the paths in place of what it has there itself.
+    ///
+    /// # Errors
+    /// When git cannot be read or written.
+    pub fn with_paths_of(&self, base: TreeId, other: TreeId, paths: &[RepoPath]) -> Result<TreeId, GitError> {
+        let (mut index, other) = (self.index_of(base)?, self.index_of(other)?);
+        for path in paths {
+            let name = self.in_git(path);
+            take_out(&mut index, Path::new(&name))?;
+            let folder = format!("{name}/");
+            let is_there =
+                |entry: &IndexEntry| entry.path == name.as_bytes() || entry.path.starts_with(folder.as_bytes());
+            for entry in other.iter().filter(is_there) {
+                index.add(&entry).map_err(error(Path::new(&name)))?;
+            }
+        }
+        self.write_tree(&mut index)
+    }
+
+    /// `base` without what stands at the paths.
+    ///
+    /// # Errors
+    /// When git cannot be read or written.
+    pub fn without(&self, base: TreeId, paths: &[RepoPath]) -> Result<TreeId, GitError> {
+        let mut index = self.index_of(base)?;
+        for path in paths {
+            take_out(&mut index, Path::new(&self.in_git(path)))?;
+        }
+        self.write_tree(&mut index)
+    }
+
+    fn index_of(&self, tree: TreeId) -> Result<Index, GitError> {
+        let read = || GitError::operation("read the tree", tree);
+        let mut index = Index::new().map_err(read())?;
+        self.repo.find_tree(tree.0).and_then(|tree| index.read_tree(&tree)).map_err(read())?;
+        Ok(index)
+    }
+
+    fn write_tree(&self, index: &mut Index) -> Result<TreeId, GitError> {
+        let tree = index.write_tree_to(&self.repo).map_err(GitError::operation("write", "the tree of the files"))?;
+        Ok(TreeId(tree))
+    }
+
     /// As [`Git::snapshot`], with paths as git names them; also gives the private index.
     pub(super) fn record(&self, wanted: &[PathBuf], always: &[PathBuf]) -> Result<(TreeId, Index), GitError> {
         let mut user = UserIndex::read(self)?;
@@ -70,10 +129,18 @@ impl Git {
         for path in always {
             adding.add(&mut user.index, path, Ignored::Add)?;
         }
-        let tree =
-            user.index.write_tree_to(&self.repo).map_err(GitError::operation("write", "the tree of the files"))?;
-        Ok((TreeId(tree), user.index))
+        Ok((self.write_tree(&mut user.index)?, user.index))
     }
+}
+
+/// Takes a file, or a folder with all in it, out of an index. Answers whether there was any.
+fn take_out(index: &mut Index, relative: &Path) -> Result<bool, GitError> {
+    let before = index.len();
+    if index.get_path(relative, 0).is_some() {
+        index.remove(relative, 0).map_err(error(relative))?;
+    }
+    index.remove_dir(relative, 0).map_err(error(relative))?;
+    Ok(index.len() < before)
 }
 
 /// What to do with files that git ignores.

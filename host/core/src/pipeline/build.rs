@@ -5,11 +5,12 @@ use std::path::Path;
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
 use super::files::is_pipeline_file;
+use super::schema;
+use super::settings::OwnSettings;
 use super::stage::{
     Command, DEFAULT_PARAMS, Dependency, LOCK_FILE, Output, OutputKind, ParamDependency, ParamKeys, Place, Stage,
     StageAddress,
 };
-use super::{schema, settings};
 use crate::path::{PathError, RepoPath, normalised};
 
 /// What may stand in a stage (DVC 3.67's schema).
@@ -52,6 +53,7 @@ pub fn stage(file: &RepoPath, root: &Path, definition: &Entry) -> Result<Stage, 
         }
     }
     let boolean = |key: &str| schema::get(entries, key).map_or(Ok(false), |node| schema::boolean(node, &quoted(key)));
+    let own = schema::get(entries, "meta").map(OwnSettings::of).transpose()?.unwrap_or_default();
     Ok(Stage {
         address: StageAddress { file: file.clone(), name: Some(name.clone()) },
         span: definition.key_span,
@@ -67,10 +69,8 @@ pub fn stage(file: &RepoPath, root: &Path, definition: &Entry) -> Result<Stage, 
         outs,
         frozen: boolean("frozen")?,
         always_changed: boolean("always_changed")?,
-        needs: match schema::get(entries, "meta") {
-            Some(node) => settings::needs(node)?,
-            None => Vec::new(),
-        },
+        needs: own.needs,
+        checkpoint: own.checkpoint,
         desc: match schema::get(entries, "desc") {
             Some(node) if !node.is_null() => Some(schema::text(node, "`desc`")?.to_owned()),
             _ => None,

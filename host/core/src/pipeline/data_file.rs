@@ -168,6 +168,7 @@ fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> 
         frozen,
         always_changed: false,
         needs: Vec::new(),
+        checkpoint: None,
         desc: None,
         meta: schema::get(top, "meta").map(Node::to_value).unwrap_or_default(),
     };

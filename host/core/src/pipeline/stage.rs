@@ -189,6 +189,46 @@ pub struct Need {
     pub span: Span,
 }
 
+/// How a stage says that a checkpoint is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Signal {
+    /// It makes the file `.dvc/tmp/DVC_CHECKPOINT` and waits until that is gone (DVC 2's protocol).
+    #[default]
+    File,
+    /// It writes DVCLive's file of the last completed step, and waits for nothing (DVCLive 3).
+    Dvclive,
+}
+
+impl Signal {
+    /// Their names in settings.
+    pub const NAMES: [(&'static str, Self); 2] = [("file", Self::File), ("dvclive", Self::Dvclive)];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, signal)| signal)
+    }
+}
+
+/// A checkpoint policy and what it is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyUse {
+    /// Its name.
+    pub name: String,
+    /// Its options; null when there are none.
+    #[serde(with = "codec::value")]
+    pub options: Value,
+}
+
+/// How the checkpoints of a stage are told of and decided on (`meta: {dewar: {checkpoint: {..}}}`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CheckpointSettings {
+    /// How the stage tells of them.
+    pub signal: Signal,
+    /// What decides on them, in sequence; none when the project's policies do.
+    pub policies: Option<Vec<PolicyUse>>,
+}
+
 /// One node of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
@@ -213,6 +253,8 @@ pub struct Stage {
     pub always_changed: bool,
     /// What of the machine it holds while it runs.
     pub needs: Vec<Need>,
+    /// What it says of its checkpoints.
+    pub checkpoint: Option<CheckpointSettings>,
     /// What the user says of it.
     pub desc: Option<String>,
     /// Settings of other programs; dewar's stand under `dewar`.
@@ -227,10 +269,24 @@ impl Stage {
         self.command.is_none()
     }
 
-    /// Whether it runs every time: told so, or with nothing that could tell that it need not (DVC's callback stage).
+    /// Whether checkpoints are taken while it runs: an output is registered as one (DVC 2), or its settings say so.
+    #[must_use]
+    pub fn has_checkpoints(&self) -> bool {
+        self.checkpoint.is_some() || self.outs.iter().any(|out| out.checkpoint)
+    }
+
+    /// How it tells that a checkpoint is to be taken.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.checkpoint.as_ref().map(|settings| settings.signal).unwrap_or_default()
+    }
+
+    /// Whether it runs every time: told so, or because it goes on from where it was (checkpoints), or with nothing that could
+    /// tell that it need not (DVC's callback stage).
     #[must_use]
     pub fn runs_always(&self) -> bool {
         self.always_changed
+            || self.has_checkpoints()
             || (self.command.is_some() && self.deps.is_empty() && self.params.is_empty() && self.outs.is_empty())
     }
 

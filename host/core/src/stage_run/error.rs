@@ -2,13 +2,14 @@
 
 use dewar_text::Span;
 
+use super::checkpoint::CheckpointError;
 use crate::cache::CacheError;
 use crate::extension::ExtensionError;
 use crate::fs::FsError;
 use crate::git::GitError;
 use crate::observe::ObserveError;
 use crate::path::RepoPath;
-use crate::pipeline::StageAddress;
+use crate::pipeline::{Stage, StageAddress};
 use crate::remote::RemoteError;
 use crate::resources::ClaimError;
 
@@ -108,9 +109,21 @@ pub enum StageError {
     /// Git cannot be asked.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A checkpoint of it cannot be recorded: it was ended, those before are kept.
+    #[error("the stage `{stage}` was ended, because a checkpoint of it cannot be recorded: {source}")]
+    Checkpoint {
+        /// The stage.
+        stage: StageAddress,
+        /// Why.
+        source: Box<CheckpointError>,
+    },
 }
 
 impl StageError {
+    pub(super) fn checkpoint(stage: &Stage, source: CheckpointError) -> Self {
+        Self::Checkpoint { stage: stage.address.clone(), source: Box::new(source) }
+    }
+
     /// The stage whose definition or command is to be looked at: it asks for what is not there, or does not keep its word.
     #[must_use]
     pub const fn stage(&self) -> Option<&StageAddress> {
@@ -136,7 +149,8 @@ impl StageError {
             | Self::Remote(_)
             | Self::File(_)
             | Self::Executor(_)
-            | Self::Git(_) => None,
+            | Self::Git(_)
+            | Self::Checkpoint { .. } => None,
         }
     }
 

@@ -5,11 +5,21 @@ use std::sync::Arc;
 use super::{StageError, StageRunner};
 use crate::event::Event;
 use crate::extension::{Job, Outcome};
-use crate::pipeline::{Command, Place, ProjectFiles, Stage};
+use crate::pipeline::{Command, LockEntry, Place, ProjectFiles, Stage};
+use crate::process::Cancellation;
+
+/// How far the commands of a stage ran, when all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Executed {
+    /// To their end.
+    ToEnd,
+    /// To a checkpoint, where a policy stopped them.
+    ToCheckpoint,
+}
 
 impl StageRunner<'_> {
-    /// Removes what the last run left, and runs the commands.
-    pub(super) fn execute(&self, stage: &Stage) -> Result<(), StageError> {
+    /// Removes what the last run left, and runs the commands. `inputs` is what the stage reads.
+    pub(super) fn execute(&self, stage: &Stage, inputs: &LockEntry) -> Result<Executed, StageError> {
         // Before anything is removed.
         if !stage.folder.under(self.workspace.root()).is_dir() {
             return Err(StageError::NoFolder { stage: stage.address.clone(), folder: stage.folder.clone() });
@@ -30,11 +40,24 @@ impl StageRunner<'_> {
                 events.event(Event::CommandStarted { stage: address.clone(), command: command.clone() });
             }
         });
-        let outcome = self.executor.run(&self.job(stage, commands.clone()), (self.processes)(stage), started);
+        let job = self.job(stage, commands.clone());
+        let outcome = match self.checkpoints.filter(|_| stage.has_checkpoints()) {
+            Some(checkpoints) => {
+                let watched = self.run_watched(stage, inputs, &job, started, checkpoints)?;
+                if let Some(checkpoint) = watched.stopped
+                    && !self.cancellation.is_cancelled()
+                {
+                    self.back_to(stage, &checkpoint)?;
+                    return Ok(Executed::ToCheckpoint);
+                }
+                watched.outcome
+            }
+            None => self.executor.run(&job, (self.processes)(stage, &Cancellation::default()), started),
+        };
         // A command may write anywhere, and it took its time.
         self.workspace.forget_all();
         match outcome? {
-            Outcome::Succeeded => Ok(()),
+            Outcome::Succeeded => Ok(Executed::ToEnd),
             Outcome::Cancelled => Err(StageError::Cancelled { stage: stage.address.clone() }),
             Outcome::Failed { command, exit_code, message } => Err(StageError::Failed {
                 stage: stage.address.clone(),

@@ -142,7 +142,7 @@ impl Policy for CheckpointPolicyPluginPre<Guest> {
             let decided =
                 plugin.dewar_plugin_checkpoint_policy().call_decide(&mut *store, &options, &past, &from_moment(now))?;
             match decided {
-                Ok(decision) => to_decision(decision, history),
+                Ok(decision) => Ok(to_decision(decision)),
                 Err(found) => Err(refused(found, 0)?),
             }
         })
@@ -258,14 +258,12 @@ fn to_outcome(outcome: executor::Outcome, commands: usize) -> Result<Outcome, Ca
     }
 }
 
-fn to_decision(decision: policy::Decision, history: &[PastMoment]) -> Result<Decision, CallError> {
-    let kept = |name: &String| history.iter().any(|past| past.checkpoint.as_ref() == Some(name));
-    if let Some(unknown) = decision.discard.iter().find(|name| !kept(name)) {
-        let unknown = crate::text::line(unknown, 100);
-        return Err(CallError::BadAnswer(format!("it discards `{unknown}`, which is no kept checkpoint")));
-    }
+/// Whether what it lets go of is there is for the caller to see, who has several policies to ask.
+fn to_decision(decision: policy::Decision) -> Decision {
+    // A name that is changed by this is none of a checkpoint.
+    let names = |names: Vec<String>| names.iter().map(|name| crate::text::line(name, 100)).collect();
     let stop = decision.stop.map(|reason| crate::text::line(&reason, 2_000));
-    Ok(Decision { record: decision.record_checkpoint, discard: decision.discard, stop })
+    Decision { record: decision.record_checkpoint, discard: decision.discard.map(names), stop }
 }
 
 fn from_moment(moment: &Moment) -> policy::Moment {

@@ -6,6 +6,7 @@ pub mod isolated;
 pub mod list;
 pub mod queue;
 pub mod remove;
+pub mod resume;
 pub mod run;
 pub mod show;
 pub mod snapshot;

@@ -59,7 +59,8 @@ pub(super) fn run(
         identity: &git.identity(&project.identity())?,
         time: project.session().commit_time(),
     };
-    let equal = known.equal(&queue, new.tree, &request)?;
+    // Where one begins makes it another.
+    let equal = if request.rev.is_none() { known.equal(&queue, new.tree, &request)? } else { None };
     let task = changing.add(git, &new)?;
     tell_queued(&task, ui)?;
     equal.into_iter().for_each(|equal| note_equal(&task, &equal, ui));
@@ -204,6 +205,7 @@ pub(super) fn request(project: &Project<'_>, git: &Git, typed: &Typed<'_>) -> Re
         typed: written,
         message: typed.args.message.clone(),
         taken: taken(stages),
+        rev: typed.rev,
         env: project.environment(),
         copies: typed.copies.iter().map(|copy| copy.inside().clone()).collect(),
         plugin_dirs: project.session().plugin_dirs.clone(),

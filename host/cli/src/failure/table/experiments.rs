@@ -1,6 +1,7 @@
 //! Experiments: names, records, isolated workspaces, tables.
 
 use dewar_core::exp::apply::{ApplyError, RemoveError};
+use dewar_core::exp::checkpoint::resume::ResumeError;
 use dewar_core::exp::copies::CopyError;
 use dewar_core::exp::find::FindError;
 use dewar_core::exp::isolated::IsolationError;
@@ -51,6 +52,24 @@ impl From<RemoveError> for Failure {
                 let hint = format!("`dewar exp remove {experiment}` removes the experiment with all its checkpoints");
                 error.into_failure(Kind::Usage).hint(hint)
             }
+        }
+    }
+}
+
+impl From<ResumeError> for Failure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Git(error) => error.into(),
+            ResumeError::Resolve(error) => error.into(),
+            ResumeError::NotDerived { .. } => {
+                error.into_failure(Kind::Usage).hint("check the commit out that its experiment began on")
+            }
+            ResumeError::Lock { error, .. } => error.into(),
+            ResumeError::Missing { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("`--reset` starts over; `dewar exp apply` brings another checkpoint into the workspace"),
+            ResumeError::Cache(error) => error.into(),
+            ResumeError::Path(error) => error.into(),
         }
     }
 }

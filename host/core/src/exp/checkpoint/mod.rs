@@ -8,6 +8,10 @@
 
 pub mod history;
 pub mod note;
+pub mod policy;
+pub mod recorder;
+pub mod resume;
 
 pub use history::History;
 pub use note::{Note, StageMoment};
+pub use policy::{Policies, PolicyError, Stop, Verdict};

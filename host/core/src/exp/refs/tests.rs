@@ -104,6 +104,7 @@ fn finds_a_checkpoint_by_its_commit() {
     let new =
         NewExperiment { baseline, parent: first.commit, name, tree, message: "2", identity: &identity, time: TIME };
     let second = record(&git, &new, NameTaken::Replace, &mut |_| Ok(())).unwrap();
+    assert_eq!(commits(&git, &second).unwrap(), [second.commit, first.commit]);
     let found = resolve(&git, &first.commit.short()).unwrap();
     assert_eq!(found, Resolved { commit: first.commit, experiment: Some(second) });
 }

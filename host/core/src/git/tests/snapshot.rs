@@ -288,3 +288,38 @@ proptest! {
         prop_assert_eq!(all.to_string(), repo.git(&["write-tree"]));
     }
 }
+
+#[test]
+fn paths_are_put_onto_a_tree_and_taken_out_of_it() {
+    let repo =
+        TestRepo::with(&[("m.json", "1"), ("plots/a", "1"), ("plots/b", "1"), ("code.py", "1"), ("was-file", "1")]);
+    repo.write(".gitignore", "new-ignored\nm.json\n");
+    repo.commit_all("ignore");
+    let (git, base) = (repo.open(), snapshot(&repo));
+    for (path, text) in [("m.json", "2"), ("plots/b", "2"), ("plots/deep/c", "2"), ("new", "2"), ("new-ignored", "2")] {
+        repo.write(path, text);
+    }
+    std::fs::remove_file(repo.at("plots/a")).unwrap();
+    std::fs::remove_file(repo.at("was-file")).unwrap();
+    repo.write("was-file/inner", "2");
+    repo.write("code.py", "edited meanwhile");
+    let paths = ["m.json", "plots", "new", "new-ignored", "was-file", "missing"].map(path);
+    let tree = git.snapshot_onto(base, &paths).unwrap();
+    let listed = repo.git(&["ls-tree", "-r", "--name-only", &tree.to_string()]);
+    assert_eq!(
+        listed.lines().collect::<Vec<_>>(),
+        [".gitignore", "code.py", "m.json", "new", "plots/b", "plots/deep/c", "was-file/inner"]
+    );
+    assert_eq!(repo.git(&["show", &format!("{tree}:code.py")]), "1");
+    assert_eq!(repo.git(&["show", &format!("{tree}:m.json")]), "2");
+    let back = git.with_paths_of(tree, base, &["plots", "m.json", "was-file", "new"].map(path)).unwrap();
+    let listed = repo.git(&["ls-tree", "-r", "--name-only", &back.to_string()]);
+    assert_eq!(
+        listed.lines().collect::<Vec<_>>(),
+        [".gitignore", "code.py", "m.json", "plots/a", "plots/b", "was-file"]
+    );
+    assert_eq!(repo.git(&["show", &format!("{back}:m.json")]), "1");
+    let less = git.without(tree, &["plots", "m.json", "missing"].map(path)).unwrap();
+    let listed = repo.git(&["ls-tree", "-r", "--name-only", &less.to_string()]);
+    assert_eq!(listed.lines().collect::<Vec<_>>(), [".gitignore", "code.py", "new", "was-file/inner"]);
+}

@@ -84,7 +84,7 @@ fn run_counted(
     let runner = StageRunner {
         workspace: &workspace,
         executor: mixer,
-        processes: Box::new(|_| Arc::new(NoProcesses)),
+        processes: Box::new(|_, _| Arc::new(NoProcesses)),
         env: Vec::new(),
         run_cache: Some(RunCache::new(store.folder())),
         pull: None,
@@ -96,6 +96,8 @@ fn run_counted(
         explanations: None,
         from: RepoPath::root(),
         commit: Commit::Yes,
+        checkpoints: None,
+        watching: Mutex::default(),
         confirm: None,
     };
     run(&pipeline, Some(&graph), &order, options, &runner)

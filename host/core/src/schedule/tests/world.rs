@@ -230,7 +230,7 @@ impl World {
         let runner = StageRunner {
             workspace: &workspace,
             executor: Arc::clone(&executor) as Arc<dyn StageExecutor>,
-            processes: Box::new(|_| Arc::new(NoProcesses)),
+            processes: Box::new(|_, _| Arc::new(NoProcesses)),
             env: Vec::new(),
             run_cache: Some(run_cache),
             pull: None,
@@ -242,6 +242,8 @@ impl World {
             explanations: None,
             from: RepoPath::root(),
             commit: Commit::Yes,
+            checkpoints: None,
+            watching: Mutex::default(),
             confirm: None,
         };
         // The one place that knows how a run is asked for.

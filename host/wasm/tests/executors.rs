@@ -1,4 +1,4 @@
-//! An executor has what it asked for and was granted, and no more; a policy decides on what there is.
+//! An executor has what it asked for and was granted, and no more.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dewar_core::extension::{
-    Captured, ChildProcess, Exit, ExtensionError, Extensions, Job, Moment, Outcome, PastMoment, PluginId,
-    ProcessCommand, ProcessError, Processes, Trigger, Value,
+    Captured, ChildProcess, Exit, ExtensionError, Extensions, Job, Outcome, PluginId, ProcessCommand, ProcessError,
+    Processes, Value,
 };
-use dewar_guests::{ExecutorMisdeed, HOSTILE_EXECUTOR, SIMPLE_POLICY};
+use dewar_guests::{ExecutorMisdeed, HOSTILE_EXECUTOR};
 use dewar_wasm::{Capability, Grant, Limits};
 use support::{folder, registry};
 
@@ -164,28 +164,4 @@ fn bad(result: Result<Outcome, ExtensionError>) -> String {
         Err(ExtensionError::BadAnswer { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn a_policy_decides_and_cannot_discard_what_is_not_there() {
-    let folder = folder(&[("simple.wasm", SIMPLE_POLICY)]);
-    let bench = registry(&[folder.path()], Vec::new(), Limits::default());
-    let policy = bench.registry.policy("simple").unwrap();
-    let moment = |step| Moment {
-        trigger: Trigger::Signalled,
-        step,
-        elapsed_ms: 10 * step,
-        metrics: vec![("accuracy".into(), 0.5)],
-    };
-    let history = [PastMoment { moment: moment(1), checkpoint: Some("one".into()) }];
-    let decision = policy.decide(&Value::Null, &history, &moment(3)).unwrap();
-    assert!(decision.record);
-    assert_eq!(decision.discard, ["one"]);
-    assert_eq!(decision.stop.as_deref(), Some("three steps are enough"));
-
-    let options = Value::Map([("discard".to_owned(), Value::Text("two".into()))].into_iter().collect());
-    let error = policy.decide(&options, &history, &moment(2)).unwrap_err();
-    assert!(error.to_string().ends_with("it discards `two`, which is no kept checkpoint"), "{error}");
-    let error = policy.decide(&Value::Bool(true), &history, &moment(2)).unwrap_err();
-    assert!(matches!(error, ExtensionError::Refused { .. }), "{error:?}");
 }

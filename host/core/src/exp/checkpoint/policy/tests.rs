@@ -1,0 +1,198 @@
+use std::sync::Mutex;
+
+use dewar_text::Value;
+
+use super::*;
+use crate::extension::{Diagnostic, ParamFormat, PluginId, StageExecutor};
+use crate::path::RepoPath;
+
+/// Policies by name; each does what its name says.
+struct Fakes;
+
+struct Fake(PluginId);
+
+impl Extensions for Fakes {
+    fn param_format(&self, _: &RepoPath) -> Result<Arc<dyn ParamFormat>, ExtensionError> {
+        panic!("a policy reads no file")
+    }
+
+    fn claims(&self, _: &RepoPath) -> bool {
+        false
+    }
+
+    fn executor(&self, _: &str) -> Result<Arc<dyn StageExecutor>, ExtensionError> {
+        panic!("a policy runs nothing")
+    }
+
+    fn policy(&self, name: &str) -> Result<Arc<dyn CheckpointPolicy>, ExtensionError> {
+        if name == "nobody" {
+            return Err(ExtensionError::Unknown { kind: "checkpoint policy", name: name.to_owned() });
+        }
+        Ok(Arc::new(Fake(PluginId { name: name.to_owned(), digest: String::new() })))
+    }
+}
+
+impl CheckpointPolicy for Fake {
+    fn id(&self) -> &PluginId {
+        &self.0
+    }
+
+    fn decide(&self, options: &Value, history: &[PastMoment], now: &Moment) -> Result<Decision, ExtensionError> {
+        let decision = Decision { record: true, discard: None, stop: None };
+        let kept = || history.iter().filter_map(|past| past.checkpoint.clone());
+        let plugin = || self.0.clone();
+        match self.0.name.as_str() {
+            "all" => Ok(decision),
+            "even" => Ok(Decision { record: now.step.is_multiple_of(2), ..decision }),
+            "only-last" => Ok(Decision { discard: Some(kept().collect()), ..decision }),
+            "first" => Ok(Decision { discard: Some(kept().skip(1).collect()), ..decision }),
+            "stop-at-3" => Ok(Decision { stop: (now.step >= 3).then(|| "three".to_owned()), ..decision }),
+            "stop-at-2" => Ok(Decision { stop: (now.step >= 2).then(|| "two".to_owned()), ..decision }),
+            "liar" => Ok(Decision { discard: Some(["x", "y"].map(str::to_owned).into()), ..decision }),
+            "options" if *options != Value::Null => {
+                let diagnostics = vec![Diagnostic::error("unknown-option", "there is no option `a`")];
+                Err(ExtensionError::Refused { plugin: plugin(), diagnostics })
+            }
+            "options" => Ok(decision),
+            "trap" => Err(ExtensionError::Trapped { plugin: plugin(), reason: "unreachable".to_owned() }),
+            name => panic!("no fake `{name}`"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl EventSink for Heard {
+    fn event(&self, event: Event) {
+        let Event::Warning { message } = event else { panic!("{event:?}") };
+        self.0.lock().unwrap().push(message);
+    }
+}
+
+/// Policies, and what they tell.
+fn policies(names: &[&str]) -> (Policies, Arc<Heard>) {
+    let heard = Arc::new(Heard::default());
+    let choices = names.iter().map(|&name| PolicyUse { name: name.to_owned(), options: Value::Null });
+    (Policies::new(choices, &Fakes, heard.clone()).unwrap(), heard)
+}
+
+fn signalled(step: u64) -> Moment {
+    Moment { trigger: Trigger::Signalled, step, elapsed_ms: step, metrics: Vec::new() }
+}
+
+/// What a run of so many steps leaves: the kept checkpoints, and who stopped it where.
+fn run(policies: &mut Policies, steps: u64) -> (Vec<String>, Option<(u64, String)>) {
+    let mut history: Vec<PastMoment> = Vec::new();
+    let mut stopped = None;
+    for step in 1..=steps {
+        let verdict = policies.decide(&history, &signalled(step));
+        for past in &mut history {
+            past.checkpoint.take_if(|name| verdict.discard.contains(name));
+        }
+        history.push(PastMoment { moment: signalled(step), checkpoint: verdict.record.then(|| format!("c{step}")) });
+        if let Some(stop) = verdict.stop {
+            stopped = Some((step, stop.policy));
+            break;
+        }
+    }
+    (history.into_iter().filter_map(|past| past.checkpoint).collect(), stopped)
+}
+
+fn kept(names: &[&str], steps: u64) -> Vec<String> {
+    run(&mut policies(names).0, steps).0
+}
+
+#[test]
+fn without_policies_all_is_recorded_and_nothing_is_looked_for() {
+    assert_eq!(kept(&[], 3), ["c1", "c2", "c3"]);
+}
+
+#[test]
+fn a_moment_is_recorded_when_all_say_so() {
+    assert_eq!(kept(&["all", "even"], 5), ["c2", "c4"]);
+    assert_eq!(kept(&["even", "all"], 5), ["c2", "c4"]);
+}
+
+#[test]
+fn the_end_and_a_stop_are_always_recorded() {
+    let (mut policies, _) = policies(&["even", "stop-at-3"]);
+    let end = Moment { trigger: Trigger::Finished, ..signalled(5) };
+    let verdict = policies.decide(&[], &end);
+    // There is nothing left to stop.
+    assert_eq!((verdict.record, verdict.stop), (true, None));
+    let verdict = policies.decide(&[], &signalled(3));
+    assert_eq!(verdict.stop, Some(Stop { policy: "stop-at-3".to_owned(), reason: "three".to_owned() }));
+    assert!(verdict.record);
+    assert!(!policies.decide(&[], &signalled(1)).record);
+}
+
+#[test]
+fn the_first_reason_to_stop_counts() {
+    assert_eq!(run(&mut policies(&["stop-at-3", "stop-at-2"]).0, 9).1, Some((2, "stop-at-2".to_owned())));
+    let (mut policies, _) = policies(&["stop-at-3", "stop-at-2"]);
+    assert_eq!(policies.decide(&[], &signalled(7)).stop.unwrap().policy, "stop-at-3");
+}
+
+#[test]
+fn a_checkpoint_goes_when_all_who_have_a_say_let_go_of_it() {
+    assert_eq!(kept(&["only-last"], 4), ["c4"]);
+    assert_eq!(kept(&["only-last", "all", "stop-at-3"], 2), ["c2"]);
+    assert_eq!(kept(&["only-last", "first"], 4), ["c1", "c4"]);
+    assert_eq!(kept(&["first", "only-last"], 4), ["c1", "c4"]);
+}
+
+#[test]
+fn nothing_goes_at_a_moment_that_is_not_recorded() {
+    // At step 3, c2 would go and nothing come in its place.
+    assert_eq!(kept(&["only-last", "even"], 3), ["c2"]);
+    assert_eq!(kept(&["only-last", "even"], 4), ["c4"]);
+}
+
+#[test]
+fn a_broken_policy_records_and_keeps_and_is_given_up_after_the_third_time() {
+    let (mut policies, heard) = policies(&["only-last", "trap", "even"]);
+    assert_eq!(run(&mut policies, 8).0, ["c2", "c4", "c6", "c8"]);
+    let heard = heard.0.lock().unwrap();
+    assert_eq!(heard.len(), 3);
+    assert_eq!(
+        heard[0],
+        "the checkpoint policy `trap` did not decide on step 1: the plugin `trap` crashed: unreachable; it counts as a \
+         yes, and no checkpoint goes"
+    );
+    assert!(!heard[1].contains("not asked again"));
+    assert!(heard[2].ends_with("It is not asked again in this run, and lets go of nothing"), "{}", heard[2]);
+}
+
+#[test]
+fn letting_go_of_what_is_not_there_is_ignored_and_told() {
+    let (mut policies, heard) = policies(&["liar", "stop-at-3"]);
+    assert_eq!(
+        run(&mut policies, 4),
+        (["c1", "c2", "c3"].map(str::to_owned).into(), Some((3, "stop-at-3".to_owned())))
+    );
+    assert_eq!(
+        heard.0.lock().unwrap()[0],
+        "the checkpoint policy `liar` lets go of `x` (and 1 more), which is no kept checkpoint: ignored"
+    );
+}
+
+#[test]
+fn wrong_options_and_unknown_names_are_told_before_the_stage_begins() {
+    let choose = |name: &str, options: Value| {
+        let all = PolicyUse { name: "all".to_owned(), options: Value::Null };
+        let choices = [all, PolicyUse { name: name.to_owned(), options }];
+        Policies::new(choices, &Fakes, Arc::new(Heard::default())).and_then(|policies| policies.check())
+    };
+    assert!(choose("options", Value::Null).is_ok());
+    let told = |name, options| choose(name, options).unwrap_err().to_string();
+    assert_eq!(
+        told("options", Value::Int(1)),
+        "the checkpoint policy `options` cannot be used: there is no option `a`"
+    );
+    assert_eq!(
+        told("nobody", Value::Null),
+        "the checkpoint policy `nobody` cannot be used: there is no checkpoint policy `nobody`"
+    );
+    assert!(told("trap", Value::Null).contains("crashed"));
+}

@@ -1,0 +1,414 @@
+//! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use dewar_text::Value;
+
+use super::history::History;
+use super::note::{Note, StageMoment};
+use super::policy::{Policies, PolicyError};
+use super::resume::MARK;
+use crate::event::{Event, EventSink};
+use crate::exp::record::{self, RecordError};
+use crate::exp::refs::{Experiment, ExperimentRef};
+use crate::exp::run::{self, ExperimentError, Identified, Recording};
+use crate::extension::{Extensions, Moment, PastMoment, Trigger};
+use crate::fs;
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, TreeId};
+use crate::metrics::RevisionReader;
+use crate::params::ParamFiles;
+use crate::path::RepoPath;
+use crate::pipeline::files::WorkFiles;
+use crate::pipeline::{LockEntry, LockFile, OutputKind, PolicyUse, Signal, Stage};
+use crate::repro::Selection;
+use crate::schedule::RunReport;
+use crate::source::Source;
+use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, Keep};
+
+/// How often outputs are kept again that changed while they were kept.
+const TRIES: usize = 5;
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunPlace {
+    /// In the user's workspace, which stands at each checkpoint in turn ([`MARK`]).
+    Workspace,
+    /// In one of its own.
+    Isolated,
+}
+
+/// A run whose checkpoints are recorded.
+pub struct Recorded<'a> {
+    /// What the experiment is called, where it belongs and what it goes on from.
+    pub identified: &'a Identified,
+    /// The task of the queue that it is.
+    pub task: Option<CommitId>,
+    /// Where it runs.
+    pub place: RunPlace,
+    /// What the user says of it.
+    pub message: Option<&'a str>,
+    /// Whose it is.
+    pub identity: Identity,
+    /// What is run.
+    pub selection: &'a Selection,
+    /// What decides on the checkpoints of stages that say nothing of it.
+    pub policies: Vec<PolicyUse>,
+    /// Where policies come from.
+    pub extensions: &'a dyn Extensions,
+    /// How metrics are read.
+    pub metrics: ParamFiles,
+    /// The time.
+    pub clock: Box<dyn Fn() -> CommitTime + Send + Sync + 'a>,
+    /// Who is told.
+    pub events: Arc<dyn EventSink>,
+}
+
+/// Records the checkpoints of a run. It makes a commit, moves the experiment's reference from the one before by
+/// compare-and-swap, and only then is the stage told to go on.
+pub struct Recorder<'a> {
+    run: Recorded<'a>,
+    chain: Mutex<Chain>,
+}
+
+/// What has been recorded.
+struct Chain {
+    /// Where commits are made.
+    git: Git,
+    /// The repository of the workspace that the stages run in.
+    ran: Git,
+    reference: ExperimentRef,
+    /// Where the reference must stand for the next commit.
+    expected: Expected,
+    /// What the next commit is put on.
+    parent: CommitId,
+    history: History,
+    /// What the next commit says.
+    pending: Note,
+    /// How many checkpoints this run made.
+    made: usize,
+    stages: HashMap<String, Watched>,
+}
+
+/// A stage whose checkpoints are taken.
+struct Watched {
+    policies: Policies,
+    /// The moments so far.
+    past: Vec<PastMoment>,
+    /// The files of the experiment when the stage began, without what it made stale.
+    base: TreeId,
+    lock: Option<LockFile>,
+    /// What the stage writes and git keeps.
+    paths: Vec<RepoPath>,
+    metrics: Vec<RepoPath>,
+    begun: Instant,
+    /// The running time before, in milliseconds.
+    elapsed_before: u64,
+    /// What was recorded last.
+    last: Option<LockEntry>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Prepares to record in the repository `git` what runs in the workspace of `ran`.
+    ///
+    /// # Errors
+    /// When git cannot be read.
+    pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
+        let Identified { baseline, name, taken, beginning } = run.identified;
+        let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
+        let parent = beginning.checkpoint().unwrap_or(*baseline);
+        let chain = Chain {
+            git: git.reopen()?,
+            ran: ran.reopen()?,
+            expected: record::expected(git, &reference.ref_name()?, parent, *taken)?,
+            reference,
+            parent,
+            history: History::read(git, *baseline, parent)?,
+            pending: Note::new(name.clone(), run.task),
+            made: 0,
+            stages: HashMap::new(),
+        };
+        Ok(Self { run, chain: Mutex::new(chain) })
+    }
+
+    /// How many checkpoints this run made, and the last of them.
+    #[must_use]
+    pub fn made(&self) -> Option<(usize, CommitId)> {
+        let chain = self.chain();
+        (chain.made > 0).then_some((chain.made, chain.parent))
+    }
+
+    /// Records what came out in the end as a wrap-up checkpoint, when something changed since the last one.
+    ///
+    /// # Errors
+    /// When git cannot record it, or another process moved the reference meanwhile.
+    pub fn finish(&self, report: &RunReport, recording: &mut Recording<'_>) -> Result<Experiment, ExperimentError> {
+        let mut chain = self.chain();
+        let chain = &mut *chain;
+        let tree = run::snapshot(&chain.git, &chain.ran, self.run.selection)?;
+        let is_there = chain.expected == Expected::At(chain.parent);
+        if !is_there || chain.git.commit_summary(chain.parent)?.tree != tree {
+            let message = run::message(self.run.message, &report.changed);
+            let name = chain.reference.name.clone();
+            chain.commit(&self.run, tree, &message, &mut *recording.settled).map_err(|error| match error {
+                CommitError::Git(GitError::RefConflict(conflict)) => match (conflict.expected, conflict.found) {
+                    (Expected::Absent, Some(commit)) => RecordError::NameTaken { name, commit }.into(),
+                    _ => GitError::RefConflict(conflict).into(),
+                },
+                CommitError::Git(error) => ExperimentError::Git(error),
+                CommitError::File(error) => ExperimentError::File(error),
+            })?;
+        } else {
+            (recording.settled)(chain.parent)?;
+        }
+        Ok(Experiment { reference: chain.reference.clone(), commit: chain.parent })
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn policies(&self, stage: &Stage) -> Result<Policies, CheckpointError> {
+        let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
+        let chosen = own.unwrap_or_else(|| self.run.policies.clone());
+        let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
+        let policies = Policies::new(chosen, self.run.extensions, Arc::clone(&self.run.events)).map_err(unusable)?;
+        policies.check().map_err(unusable)?;
+        Ok(policies)
+    }
+
+    /// The outputs of all stages that need this one, which are of another instant.
+    fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
+        let pipeline = &self.run.selection.pipeline;
+        let (Some(id), Some(graph)) = (pipeline.find(&stage.address), &self.run.selection.graph) else {
+            return (Vec::new(), Vec::new());
+        };
+        let after = graph.downstream(&[id]).into_iter().filter(|other| *other != id);
+        let after: Vec<&Stage> = after.map(|id| pipeline.stage(id)).collect();
+        let outs = after.iter().flat_map(|stage| &stage.outs).filter(|out| !out.cached);
+        let beside = after.iter().filter(|other| other.address.file == stage.address.file);
+        (outs.map(|out| out.path.clone()).collect(), beside.filter_map(|stage| stage.address.name.clone()).collect())
+    }
+
+    /// The numbers in metrics files, by their dotted names; by those of the files, too, where several have one.
+    fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
+        let work = WorkFiles::new(root.to_owned());
+        let nothing = |_: &_| None;
+        let read =
+            RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files);
+        let mut numbers: Vec<(String, f64)> = Vec::new();
+        for (file, metrics) in &read {
+            for (name, value) in metrics.leaves() {
+                let Some(number) = number(value) else { continue };
+                let name = if name.is_empty() { file.to_string() } else { name };
+                let is_known = numbers.iter().any(|(known, _)| *known == name);
+                numbers.push((if is_known { format!("{file}:{name}") } else { name }, number));
+            }
+        }
+        numbers
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are compared, and no count of them is so large")]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        Value::Bool(is) => Some(f64::from(u8::from(*is))),
+        Value::Literal(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+impl Checkpoints for Recorder<'_> {
+    fn begin(&self, stage: &Stage, inputs: &LockEntry) -> Result<Begun, CheckpointError> {
+        let policies = self.policies(stage)?;
+        let mut chain = self.chain();
+        let (git, ran) = (&chain.git, &chain.ran);
+        let (stale, names) = self.stale_after(stage);
+        let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
+        let lock_file = LockFile::path_for(&stage.address.file);
+        let mut lock = match fs::read_optional(&lock_file.under(ran.root()))? {
+            Some(text) => LockFile::parse(&Source::new(lock_file, text))?,
+            None => LockFile::new(lock_file),
+        };
+        lock.remove(|name| names.iter().any(|stale| stale == name));
+        if let Some(name) = &stage.address.name {
+            lock.set(name, inputs.clone(), []);
+        }
+        let address = stage.address.to_string();
+        let past = chain.history.moments(&address);
+        let top = self.run.selection.pipeline.files().get(&stage.address.file);
+        let kept = stage.outs.iter().filter(|out| !out.cached).map(|out| &out.path);
+        let of_top = top.into_iter().flat_map(|file| file.metrics.iter().chain(&file.plots));
+        let metrics = stage.outs.iter().filter(|out| out.kind == OutputKind::Metric).map(|out| &out.path);
+        let metrics = metrics.chain(top.into_iter().flat_map(|file| &file.metrics)).cloned().collect();
+        let is_output = |path: &&RepoPath| stage.outs.iter().any(|out| out.cached && path.is_within(&out.path));
+        let watched = Watched {
+            policies,
+            base,
+            lock: Some(lock).filter(|_| stage.address.name.is_some()),
+            paths: kept.chain(of_top.filter(|path| !is_output(path))).cloned().collect(),
+            metrics,
+            begun: Instant::now(),
+            elapsed_before: past.last().map_or(0, |past| past.moment.elapsed_ms),
+            past,
+            last: None,
+        };
+        let has_history = !chain.history.links().is_empty();
+        chain.stages.insert(address, watched);
+        Ok(if has_history { Begun::Resumed } else { Begun::Anew })
+    }
+
+    fn consider(&self, stage: &Stage, trigger: Trigger, keep: Keep<'_>) -> Result<Considered, CheckpointError> {
+        let mut chain = self.chain();
+        let chain = &mut *chain;
+        let address = stage.address.to_string();
+        let Some(mut watched) = chain.stages.remove(&address) else {
+            return Ok(Considered { checkpoint: None, stop: None });
+        };
+        let considered = self.consider_in(chain, &mut watched, stage, trigger, keep);
+        chain.stages.insert(address, watched);
+        considered
+    }
+}
+
+impl Recorder<'_> {
+    fn consider_in(
+        &self,
+        chain: &mut Chain,
+        watched: &mut Watched,
+        stage: &Stage,
+        trigger: Trigger,
+        keep: Keep<'_>,
+    ) -> Result<Considered, CheckpointError> {
+        let mut kept = None;
+        if trigger == Trigger::Finished {
+            let entry = keep()?;
+            if watched.last.as_ref() == Some(&entry) {
+                return Ok(Considered { checkpoint: Some(entry), stop: None });
+            }
+            kept = Some(entry);
+        }
+        let elapsed = u64::try_from(watched.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let moment = Moment {
+            trigger,
+            step: watched.past.last().map_or(0, |past| past.moment.step).saturating_add(1),
+            elapsed_ms: watched.elapsed_before.saturating_add(elapsed),
+            metrics: self.numbers(chain.ran.root(), &watched.metrics),
+        };
+        let verdict = watched.policies.decide(&watched.past, &moment);
+        let told = StageMoment { stage: stage.address.to_string(), moment: moment.clone() };
+        if !verdict.record {
+            chain.pending.passed.push(told);
+            watched.past.push(PastMoment { moment, checkpoint: None });
+            return Ok(Considered { checkpoint: watched.last.clone(), stop: None });
+        }
+        let (entry, tree) = capture(chain, watched, stage, kept, keep)?;
+        chain.pending.moment = Some(told);
+        chain.pending.discarded = verdict.discard.iter().filter_map(|commit| CommitId::parse(commit)).collect();
+        let reason = verdict.stop.map(|stop| format!("{}: {}", stop.policy, stop.reason));
+        chain.pending.stop.clone_from(&reason);
+        let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
+        let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
+        chain.made += 1;
+        for past in watched
+            .past
+            .iter_mut()
+            .filter(|past| past.checkpoint.as_ref().is_some_and(|checkpoint| verdict.discard.contains(checkpoint)))
+        {
+            past.checkpoint = None;
+        }
+        let step = moment.step;
+        watched.past.push(PastMoment { moment, checkpoint: Some(commit.to_string()) });
+        watched.last = Some(entry.clone());
+        let (stage, discarded) = (stage.address.to_string(), verdict.discard.len());
+        self.run.events.event(Event::Checkpoint { stage: stage.clone(), commit: commit.short(), step, discarded });
+        if let Some(reason) = &reason {
+            self.run.events.event(Event::StageStopped { stage, reason: reason.clone() });
+        }
+        Ok(Considered { checkpoint: Some(entry), stop: reason })
+    }
+}
+
+/// Keeps the outputs, and builds the files of a checkpoint from what they are at one instant.
+fn capture(
+    chain: &Chain,
+    watched: &mut Watched,
+    stage: &Stage,
+    kept: Option<LockEntry>,
+    keep: Keep<'_>,
+) -> Result<(LockEntry, TreeId), CheckpointError> {
+    // A stage that waits for an answer writes nothing meanwhile.
+    let is_still = stage.signal() == Signal::File || kept.is_some();
+    let mut entry = kept.map_or_else(keep, Ok)?;
+    for _ in 0..TRIES {
+        let mut tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
+        if let (Some(lock), Some(name)) = (&mut watched.lock, &stage.address.name) {
+            lock.set(name, entry.clone(), []);
+            let (file, text) = (lock.file().clone(), lock.to_text());
+            tree = chain.ran.with_files(tree, [(&file, text.as_bytes())])?;
+        }
+        let again = if is_still { entry.clone() } else { keep()? };
+        if again == entry {
+            chain.git.adopt(&chain.ran, tree)?;
+            return Ok((entry, tree));
+        }
+        entry = again;
+    }
+    Err(CheckpointError::Restless)
+}
+
+/// Why a commit was not made.
+enum CommitError {
+    Git(GitError),
+    File(fs::FsError),
+}
+
+impl From<GitError> for CommitError {
+    fn from(error: GitError) -> Self {
+        Self::Git(error)
+    }
+}
+
+impl From<CommitError> for CheckpointError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Git(error) => error.into(),
+            CommitError::File(error) => error.into(),
+        }
+    }
+}
+
+impl Chain {
+    /// Puts a commit on the chain and moves what names it, in one step for those who read.
+    fn commit(
+        &mut self,
+        run: &Recorded<'_>,
+        tree: TreeId,
+        message: &str,
+        settled: &mut dyn FnMut(CommitId) -> Result<(), fs::FsError>,
+    ) -> Result<CommitId, CommitError> {
+        let message = self.pending.under(message);
+        let commit = self.git.commit(&NewCommit {
+            tree,
+            parents: &[self.parent],
+            message: &message,
+            time: (run.clock)(),
+            identity: &run.identity,
+        })?;
+        settled(commit).map_err(CommitError::File)?;
+        let name = self.reference.ref_name()?;
+        let mut updates = vec![RefUpdate { name, expected: self.expected, target: Some(commit) }];
+        if run.place == RunPlace::Workspace {
+            updates.push(RefUpdate { name: RefName::parse(MARK)?, expected: Expected::Any, target: Some(commit) });
+        }
+        self.git.update_refs(&updates, "dewar: checkpoint")?;
+        let fresh = Note::new(self.pending.experiment.clone(), self.pending.task);
+        self.history.push(commit, std::mem::replace(&mut self.pending, fresh));
+        (self.parent, self.expected) = (commit, Expected::At(commit));
+        Ok(commit)
+    }
+}
