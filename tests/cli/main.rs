@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_params;
 mod chains;
+mod checkpoints;
 mod config;
 mod dag;
 mod data;
