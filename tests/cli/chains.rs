@@ -5,6 +5,7 @@ use std::fs;
 use dewar_tests::TestRepo;
 use serde_json::{Value, json};
 
+use super::checkpoints::Training;
 use super::data::objects;
 use super::queue::{self, settled, wait_until};
 use super::repo;
@@ -281,6 +282,41 @@ fn what_a_policy_let_go_of_goes_from_the_cache() {
     // One that is gone can be named; what it lacks is said.
     let applied = repo.dewar(&["exp", "apply", short(&first[2])]);
     assert!(applied.stderr.contains("the cache lacks outputs of the experiment: model"), "{applied}");
+}
+
+#[test]
+fn what_a_run_is_to_go_on_from_stays() {
+    let training = Training::new();
+    let repo = &training.repo;
+    training.dewar(&["exp", "run", "-n", "e"]).success();
+    let made = training.chain("e");
+    let let_go_of = |discarded: &[&String]| {
+        let note = json!({ "experiment": "e", "discarded": discarded });
+        let message = format!("checkpoint\n\nDewar-Checkpoint: {note}");
+        let tree = format!("{}^{{tree}}", made[2]);
+        let last = repo.git(&["commit-tree", &tree, "-p", &made[2], "-m", &message]).success();
+        repo.git(&["update-ref", &reference(repo, "e"), last.trim()]).success();
+    };
+    let count = || objects(repo).len();
+    assert_eq!(count(), 3);
+    // By a task of the queue.
+    training.dewar(&["exp", "apply", &made[1]]).success();
+    training.dewar(&["exp", "run", "--queue", "-n", "queued", "--rev", short(&made[0]), "-S", "steps=1"]).success();
+    let_go_of(&[&made[0]]);
+    training.dewar(&["gc", "-w", "--force"]).success();
+    assert_eq!(count(), 2, "that of the workspace and that of the task");
+    training.dewar(&["exp", "run", "--run-all"]).success();
+    assert_eq!(training.steps("queued"), [1, 2]);
+    training.dewar(&["exp", "remove", "queued"]).success();
+    training.dewar(&["gc", "-w", "--force"]).success();
+    assert_eq!(count(), 1);
+    // By the workspace that stands there, whatever its lock says by now.
+    let_go_of(&[&made[0], &made[1]]);
+    fs::remove_file(repo.root().join("dvc.lock")).unwrap();
+    training.dewar(&["gc", "--all-experiments", "--force"]).success();
+    assert_eq!(count(), 1);
+    training.dewar(&["exp", "run", "-n", "next", "-S", "steps=1"]).success();
+    assert_eq!(training.steps("next"), [1, 2, 3]);
 }
 
 #[test]
