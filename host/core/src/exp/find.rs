@@ -153,16 +153,16 @@ mod tests {
         let [failed, other] = ["e", "other"].map(|name| waiting.add(name, &[("a", "2")]));
         waiting.settle(&failed, State::Failed, None);
         let (git, queue) = (project.git(), waiting.queue());
-        assert!(matches!(find(&git, &queue, "e").unwrap(), Found::Task(_)));
+        assert!(matches!(find(&git, queue, "e").unwrap(), Found::Task(_)));
         let note = |task: &Task| Note::new(task.name.clone(), Some(task.id));
         let checkpoint = project.checkpoint_on(baseline, &[("a", "3")], 200, &note(&failed));
         project.experiment(baseline, "e", checkpoint);
         // Another's, of the same task by mistake.
         project.experiment(baseline, "copy", project.checkpoint_on(baseline, &[("a", "4")], 200, &note(&failed)));
         for text in ["e", &failed.id.short()] {
-            assert_eq!(find(&git, &queue, text).unwrap().commit(), checkpoint);
+            assert_eq!(find(&git, queue, text).unwrap().commit(), checkpoint);
         }
-        assert!(matches!(find(&git, &queue, &other.id.short()).unwrap(), Found::Task(_)));
+        assert!(matches!(find(&git, queue, &other.id.short()).unwrap(), Found::Task(_)));
         let tasks = queue.tasks().unwrap();
         let of = |name: &str| {
             let experiment = refs::resolve(&git, name).unwrap().experiment.unwrap();
@@ -173,6 +173,6 @@ mod tests {
         let resumed = Note::new(failed.name.clone(), None);
         project.experiment(baseline, "e", project.checkpoint_on(checkpoint, &[("a", "5")], 300, &resumed));
         assert_eq!(of("e"), None);
-        assert!(matches!(find(&git, &queue, &failed.id.short()).unwrap(), Found::Task(_)));
+        assert!(matches!(find(&git, queue, &failed.id.short()).unwrap(), Found::Task(_)));
     }
 }

@@ -9,6 +9,7 @@ mod checkpoints;
 mod columns;
 mod memory;
 mod revisions;
+mod row;
 mod selection;
 mod table;
 mod tasks;
@@ -20,8 +21,9 @@ use std::sync::Arc;
 use checkpoints::Way;
 use revisions::Part;
 pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
+pub use row::{Row, RowKind};
 pub use selection::{Count, Group, Selection};
-pub use table::{Cell, Column, Layout, Order, Row, RowKind, Same, SortBy, Table, TableError, Visible};
+pub use table::{Cell, Column, Layout, Order, Same, SortBy, Table, TableError, Visible};
 use tasks::KnownTasks;
 pub use tasks::{Execution, Tasks};
 
