@@ -118,18 +118,19 @@ fn digits_that_several_checkpoints_have_are_too_few() {
     project.write("a", "1");
     let baseline = project.commit(100);
     let note = Note::new(ExperimentName::parse("e").unwrap(), None);
+    let first = |commit: CommitId, count: usize| commit.to_string().chars().take(count).collect::<String>();
     let mut tip = baseline;
     let mut begun: HashMap<String, CommitId> = HashMap::new();
     // Four digits meet soon.
     let twins = (0..).find_map(|second| {
         tip = project.checkpoint_on(tip, &[("a", "2")], second, &note);
-        begun.insert(tip.to_string()[..4].to_owned(), tip).map(|twin| [twin, tip])
+        begun.insert(first(tip, 4), tip).map(|twin| [twin, tip])
     });
     let twins = twins.unwrap();
     let last = project.checkpoint_on(tip, &[("a", "2")], 0, &Note::new(ExperimentName::parse("side").unwrap(), None));
     project.experiment(baseline, "side", last);
     let git = project.git();
-    let few = &tip.to_string()[..4];
+    let few = &first(tip, 4);
     let said = |twins: [CommitId; 2], name: &str| {
         let mut lines = twins.map(|twin| format!("\n  {twin} of `{name}`"));
         lines.sort();
@@ -140,6 +141,6 @@ fn digits_that_several_checkpoints_have_are_too_few() {
     let more = project.checkpoint_on(tip, &[("a", "3")], 0, &note);
     project.experiment(baseline, "e", more);
     assert_eq!(resolve(&git, few).unwrap_err().to_string(), said(twins, "e"));
-    let found = resolve(&git, &twins[0].to_string()[..12]).unwrap();
+    let found = resolve(&git, &first(twins[0], 12)).unwrap();
     assert_eq!((found.commit, found.experiment.unwrap().reference.name.as_str()), (twins[0], "e"));
 }
