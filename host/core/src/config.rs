@@ -322,7 +322,9 @@ mod tests {
         assert_eq!(policies(""), []);
         let every = ("every".to_owned(), "Null".to_owned());
         assert_eq!(policies("[checkpoint]\npolicy = 'every'\n"), [every.clone()]);
-        let listed = policies("[checkpoint]\npolicy = ['every', { stop-early = { min-delta = 0.5 } }, { best = { keep = 2 } }]\n");
+        let listed = policies(
+            "[checkpoint]\npolicy = ['every', { stop-early = { min-delta = 0.5 } }, { best = { keep = 2 } }]\n",
+        );
         let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["every", "stop-early", "best"]);
         assert!(listed[1].1.contains("Float(0.5)") && listed[2].1.contains("Int(2)"), "{listed:?}");

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use dewar_bundled::BUNDLED;
 use dewar_core::event::{Event, LogLevel};
-use dewar_core::exp::checkpoint::{Policies, PolicyChoice, Stop, Verdict};
+use dewar_core::exp::checkpoint::{Policies, Stop, Verdict};
 use dewar_core::extension::{Extensions, Moment, PastMoment, Trigger, Value};
+use dewar_core::pipeline::PolicyUse;
 use dewar_guests::{HOSTILE_POLICY, PolicyMisdeed, SIMPLE_POLICY};
 use dewar_wasm::{Bundled, Limits, PluginRegistry, Setup};
 use support::{Bench, Recorder, compiled, folder, registry};
@@ -34,11 +35,11 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-fn choice(name: &str, options: Value) -> PolicyChoice {
-    PolicyChoice { name: name.to_owned(), options }
+fn choice(name: &str, options: Value) -> PolicyUse {
+    PolicyUse { name: name.to_owned(), options }
 }
 
-fn policies(bench: &Bench, choices: Vec<PolicyChoice>) -> Policies {
+fn policies(bench: &Bench, choices: Vec<PolicyUse>) -> Policies {
     Policies::new(choices, &bench.registry, bench.events.clone()).unwrap()
 }
 

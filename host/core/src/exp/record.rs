@@ -7,9 +7,7 @@ use super::name::ExperimentName;
 use super::refs::{Experiment, ExperimentRef};
 use crate::digest::hex;
 use crate::fs::FsError;
-use crate::git::{
-    CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, RefName, TreeId,
-};
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, RefName, TreeId};
 
 /// What to do with an experiment of the same name on the same baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

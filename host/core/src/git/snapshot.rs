@@ -77,7 +77,8 @@ impl Git {
             let name = self.in_git(path);
             take_out(&mut index, Path::new(&name))?;
             let folder = format!("{name}/");
-            let is_there = |entry: &IndexEntry| entry.path == name.as_bytes() || entry.path.starts_with(folder.as_bytes());
+            let is_there =
+                |entry: &IndexEntry| entry.path == name.as_bytes() || entry.path.starts_with(folder.as_bytes());
             for entry in other.iter().filter(is_there) {
                 index.add(&entry).map_err(error(Path::new(&name)))?;
             }

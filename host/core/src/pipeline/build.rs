@@ -5,12 +5,12 @@ use std::path::Path;
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Span};
 
 use super::files::is_pipeline_file;
+use super::schema;
+use super::settings::OwnSettings;
 use super::stage::{
     Command, DEFAULT_PARAMS, Dependency, LOCK_FILE, Output, OutputKind, ParamDependency, ParamKeys, Place, Stage,
     StageAddress,
 };
-use super::schema;
-use super::settings::OwnSettings;
 use crate::path::{PathError, RepoPath, normalised};
 
 /// What may stand in a stage (DVC 3.67's schema).

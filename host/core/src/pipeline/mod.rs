@@ -30,7 +30,7 @@ pub use files::ProjectFiles;
 pub use load::Pipeline;
 pub use lock::{LockEntry, LockFile, LockedPath};
 pub use stage::{
-    CheckpointSettings, Command, Dependency, Need, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys, Place,
-    PolicyUse, Signal, Stage, StageAddress,
+    CheckpointSettings, Command, Dependency, Need, Output, OutputKind, PIPELINE_FILE, ParamDependency, ParamKeys,
+    Place, PolicyUse, Signal, Stage, StageAddress,
 };
 pub use template::{FlagStyle, Templates};

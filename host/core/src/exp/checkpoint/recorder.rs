@@ -196,7 +196,8 @@ impl<'a> Recorder<'a> {
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
-        let read = RevisionReader::new(&work, &self.run.selection.pipeline, self.run.metrics, &nothing).metrics_of(files);
+        let read =
+            RevisionReader::new(&work, &self.run.selection.pipeline, self.run.metrics, &nothing).metrics_of(files);
         let mut numbers: Vec<(String, f64)> = Vec::new();
         for (file, metrics) in &read {
             for (name, value) in metrics.leaves() {
@@ -313,9 +314,11 @@ impl Recorder<'_> {
         let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
         let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
         chain.made += 1;
-        for past in watched.past.iter_mut().filter(|past| {
-            past.checkpoint.as_ref().is_some_and(|checkpoint| verdict.discard.contains(checkpoint))
-        }) {
+        for past in watched
+            .past
+            .iter_mut()
+            .filter(|past| past.checkpoint.as_ref().is_some_and(|checkpoint| verdict.discard.contains(checkpoint)))
+        {
             past.checkpoint = None;
         }
         let step = moment.step;

@@ -116,9 +116,8 @@ pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, GitError> {
 
 /// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.
 fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Option<Experiment>, GitError> {
-    let has = |experiment: &Experiment| -> Result<bool, GitError> {
-        Ok(refs::commits(git, experiment)?.contains(&commit))
-    };
+    let has =
+        |experiment: &Experiment| -> Result<bool, GitError> { Ok(refs::commits(git, experiment)?.contains(&commit)) };
     let recorded_by = Note::of(&git.commit_summary(commit)?.message).map(|note| note.experiment);
     let by_name = recorded_by.map(|name| ExperimentRef { baseline, name });
     if let Some(reference) = by_name
@@ -195,7 +194,11 @@ pub fn changed_since(
 
 /// The stages of a selection that have checkpoints.
 pub fn stages(selection: &Selection) -> impl Iterator<Item = &Stage> {
-    selection.order.iter().map(|id| selection.pipeline.stage(*id)).filter(|stage| stage.has_checkpoints() && !stage.frozen)
+    selection
+        .order
+        .iter()
+        .map(|id| selection.pipeline.stage(*id))
+        .filter(|stage| stage.has_checkpoints() && !stage.frozen)
 }
 
 /// An output, and what the checkpoint has of it.
@@ -206,7 +209,9 @@ fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Resu
     for stage in stages(selection) {
         let file = LockFile::path_for(&stage.address.file);
         let lock = match git.read(commit, &file)? {
-            Some(text) => LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?,
+            Some(text) => {
+                LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?
+            }
             None => LockFile::new(file),
         };
         let entry = stage.address.name.as_deref().and_then(|name| lock.get(name));

@@ -15,8 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use revisions::Part;
-pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
+pub use revisions::{CommitReader, CommitRevision, Part, Refresh, RevisionError};
 pub use selection::{Count, Group, Selection};
 pub use table::{Cell, Column, Layout, Order, Row, RowKind, Same, SortBy, Table, TableError, Visible};
 use tasks::KnownTasks;

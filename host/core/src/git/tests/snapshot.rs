@@ -291,7 +291,8 @@ proptest! {
 
 #[test]
 fn paths_are_put_onto_a_tree_and_taken_out_of_it() {
-    let repo = TestRepo::with(&[("m.json", "1"), ("plots/a", "1"), ("plots/b", "1"), ("code.py", "1"), ("was-file", "1")]);
+    let repo =
+        TestRepo::with(&[("m.json", "1"), ("plots/a", "1"), ("plots/b", "1"), ("code.py", "1"), ("was-file", "1")]);
     repo.write(".gitignore", "new-ignored\nm.json\n");
     repo.commit_all("ignore");
     let (git, base) = (repo.open(), snapshot(&repo));
