@@ -219,6 +219,11 @@ impl<'a> Project<'a> {
         Arc::clone(&self.events)
     }
 
+    /// Where plugins come from.
+    pub fn plugins(&self) -> &PluginRegistry {
+        &self.extensions
+    }
+
     /// Where contents are kept.
     pub const fn store(&self) -> &ObjectStore {
         &self.store

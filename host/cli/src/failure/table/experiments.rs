@@ -1,6 +1,8 @@
 //! Experiments: names, records, isolated workspaces, tables.
 
 use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::checkpoint::PolicyError;
+use dewar_core::exp::checkpoint::replay::ReplayError;
 use dewar_core::exp::copies::CopyError;
 use dewar_core::exp::find::FindError;
 use dewar_core::exp::isolated::IsolationError;
@@ -10,6 +12,7 @@ use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
 use dewar_core::exp::show::{ShowError, TableError};
+use dewar_core::extension::{Diagnostic, ExtensionError};
 
 use super::super::{Failure, IntoFailure, Kind};
 
@@ -58,6 +61,36 @@ impl From<ShowError> for Failure {
         match error {
             ShowError::Git(error) => error.into(),
             ShowError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match &error.source {
+            // They were typed behind `-o`.
+            ExtensionError::Refused { diagnostics, .. } => {
+                let begin = format!("the checkpoint policy `{}` cannot be used", error.policy);
+                let one = |diagnostic: &Diagnostic| {
+                    let failure = Self::new(Kind::Usage, format!("{begin}: {}", diagnostic.message));
+                    diagnostic.help.iter().fold(failure, |failure, help| failure.hint(help))
+                };
+                let told = Self::together(diagnostics.iter().map(one));
+                told.unwrap_or_else(|| error.into_failure(Kind::Usage))
+            }
+            ExtensionError::Unknown { .. } => {
+                error.into_failure(Kind::Usage).hint("`dewar policy list` lists those that there are")
+            }
+            _ => error.source.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Git(error) => error.into(),
+            ReplayError::Unreadable { .. } => error.into_failure(Kind::Pipeline),
         }
     }
 }
