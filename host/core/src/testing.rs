@@ -259,6 +259,7 @@ pub(crate) fn request() -> Request {
         typed: serde_json::Value::Null,
         message: None,
         taken: NameTaken::Refuse,
+        rev: None,
         env: vec![("A".into(), "b".into())],
         copies: Vec::new(),
         plugin_dirs: Vec::new(),

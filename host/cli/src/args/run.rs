@@ -37,6 +37,10 @@ pub struct ReproArgs {
 /// `refs/exps/`, where branches and history do not show it. Your branch, your index and the history of HEAD are not
 /// touched.
 ///
+/// A stage with checkpoints (`checkpoint: true` on an output) goes on from the last one that was recorded in the workspace,
+/// or from the one that was applied to it; what it goes on from, and why, is said first. Each checkpoint is a commit of
+/// the experiment, and none is lost by Ctrl-C or a crash.
+///
 /// Examples:
 ///   dewar exp run
 ///   dewar exp run -S train.lr=0.01 -S train.epochs=20
@@ -45,6 +49,7 @@ pub struct ReproArgs {
 ///   dewar exp run --temp -C secrets.env -S train.lr=0.01
 ///   dewar exp run --queue -S train.lr=0.01 -n slow
 ///   dewar exp run --run-all -j 4
+///   dewar exp run --reset
 ///   dewar exp run -S lr=0.1,0.01 -S 'depth=range(2,10,2)' -j 4
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -87,6 +92,19 @@ pub struct ExpRunArgs {
     /// With `--queue`: those of the highest number run first
     #[arg(long, value_name = "N", requires = "queue", allow_negative_numbers = true)]
     pub priority: Option<i32>,
+
+    /// Start over stages with checkpoints: their outputs are removed, and a new experiment begins on HEAD
+    ///
+    /// The checkpoints of other experiments stay. With `--temp` and `--queue` this is so unless `--rev` is given.
+    #[arg(long, conflicts_with_all = ["rev", "run_all"])]
+    pub reset: bool,
+
+    /// With `--temp` or `--queue`: the checkpoint that stages with checkpoints go on from
+    ///
+    /// By the name of its experiment, whose last one is meant, or by the digits that `dewar exp show` shows. In the
+    /// workspace, `dewar exp apply` it first.
+    #[arg(short, long, value_name = "CHECKPOINT", conflicts_with = "run_all")]
+    pub rev: Option<String>,
 
     /// Copy a file or folder that git ignores or does not know into the temporary copy (may be given more than once)
     ///

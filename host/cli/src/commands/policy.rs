@@ -13,7 +13,8 @@ use dewar_core::exp::show::{CommitReader, Refresh};
 use dewar_core::git::{CommitId, Git};
 use dewar_core::metrics::ParamScope;
 use dewar_core::params::ParamValue;
-use dewar_core::params::overrides::{Operation, Override};
+use dewar_core::params::overrides::Operation;
+use dewar_core::params::sweep::SweepOverride;
 use dewar_core::pipeline::PolicyUse;
 use dewar_text::Map;
 use dewar_wasm::Kind as PluginKind;
@@ -45,10 +46,10 @@ pub fn run(args: &PolicyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
 }
 
 fn list(project: &Project<'_>, args: &PolicyListArgs, ui: &Ui) -> Result<ExitCode, Failure> {
-    for error in project.plugins().broken() {
+    for error in project.extensions().broken() {
         project.warn(error.to_string());
     }
-    let policies = project.plugins().list(PluginKind::CheckpointPolicy);
+    let policies = project.extensions().list(PluginKind::CheckpointPolicy);
     if args.json {
         let policy = |policy: &dewar_wasm::Listed| {
             json!({
@@ -81,13 +82,14 @@ fn replay(project: &Project<'_>, args: &PolicyReplayArgs, ui: &Ui) -> Result<Exi
         ui.keep_stdout_for_a_document();
     }
     let uses = args.policies.0.iter().map(policy_use).collect::<Result<Vec<_>, _>>()?;
-    let policies = || Policies::new(uses.iter().cloned(), project.plugins(), project.events());
+    let policies = || Policies::new(uses.iter().cloned(), &**project.extensions(), project.events());
     policies()?.check()?;
     let goals = Goal::of(&uses);
     let git = project.repo.git()?;
     let queue = Queue::of(&project.repo);
     let meant = args.experiments.iter().map(|text| experiment(git, &queue, text)).collect::<Result<Vec<_>, _>>()?;
-    let objects = |id: &ObjectId| object(project.store(), id);
+    let store = project.store();
+    let objects = |id: &ObjectId| object(store, id);
     let remembered = project.remembered("show");
     let reader = CommitReader {
         params: &project.params,
@@ -130,10 +132,10 @@ fn policy_use(typed: &TypedPolicy) -> Result<PolicyUse, Failure> {
     let mut options = Map::new();
     for text in &typed.options {
         let refuse = |why: String| Failure::new(Kind::Usage, why).hint("an option is written as in `-o keep=3`");
-        let read = Override::parse(text).map_err(|error| refuse(format!("`-o {text}`: {}", error.fault)))?;
-        let name = read.key_text();
-        let (None, Operation::Change(value)) = (read.file, read.operation) else {
-            return Err(refuse(format!("`-o {text}` does not give an option a value")));
+        let read = SweepOverride::parse(text).map_err(|error| refuse(format!("`-o {text}`: {}", error.fault)))?;
+        let one = read.at(0).filter(|one| read.count() == 1 && one.file.is_none());
+        let Some((name, Operation::Change(value))) = one.map(|one| (one.key_text(), one.operation)) else {
+            return Err(refuse(format!("`-o {text}` does not give one value to an option")));
         };
         if options.insert(name.clone(), value).is_some() {
             return Err(refuse(format!("`{name}` of `--policy {}` is given twice", typed.name)));

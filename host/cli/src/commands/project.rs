@@ -1,15 +1,17 @@
 //! [`Project`]: what every command on a project begins with, and how stages are run. Steps 2, 5 and 6 of the walk.
 
+mod settings;
+
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use dewar_core::cache::hold::CacheHold;
-use dewar_core::cache::{LinkKind, ObjectStore, WorkTree};
+use dewar_core::cache::{ObjectStore, WorkTree};
 use dewar_core::event::EventSink;
 use dewar_core::exp::isolated::remove_abandoned;
-use dewar_core::extension::{Extensions, PluginId};
+use dewar_core::extension::Extensions;
 use dewar_core::fs::FsError;
 use dewar_core::git::IdentityOverrides;
 use dewar_core::index::StatIndex;
@@ -17,7 +19,6 @@ use dewar_core::params::ParamFiles;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::{Overlay, WorkFiles};
 use dewar_core::pipeline::target::{Folders, Names, Typed};
-use dewar_core::pipeline::template::{BooleanFlags, ListFlags};
 use dewar_core::pipeline::{FlagStyle, Pipeline, StageAddress, Templates};
 use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
@@ -27,11 +28,12 @@ use dewar_core::repro::{self, Selection};
 use dewar_core::resources::Ledger;
 use dewar_core::run_cache::RunCache;
 use dewar_core::schedule::{self, Company, RunError, RunOptions, RunReport};
-use dewar_core::stage_run::{self, Answer, Commit, Confirm, Pull, StageProcesses, StageRunner};
+use dewar_core::stage_run::{self, Answer, Checkpoints, Commit, Confirm, Pull, StageProcesses, StageRunner};
 use dewar_core::workspace::Workspace;
-use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
+use dewar_wasm::PluginRegistry;
 
-use crate::failure::{Failure, Kind};
+use self::settings::{flags, registry, store};
+use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::explain::{Explainer, Form};
 use crate::ui::problem::Place;
@@ -175,8 +177,13 @@ impl<'a> Project<'a> {
         }
     }
 
+    /// Where plugins come from.
+    pub const fn extensions(&self) -> &Arc<PluginRegistry> {
+        &self.extensions
+    }
+
     /// Whether it is not in the user's workspace.
-    fn is_isolated(&self) -> bool {
+    pub fn is_isolated(&self) -> bool {
         self.told_root != self.repo.root()
     }
 
@@ -219,11 +226,6 @@ impl<'a> Project<'a> {
         Arc::clone(&self.events)
     }
 
-    /// Where plugins come from.
-    pub fn plugins(&self) -> &PluginRegistry {
-        &self.extensions
-    }
-
     /// Where contents are kept.
     pub const fn store(&self) -> &ObjectStore {
         &self.store
@@ -234,7 +236,8 @@ impl<'a> Project<'a> {
         self.repo.tmp().join("dewar").join(what)
     }
 
-    /// Brings the selected stages up to date; their commands see `env` beside the user's environment.
+    /// Brings the selected stages up to date; their commands see `env` beside the user's environment. `checkpoints` takes those
+    /// of stages that have some.
     ///
     /// # Errors
     /// When a stage fails or cannot run. What was finished before is kept.
@@ -243,6 +246,7 @@ impl<'a> Project<'a> {
         selection: &Selection,
         how: &StageRuns,
         env: Vec<(String, String)>,
+        checkpoints: Option<&dyn Checkpoints>,
     ) -> Result<RunReport, Failure> {
         let workspace = self.workspace(&selection.pipeline)?;
         let cancellation = self.session.cancellation()?;
@@ -265,6 +269,8 @@ impl<'a> Project<'a> {
             explanations: self.explanations.clone(),
             from: from.clone(),
             commit: how.results.commit,
+            checkpoints,
+            watching: Mutex::default(),
             confirm: how.ask.as_ref().map(|ui| {
                 let ask = |stage: &StageAddress| {
                     let name = stage.display_from(from);
@@ -425,73 +431,4 @@ impl<'a> Project<'a> {
 /// The text of the project's files.
 pub fn files(project: &Project<'_>) -> WorkFiles {
     WorkFiles::new(project.repo.root().to_owned()).remembered_in(project.remembered("pipeline"))
-}
-
-fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {
-    let mut directories = session.plugin_dirs.clone();
-    directories.push(repo.root().join(".dvc/plugins"));
-    directories.extend(session.user_plugin_dir.clone());
-    let mut grants = Vec::new();
-    for (name, settings) in &repo.config.own.plugins {
-        let plugin = PluginId { name: name.clone(), digest: settings.blake3.clone() };
-        for text in &settings.grants {
-            let capability = Capability::from_name(text).ok_or_else(|| {
-                let message = format!("`dewar.toml` grants `{text}` to the plugin `{name}`, which is no capability");
-                Failure::new(Kind::Pipeline, message).hint("there is `process`")
-            })?;
-            grants.push(Grant { plugin: plugin.clone(), capability });
-        }
-    }
-    let bundled =
-        dewar_bundled::BUNDLED.iter().map(|plugin| Bundled { bytes: plugin.bytes, digest: plugin.blake3 }).collect();
-    Ok(PluginRegistry::new(Setup {
-        directories,
-        bundled,
-        grants,
-        compiled: session.cache_dir.as_ref().map(|dir| dir.join("compiled")),
-        limits: Limits::default(),
-        events: Arc::clone(events),
-    }))
-}
-
-/// The cache, with the links that `cache.type` asks for.
-fn store(repo: &Repo) -> Result<ObjectStore, Failure> {
-    let mut links = Vec::new();
-    for name in repo.config.dvc("cache", "type").unwrap_or_default().split(',').map(str::trim) {
-        if name.is_empty() {
-            continue;
-        }
-        links.push(LinkKind::from_name(name).ok_or_else(|| {
-            let message = format!("`cache.type` names `{name}`, which is no kind of link");
-            let hint =
-                format!("it may name {}; {}", LinkKind::NAMES.map(|(name, _)| name).join(", "), set_in("cache.type"));
-            Failure::new(Kind::Pipeline, message).hint(hint)
-        })?);
-    }
-    Ok(ObjectStore::new(repo.config.cache_dir(repo.root()), repo.shared(), &links))
-}
-
-/// How to find where an option of several files is set.
-fn set_in(option: &str) -> String {
-    format!("`dewar config --show-origin {option}` says where it is set")
-}
-
-/// How a mapping in a command becomes flags: `parsing.bool` and `parsing.list`.
-fn flags(repo: &Repo) -> Result<FlagStyle, Failure> {
-    let refuse = |option: &str, value: &str, known: &str| {
-        let message = format!("`parsing.{option}` is `{value}`, which is no way to write flags");
-        let hint = format!("it may be {known}; {}", set_in(&format!("parsing.{option}")));
-        Failure::new(Kind::Pipeline, message).hint(hint)
-    };
-    let booleans = match repo.config.dvc("parsing", "bool").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("store_true") => BooleanFlags::StoreTrue,
-        Some("boolean_optional") => BooleanFlags::BooleanOptional,
-        Some(other) => return Err(refuse("bool", other, "store_true, boolean_optional")),
-    };
-    let lists = match repo.config.dvc("parsing", "list").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("nargs") => ListFlags::Nargs,
-        Some("append") => ListFlags::Append,
-        Some(other) => return Err(refuse("list", other, "nargs, append")),
-    };
-    Ok(FlagStyle { booleans, lists })
 }

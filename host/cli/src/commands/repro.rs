@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::exp::checkpoint::resume;
 use dewar_core::pipeline::target::{Folders, Names, Targets, Typed};
 use dewar_core::plan::{Downstream, Force};
 use dewar_core::repro::{self, Reach, SelectError, Selection};
@@ -39,8 +40,9 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
     let how = how(stages, results, &project, ui)?;
     let _held = project.take_workspace("repro")?;
     let selection = select(&project, stages)?;
+    refuse_checkpoints(&selection)?;
     let explainer = explained(stages).map(|form| project.explain(form));
-    let report = project.run(&selection, &how, Vec::new());
+    let report = project.run(&selection, &how, Vec::new(), None);
     if let Some(explainer) = explainer {
         explainer.finish(&selection, Map::new())?;
     }
@@ -55,6 +57,16 @@ pub fn run(args: &ReproArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode
 /// longer than many other steps.
 fn select(project: &Project<'_>, stages: &StageSelectionArgs) -> Result<ManuallyDrop<Selection>, SelectError> {
     repro::select(&files(project), project.templates(), &targets(project, stages), reach(stages)).map(ManuallyDrop::new)
+}
+
+/// A checkpoint is a commit of an experiment, and `repro` records none (DVC's rule).
+///
+/// # Errors
+/// When a stage has checkpoints.
+pub fn refuse_checkpoints(selection: &Selection) -> Result<(), Failure> {
+    let Some(stage) = resume::stages(selection).next() else { return Ok(()) };
+    let message = format!("the stage `{}` has checkpoints, which are recorded by experiments alone", stage.address);
+    Err(Failure::new(Kind::Usage, message).hint("run it with `dewar exp run`"))
 }
 
 /// Tells what a run of the selected stages would do.

@@ -141,6 +141,20 @@ impl EventSink for Reporter {
                     _ => self.ui.note(&line),
                 }
             }
+            Event::Checkpoint { stage: _, commit, step, discarded } => {
+                let let_go = match discarded {
+                    0 => String::new(),
+                    1 => ", and let go of one before".to_owned(),
+                    more => format!(", and let go of {more} before"),
+                };
+                self.gap(&mut state);
+                self.ui.tell_soon(&format!(
+                    "Checkpoint experiment iteration '{name}{commit}{name:#}' (step {step}{let_go})."
+                ));
+            }
+            Event::StageStopped { stage, reason } => {
+                self.warn(format!("'{stage}' was stopped at a checkpoint by {reason}"), None);
+            }
             Event::StageFrozen { stage } => {
                 self.warn(format!("'{stage}' is frozen. Its dependencies are not going to be reproduced."), None);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 
+use super::checkpoint::resume::Beginning;
 use super::name::ExperimentName;
 use super::record::{self, NameTaken, NewExperiment, RecordError};
 use super::refs::{self, Experiment};
@@ -106,8 +107,8 @@ pub struct Identified {
     pub name: ExperimentName,
     /// What happens when there is one of that name.
     pub taken: NameTaken,
-    /// The checkpoint that it goes on from; none when it begins on the baseline.
-    pub from: Option<CommitId>,
+    /// What stages with checkpoints begin with.
+    pub beginning: Beginning,
 }
 
 /// Settles baseline and name; a name that was not given is drawn.
@@ -130,7 +131,7 @@ pub fn identify(
         }
         None => refs::unused_name(git, baseline, draw)?,
     };
-    Ok(Identified { baseline, name, taken, from: None })
+    Ok(Identified { baseline, name, taken, beginning: Beginning::AsItIs })
 }
 
 /// How and when an experiment is recorded.

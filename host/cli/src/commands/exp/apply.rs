@@ -4,9 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply::{self, Uncommitted};
+use dewar_core::exp::checkpoint::{Note, resume};
 use dewar_core::exp::find::{Found, find};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
+use dewar_core::exp::refs::Resolved;
+use dewar_core::git::Git;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
 use dewar_core::track::{self, CheckOut, Links, Unsaved};
@@ -40,6 +43,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
     let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
     project.save_index();
+    stand_at(git, &found)?;
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
     }
@@ -52,6 +56,17 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     }
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The next run of stages with checkpoints goes on from what was applied.
+fn stand_at(git: &Git, found: &Found) -> Result<(), Failure> {
+    let checkpoint = match found {
+        Found::Commit(Resolved { commit, experiment: Some(_) }) => {
+            Note::of(&git.commit_summary(*commit)?.message).map(|_| *commit)
+        }
+        _ => None,
+    };
+    Ok(resume::stand_at(git, checkpoint)?)
 }
 
 /// Why a task has no result.

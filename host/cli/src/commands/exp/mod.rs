@@ -5,6 +5,7 @@ pub mod isolated;
 pub mod list;
 pub mod queue;
 pub mod remove;
+pub mod resume;
 pub mod run;
 pub mod show;
 pub mod snapshot;

@@ -204,6 +204,7 @@ pub(super) fn request(project: &Project<'_>, git: &Git, typed: &Typed<'_>) -> Re
         typed: written,
         message: typed.args.message.clone(),
         taken: taken(stages),
+        rev: typed.rev,
         env: project.environment(),
         copies: typed.copies.iter().map(|copy| copy.inside().clone()).collect(),
         plugin_dirs: project.session().plugin_dirs.clone(),

@@ -4,19 +4,21 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::exp::checkpoint::recorder::Recorder;
 use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
-use dewar_core::git::Git;
+use dewar_core::git::{CommitId, Git};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
 use dewar_core::repro::{self, Selection};
+use dewar_core::stage_run::Checkpoints;
 use serde_json::{Map, Value, json};
 
-use super::{isolated, queue};
+use super::{isolated, queue, resume};
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::project::{Project, Results, StageRuns, files};
 use crate::commands::queue::{run_all, run_sweep};
@@ -34,6 +36,8 @@ pub(super) struct Typed<'a> {
     pub overrides: &'a [Override],
     /// What git does not have and the stages need; for an isolated workspace only.
     pub copies: &'a [CopyPath],
+    /// The checkpoint to go on from.
+    pub rev: Option<CommitId>,
 }
 
 /// How an experiment is run and recorded.
@@ -56,6 +60,7 @@ pub struct ExperimentRun<'a> {
 /// When an override does not fit, a stage fails, or the experiment cannot be recorded.
 pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     refuse_spaced(args)?;
+    resume::refuse_rev(args)?;
     if args.run_all {
         return run_all(&Project::open(session, ui)?, args.stages.jobs, ui);
     }
@@ -75,10 +80,17 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if sweep.is_sweep() {
         refuse_sweep(args)?;
     }
-    let typed = Typed { args, overrides: &overrides, copies: &copies };
+    let rev = match &args.rev {
+        Some(_) => resume::named_rev(&project, git, &select(&project, stages, &overrides)?.0, args)?,
+        None => None,
+    };
+    let typed = Typed { args, overrides: &overrides, copies: &copies, rev };
     let results = Results { pull: stages.pull, ..Results::default() };
     if stages.dry {
         let (selection, overlay) = select(&project, stages, &overrides)?;
+        if !args.temp && !stages.json {
+            resume::decide(&project, git, (&selection, &overlay), args)?.tell(ui)?;
+        }
         let workspace = project.workspace_with(&selection.pipeline, overlay)?;
         return dry_run(&project, stages, &selection, &workspace, results, ui);
     }
@@ -98,15 +110,20 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         false => (Some(project.take_workspace("exp run")?), None),
     };
     project.remove_abandoned();
-    let identified = run::identify(git, name, taken(stages), &mut session.draw())?;
     let message = args.message.as_deref();
-    let run_as =
-        ExperimentRun { identified: &identified, message, how: &how, explainer: explainer.as_deref(), task: None };
+    let explainer = explainer.as_deref();
     if args.temp {
+        let beginning = resume::beside(rev);
+        let identified = Identified { beginning, ..run::identify(git, name, taken(stages), &mut session.draw())? };
+        let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer, task: None };
         return isolated::run_temp(&project, git, &typed, &run_as, ui);
     }
     // Before anything is written: the pipeline must be valid, and have the targets.
     let (selection, overlay) = select(&project, stages, &overrides)?;
+    let decided = resume::decide(&project, git, (&selection, &overlay), args)?;
+    let identified = decided.identify(git, name, args, &mut session.draw())?;
+    decided.tell(ui)?;
+    let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer, task: None };
     run::write_overrides(&files(&project), &overlay)?;
     reproduce(&project, git, run_as, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
@@ -144,18 +161,29 @@ pub(super) fn reproduce(
     if let Some(task) = &mut run_as.task {
         task.runs_in(project.repo.root().to_owned())?;
     }
+    let ran = project.repo.git()?;
+    let recorder = resume::begin(project, git, &run_as, selection, ui)?;
     let env = vec![
         ("DVC_EXP_NAME".to_owned(), identified.name.to_string()),
         ("DVC_EXP_BASELINE_REV".to_owned(), identified.baseline.to_string()),
     ];
-    let recorded = project.run(selection, run_as.how, env).and_then(|report| {
+    let checkpoints = recorder.as_ref().map(|recorder| recorder as &dyn Checkpoints);
+    let recorded = project.run(selection, run_as.how, env, checkpoints).and_then(|report| {
         let mut recording = Recording {
             message: run_as.message,
             identity: &project.identity(),
             time: project.session().commit_time(),
             settled: &mut |commit| run_as.task.as_mut().map_or(Ok(()), |task| task.collects(commit)),
         };
-        Ok(run::record(git, project.repo.git()?, identified, selection, &report, &mut recording)?)
+        Ok(match &recorder {
+            Some(recorder) => recorder.finish(&report, &mut recording)?,
+            None => run::record(git, ran, identified, selection, &report, &mut recording)?,
+        })
+    });
+    let made = recorder.as_ref().and_then(Recorder::made);
+    let recorded = recorded.map_err(|failure| match made {
+        Some((count, last)) => failure.hint(resume::kept(&identified.name, count, last)),
+        None => failure,
     });
     if let Some(explainer) = run_as.explainer {
         explainer.finish(selection, recorded.as_ref().map(in_json).unwrap_or_default())?;

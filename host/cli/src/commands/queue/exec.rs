@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::exp::checkpoint::resume;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::queue::task::{End, Request};
 use dewar_core::exp::queue::{Queue, STASH};
 use dewar_core::exp::record::{self, NameTaken};
+use dewar_core::exp::refs::ExperimentRef;
 use dewar_core::exp::run::{Identified, files_overridden};
 use dewar_core::git::{CommitId, Head};
 use dewar_core::process::Asked;
@@ -16,6 +18,7 @@ use crate::args::queue::QueueExecArgs;
 use crate::args::run::StageSelectionArgs;
 use crate::commands::exp::isolated::{self, Inputs};
 use crate::commands::exp::queue::sweep_of;
+use crate::commands::exp::resume::beside;
 use crate::commands::exp::run::ExperimentRun;
 use crate::commands::project::{JobBudget, Project, Results};
 use crate::commands::repro::how;
@@ -77,8 +80,14 @@ fn run_task(
     let mut stages = typed.map_err(|error| Failure::new(Kind::Internal, format!("cannot read the task: {error}")))?;
     stages.jobs = stages.jobs.or(Some(args.jobs));
     let _held = project.hold_cache("queue exec")?;
-    if request.taken == NameTaken::Refuse {
+    let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
+    // An attempt before this one got so far.
+    let left = resume::left_by(git, &reference, task.id)?;
+    if left.is_none() && request.taken == NameTaken::Refuse {
         record::check_free(git, task.baseline, &task.name)?;
+    }
+    if let Some(left) = left {
+        ui.note(&format!("goes on from the checkpoint {}, which the attempt before recorded last", left.short()));
     }
     let mut how = how(&stages, Results { pull: stages.pull, ..Results::default() }, project, ui)?;
     how.budget = Some(JobBudget { folder: queue.jobs().join(args.jobs.to_string()), jobs: args.jobs });
@@ -94,7 +103,12 @@ fn run_task(
         set: &set,
         stages: &stages,
     };
-    let identified = Identified { baseline: task.baseline, name: task.name.clone(), taken: request.taken };
+    let identified = Identified {
+        baseline: task.baseline,
+        name: task.name.clone(),
+        taken: if left.is_some() { NameTaken::Extend } else { request.taken },
+        beginning: beside(left.or(request.rev)),
+    };
     let message = request.message.as_deref();
     let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer: None, task: Some(running) };
     isolated::run(project, git, &inputs, run_as, ui)?;

@@ -21,6 +21,7 @@ use dewar_core::track::TrackError;
 
 use crate::args::stage::StageAddArgs;
 use crate::commands::project::{Project, StageRuns, files};
+use crate::commands::repro::refuse_checkpoints;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::{Ui, text};
@@ -53,7 +54,8 @@ pub(super) fn run(args: &StageAddArgs, session: &Session, ui: &Arc<Ui>) -> Resul
         let name = std::slice::from_ref(&args.name);
         let targets = Targets::Typed(project.typed(name));
         let selection = repro::select(&files, project.templates(), &targets, Reach::Single)?;
-        project.run(&selection, &StageRuns::default(), Vec::new())?;
+        refuse_checkpoints(&selection)?;
+        project.run(&selection, &StageRuns::default(), Vec::new(), None)?;
     }
     project.suggest_git_add(ui, &touched)?;
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::checkpoint::PolicyError;
 use dewar_core::exp::checkpoint::replay::ReplayError;
+use dewar_core::exp::checkpoint::resume::ResumeError;
 use dewar_core::exp::copies::CopyError;
 use dewar_core::exp::find::FindError;
 use dewar_core::exp::isolated::IsolationError;
@@ -40,6 +41,24 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
             ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResumeError> for Failure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Git(error) => error.into(),
+            ResumeError::Resolve(error) => error.into(),
+            ResumeError::NotDerived { .. } => {
+                error.into_failure(Kind::Usage).hint("check the commit out that its experiment began on")
+            }
+            ResumeError::Lock { error, .. } => error.into(),
+            ResumeError::Missing { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("`--reset` starts over; `dewar exp apply` brings another checkpoint into the workspace"),
+            ResumeError::Cache(error) => error.into(),
+            ResumeError::Path(error) => error.into(),
         }
     }
 }

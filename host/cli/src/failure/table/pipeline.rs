@@ -11,7 +11,7 @@ use dewar_core::pipeline::target::TargetError;
 use dewar_core::repro::SelectError;
 use dewar_core::resources::{Amount, ClaimError};
 use dewar_core::schedule::RunError;
-use dewar_core::stage_run::StageError;
+use dewar_core::stage_run::{CheckpointError, StageError};
 
 use super::super::{Failure, IntoFailure, Kind};
 use crate::ui::problem::Place;
@@ -193,6 +193,26 @@ impl From<StageError> for Failure {
             StageError::File(error) => error.into(),
             StageError::Executor(error) => error.into(),
             StageError::Git(error) => error.into(),
+            StageError::Checkpoint { stage, source } => {
+                let failure = Self::from(*source);
+                let told = format!("the stage `{stage}` was ended, because a checkpoint of it cannot be recorded");
+                failure.hint(told)
+            }
+        }
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Outputs(error) => (*error).into(),
+            CheckpointError::File(error) => error.into(),
+            CheckpointError::Git(error) => error.into(),
+            CheckpointError::Lock(error) => error.into(),
+            CheckpointError::Restless => error.into_failure(Kind::Stage),
+            CheckpointError::Policy { policy, source } => {
+                Self::from(source).hint(format!("it is about the checkpoint policy `{policy}`"))
+            }
         }
     }
 }

@@ -59,9 +59,9 @@ pub struct Recorded<'a> {
     /// Where policies come from.
     pub extensions: &'a dyn Extensions,
     /// How metrics are read.
-    pub metrics: &'a ParamFiles,
+    pub metrics: ParamFiles,
     /// The time.
-    pub clock: &'a (dyn Fn() -> CommitTime + Sync),
+    pub clock: Box<dyn Fn() -> CommitTime + Send + Sync + 'a>,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
 }
@@ -116,9 +116,9 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// When git cannot be read.
     pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
-        let Identified { baseline, name, taken, from } = run.identified;
+        let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
-        let parent = from.unwrap_or(*baseline);
+        let parent = beginning.checkpoint().unwrap_or(*baseline);
         let chain = Chain {
             git: git.reopen()?,
             ran: ran.reopen()?,
@@ -197,7 +197,7 @@ impl<'a> Recorder<'a> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
         let read =
-            RevisionReader::new(&work, &self.run.selection.pipeline, self.run.metrics, &nothing).metrics_of(files);
+            RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files);
         let mut numbers: Vec<(String, f64)> = Vec::new();
         for (file, metrics) in &read {
             for (name, value) in metrics.leaves() {

@@ -91,6 +91,42 @@ impl Checkpoint {
     }
 }
 
+/// What stages with checkpoints begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// Whatever is in the workspace; the chain begins on the baseline.
+    AsItIs,
+    /// Nothing (`--reset`); likewise.
+    Reset,
+    /// The outputs of this checkpoint, on which the next one is put.
+    Checkpoint(CommitId),
+}
+
+impl Beginning {
+    /// The checkpoint, if it is one.
+    #[must_use]
+    pub const fn checkpoint(self) -> Option<CommitId> {
+        if let Self::Checkpoint(commit) = self { Some(commit) } else { None }
+    }
+
+    /// Brings a workspace to it, whose repository is `git`. Answers which outputs were others.
+    ///
+    /// # Errors
+    /// When the cache lacks an output, or something cannot be read or written.
+    pub fn prepare(
+        self,
+        workspace: &Workspace<'_>,
+        git: &Git,
+        selection: &Selection,
+    ) -> Result<Vec<RepoPath>, ResumeError> {
+        match self {
+            Self::AsItIs => Ok(Vec::new()),
+            Self::Reset => reset(workspace, selection).map(|()| Vec::new()),
+            Self::Checkpoint(commit) => restore(workspace, git, selection, commit),
+        }
+    }
+}
+
 /// Where the user's workspace stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -237,12 +273,7 @@ pub fn check(workspace: &Workspace<'_>, git: &Git, selection: &Selection, commit
     if paths.is_empty() { Ok(()) } else { Err(ResumeError::Missing { commit, paths }) }
 }
 
-/// Makes the outputs of stages with checkpoints what they are in one. `git` is the repository of the workspace. Answers which
-/// outputs were others.
-///
-/// # Errors
-/// As [`check`], or when something cannot be read or written.
-pub fn restore(
+fn restore(
     workspace: &Workspace<'_>,
     git: &Git,
     selection: &Selection,
@@ -282,11 +313,7 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Removes the outputs of stages with checkpoints, so that they start over.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
+fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
     for out in stages(selection).flat_map(|stage| &stage.outs) {
         workspace.tree().remove(&out.path)?;
         workspace.forget(&out.path);

@@ -27,6 +27,9 @@ pub struct Request {
     pub message: Option<String>,
     /// What happens when the baseline has an experiment of the name.
     pub taken: NameTaken,
+    /// The checkpoint that it goes on from (`--rev`).
+    #[serde(default)]
+    pub rev: Option<CommitId>,
     /// The environment.
     pub env: Vec<(String, String)>,
     /// What was copied beside what git tracks.
