@@ -321,7 +321,7 @@ mod tests {
         };
         assert_eq!(policies(""), []);
         let every = ("every".to_owned(), "Null".to_owned());
-        assert_eq!(policies("[checkpoint]\npolicy = 'every'\n"), [every.clone()]);
+        assert_eq!(policies("[checkpoint]\npolicy = 'every'\n"), std::slice::from_ref(&every));
         let listed = policies(
             "[checkpoint]\npolicy = ['every', { stop-early = { min-delta = 0.5 } }, { best = { keep = 2 } }]\n",
         );

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use git2::{ErrorCode, Transaction};
@@ -13,6 +14,15 @@ use crate::fs::{FsError, is_absent, read_optional};
 /// How long a lock of another process is waited for: as often, and so long between. A lock is held for one file's write.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// References that nobody but programs for experiments writes.
+const OURS: &str = "refs/exps/";
+
+/// By what a file is told from another of its name.
+fn stamp(file: &Path) -> Option<(u64, i64, i64)> {
+    let meta = std::fs::symlink_metadata(file).ok()?;
+    Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
 
 /// The full name of a reference, such as `refs/heads/main`, by the rules of `git check-ref-format`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,19 +167,24 @@ impl Git {
         transaction.commit().map_err(GitError::operation("change", "references"))
     }
 
-    /// Takes git's own lock of a reference.
+    /// Takes git's own lock of a reference. That is a file, so a process that is killed leaves it: one of an experiment that
+    /// stays the same for as long as others are waited for is removed, since nobody holds it for longer than a moment.
     pub(super) fn lock(&self, transaction: &mut Transaction<'_>, name: &RefName) -> Result<(), GitError> {
+        let lock = self.repo.commondir().join(format!("{}.lock", name.as_str()));
+        let first = stamp(&lock);
+        let mut may_be_left = name.as_str().starts_with(OURS);
         for attempt in 1.. {
             match transaction.lock_ref(name.as_str()) {
                 Ok(()) => break,
                 // The folder of a reference vanishes when its last one is deleted; then it is made anew.
                 Err(error) if matches!(error.code(), ErrorCode::Locked | ErrorCode::NotFound) => {
-                    if attempt == LOCK_TRIES {
-                        let lock = PathBuf::from(format!("{}.lock", name.as_str()));
-                        return Err(GitError::RefLocked {
-                            name: name.to_string(),
-                            lock: self.repo.commondir().join(lock),
-                        });
+                    if attempt >= LOCK_TRIES {
+                        if !may_be_left || first.is_none() || stamp(&lock) != first {
+                            return Err(GitError::RefLocked { name: name.to_string(), lock });
+                        }
+                        may_be_left = false;
+                        crate::fs::remove_file(&lock)?;
+                        continue;
                     }
                     std::thread::sleep(LOCK_PAUSE);
                 }

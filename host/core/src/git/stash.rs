@@ -75,10 +75,6 @@ impl Git {
     /// # Errors
     /// When it cannot be written, or another process moved the reference.
     pub fn push_stash(&self, name: &RefName, new: &NewStashed<'_>) -> Result<CommitId, GitError> {
-        self.unlocked(name, || self.push(name, new))
-    }
-
-    fn push(&self, name: &RefName, new: &NewStashed<'_>) -> Result<CommitId, GitError> {
         let before = self.find_ref(name)?;
         let behind: Vec<CommitId> = std::iter::once(new.head).chain(before).collect();
         let NewStashed { head, tree, index, message, identity, time } = *new;
@@ -104,27 +100,11 @@ impl Git {
         Ok((state.tree, index))
     }
 
-    /// Does something with a stash, which only few write, each for moments. A lock of git on it that stays longer was left by a
-    /// process that was killed, since git's locks are files: it is removed, and the work is done again.
-    fn unlocked<T>(&self, name: &RefName, work: impl Fn() -> Result<T, GitError>) -> Result<T, GitError> {
-        match work() {
-            Err(GitError::RefLocked { lock, name: locked }) if locked == name.as_str() => {
-                crate::fs::remove_file(&lock)?;
-                work()
-            }
-            done => done,
-        }
-    }
-
     /// Takes states out of the stash `name`.
     ///
     /// # Errors
     /// When it cannot be read or written.
     pub fn drop_stashed(&self, name: &RefName, is_dropped: impl Fn(CommitId) -> bool) -> Result<(), GitError> {
-        self.unlocked(name, || self.drop_entries(name, &is_dropped))
-    }
-
-    fn drop_entries(&self, name: &RefName, is_dropped: &dyn Fn(CommitId) -> bool) -> Result<(), GitError> {
         let error = || GitError::operation("change the reflog of", name);
         let mut transaction = self.repo.transaction().map_err(error())?;
         self.lock(&mut transaction, name)?;

@@ -59,7 +59,8 @@ pub(super) fn run(
         identity: &git.identity(&project.identity())?,
         time: project.session().commit_time(),
     };
-    let equal = known.equal(&queue, new.tree, &request)?;
+    // Where one begins makes it another.
+    let equal = if request.rev.is_none() { known.equal(&queue, new.tree, &request)? } else { None };
     let task = changing.add(git, &new)?;
     tell_queued(&task, ui)?;
     equal.into_iter().for_each(|equal| note_equal(&task, &equal, ui));

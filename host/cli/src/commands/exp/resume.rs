@@ -18,7 +18,7 @@ use super::run::{ExperimentRun, taken};
 use crate::args::run::ExpRunArgs;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, style, text};
 
 /// What a run begins with, and why.
 pub(super) enum Decided {
@@ -179,7 +179,7 @@ pub(super) fn begin<'a>(
     let ran = project.repo.git()?;
     let workspace = project.workspace(&selection.pipeline)?;
     let restored = run_as.identified.beginning.prepare(&workspace, ran, selection)?;
-    if !restored.is_empty() {
+    if !restored.is_empty() && !project.is_isolated() {
         ui.note(&format!("{} brought back to the checkpoint", paths(&restored)));
     }
     let session = project.session();
@@ -201,16 +201,22 @@ pub(super) fn begin<'a>(
     Ok(Some(Recorder::new(git, ran, recorded)?))
 }
 
-/// What is kept of a run that did not come to its end.
-pub(super) fn kept(name: &ExperimentName, count: usize, last: CommitId) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!(
-        "{count} checkpoint{s} of '{name}' are kept, the last is {}; `dewar exp run` goes on from there",
-        last.short()
-    )
+/// What is kept of a run of `project` that did not come to its end.
+pub(super) fn kept(project: &Project<'_>, name: &ExperimentName, count: usize, last: CommitId) -> String {
+    let (kept, from) = if count == 1 { ("checkpoint is", "it") } else { ("checkpoints are", "the last") };
+    let how = if project.is_isolated() {
+        format!(
+            "`dewar exp apply {}`, and then `dewar exp run`, goes on from {from}",
+            text::shell_quoted(name.as_str())
+        )
+    } else {
+        format!("`dewar exp run` goes on from {from}")
+    };
+    format!("{count} {kept} kept in '{name}', up to {}; {how}", last.short())
 }
 
-/// The checkpoint that was named behind `--rev`, whose outputs the cache has.
+/// The checkpoint that was named behind `--rev`, whose outputs the cache has. It is told what a run beside the workspace begins
+/// with.
 ///
 /// # Errors
 /// When there is none, it belongs to another commit, or no stage has checkpoints.
@@ -219,14 +225,23 @@ pub(super) fn named_rev(
     git: &Git,
     selection: &Selection,
     args: &ExpRunArgs,
+    ui: &Ui,
 ) -> Result<Option<CommitId>, Failure> {
-    let Some(text) = &args.rev else { return Ok(None) };
-    if resume::stages(selection).next().is_none() {
+    let has_checkpoints = resume::stages(selection).next().is_some();
+    let Some(text) = &args.rev else {
+        if has_checkpoints && matches!(resume::standing(git, git.head()?.commit)?, Standing::At(_)) {
+            ui.note("stages with checkpoints start over beside the workspace; `--rev CHECKPOINT` goes on from one");
+        }
+        return Ok(None);
+    };
+    if !has_checkpoints {
         let message = "`--rev` names a checkpoint to go on from, and no stage that is to run has checkpoints";
         return Err(Failure::new(Kind::Usage, message).hint("an output is registered as one by `checkpoint: true`"));
     }
     let checkpoint = resume::named(git, git.head()?.commit, text)?;
     resume::check(&project.workspace(&selection.pipeline)?, git, selection, checkpoint.commit)?;
+    let name = &checkpoint.experiment.reference.name;
+    ui.tell(&format!("A new experiment will go on from {} of '{name}'.", short(&checkpoint)))?;
     Ok(Some(checkpoint.commit))
 }
 

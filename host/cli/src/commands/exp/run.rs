@@ -80,9 +80,10 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     if sweep.is_sweep() {
         refuse_sweep(args)?;
     }
-    let rev = match &args.rev {
-        Some(_) => resume::named_rev(&project, git, &select(&project, stages, &overrides)?.0, args)?,
-        None => None,
+    let rev = if args.temp || args.queue || sweep.is_sweep() {
+        resume::named_rev(&project, git, &select(&project, stages, &overrides)?.0, args, ui)?
+    } else {
+        None
     };
     let typed = Typed { args, overrides: &overrides, copies: &copies, rev };
     let results = Results { pull: stages.pull, ..Results::default() };
@@ -182,7 +183,7 @@ pub(super) fn reproduce(
     });
     let made = recorder.as_ref().and_then(Recorder::made);
     let recorded = recorded.map_err(|failure| match made {
-        Some((count, last)) => failure.hint(resume::kept(&identified.name, count, last)),
+        Some((count, last)) => failure.hint(resume::kept(project, &identified.name, count, last)),
         None => failure,
     });
     if let Some(explainer) = run_as.explainer {

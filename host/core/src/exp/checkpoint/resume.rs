@@ -73,14 +73,20 @@ pub struct Checkpoint {
     pub commit: CommitId,
     /// The experiment that it is of.
     pub experiment: Experiment,
-    /// Which moment of its stage it is, when that is known.
+    /// Which moment of its stage it is, or which one was the last before it, when that is known.
     pub step: Option<u64>,
 }
 
 impl Checkpoint {
     fn of(git: &Git, commit: CommitId, experiment: Experiment) -> Result<Self, GitError> {
-        let note = Note::of(&git.commit_summary(commit)?.message);
-        let step = note.and_then(|note| note.moment).map(|moment| moment.moment.step);
+        // A wrap-up may be of no moment: then it is behind the last one.
+        let mut next = Some(commit);
+        let mut step = None;
+        while let Some(commit) = next.filter(|commit| step.is_none() && *commit != experiment.reference.baseline) {
+            let summary = git.commit_summary(commit)?;
+            step = Note::of(&summary.message).and_then(|note| note.moment).map(|moment| moment.moment.step);
+            next = summary.parents.first().copied();
+        }
         Ok(Self { commit, experiment, step })
     }
 

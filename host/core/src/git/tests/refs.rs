@@ -141,12 +141,16 @@ fn no_update_is_lost_beside_the_command_line() {
 }
 
 #[test]
-fn a_lock_left_behind_is_named() {
+fn a_lock_left_behind_is_named_or_removed() {
     let repo = TestRepo::empty();
     let target = commits(&repo, 1)[0];
-    repo.write(".git/refs/exps/x.lock", "");
-    let error = repo.open().update_ref(&name("refs/exps/x"), target, Expected::Any, "").unwrap_err();
+    repo.write(".git/refs/heads/x.lock", "");
+    let error = repo.open().update_ref(&name("refs/heads/x"), target, Expected::Any, "").unwrap_err();
     assert!(matches!(&error, GitError::RefLocked { lock, .. } if lock.exists()), "{error}");
+    // Of an experiment it was left by a process that was killed.
+    repo.write(".git/refs/exps/x.lock", "");
+    repo.open().update_ref(&name("refs/exps/x"), target, Expected::Absent, "").unwrap();
+    assert_eq!(repo.open().find_ref(&name("refs/exps/x")).unwrap(), Some(target));
 }
 
 #[test]
