@@ -133,7 +133,7 @@ fn policy_use(typed: &TypedPolicy) -> Result<PolicyUse, Failure> {
     for text in &typed.options {
         let refuse = |why: String| Failure::new(Kind::Usage, why).hint("an option is written as in `-o keep=3`");
         let read = SweepOverride::parse(text).map_err(|error| refuse(format!("`-o {text}`: {}", error.fault)))?;
-        let one = read.at(0).filter(|one| read.count() == 1 && one.file.is_none());
+        let one = read.single().filter(|one| one.file.is_none());
         let Some((name, Operation::Change(value))) = one.map(|one| (one.key_text(), one.operation)) else {
             return Err(refuse(format!("`-o {text}` does not give one value to an option")));
         };
