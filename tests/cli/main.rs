@@ -14,6 +14,7 @@ mod gc;
 mod overrides;
 mod parallel;
 mod plugins;
+mod policies;
 mod pull;
 mod queue;
 mod runs;

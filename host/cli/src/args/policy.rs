@@ -124,7 +124,7 @@ impl FromArgMatches for PolicySequence {
             match policies.iter_mut().rev().find(|(policy, _)| *policy < place) {
                 Some((_, policy)) => policy.options.push(option),
                 None => {
-                    let message = format!("`-o {option}` stands before the `--policy` that it could belong to\n");
+                    let message = format!("`-o {option}` stands before the `--policy` that it could belong to");
                     return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
                 }
             }

@@ -8,6 +8,7 @@ use dewar_core::exp::checkpoint::Policies;
 use dewar_core::exp::checkpoint::replay::{BestValue, Better, Goal, KeptMoment, Replay, StageRecord};
 use dewar_core::exp::find::{Found, find};
 use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::task::State;
 use dewar_core::exp::refs::{Experiment, Resolved};
 use dewar_core::exp::show::{CommitReader, Refresh};
 use dewar_core::git::{CommitId, Git};
@@ -153,8 +154,13 @@ fn experiment(git: &Git, queue: &Queue, text: &str) -> Result<(Experiment, Commi
             Err(Failure::new(Kind::Usage, format!("`{text}` is what `exp apply` kept, and has no checkpoints")))
         }
         Found::Task(task) => {
-            let message = format!("`{text}` has no checkpoints: {} in the queue", task.state.as_str().to_lowercase());
-            Err(Failure::new(Kind::Usage, message))
+            let why = match task.state {
+                State::Queued => "it waits in the queue",
+                State::Running => "it began to run, and has recorded none yet",
+                State::Failed => "it failed before it recorded one",
+                State::Success => "its experiment was removed",
+            };
+            Err(Failure::new(Kind::Usage, format!("`{text}` has no checkpoints: {why}")))
         }
     }
 }
