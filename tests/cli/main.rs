@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bad_params;
+mod checkpoints;
 mod config;
 mod dag;
 mod data;
