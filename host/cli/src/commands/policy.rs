@@ -61,8 +61,8 @@ fn list(project: &Project<'_>, args: &PolicyListArgs, ui: &Ui) -> Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     let row = |policy: dewar_wasm::Listed| {
-        let file = policy.file.map(|file| file.display().to_string());
-        Row { cells: vec![Some(policy.name), Some(policy.description), file], ..Row::default() }
+        let file = policy.file.map_or_else(|| "bundled".to_owned(), |file| file.display().to_string());
+        Row { cells: [policy.name, policy.description, file].map(Some).into(), ..Row::default() }
     };
     let columns = ["Policy", "What it does", "File"].map(Column::new).into();
     ui.print(&Table { columns, rows: policies.into_iter().map(row).collect() }.human())?;
@@ -132,14 +132,17 @@ fn replay(project: &Project<'_>, args: &PolicyReplayArgs, ui: &Ui) -> Result<Exi
 fn policy_use(typed: &TypedPolicy) -> Result<PolicyUse, Failure> {
     let mut options = Map::new();
     for text in &typed.options {
-        let refuse = |why: String| Failure::new(Kind::Usage, why).hint("an option is written as in `-o keep=3`");
-        let read = SweepOverride::parse(text).map_err(|error| refuse(format!("`-o {text}`: {}", error.fault)))?;
+        let refuse = |why: &str| {
+            let failure = Failure::new(Kind::Usage, format!("`-o {text}`: {why}"));
+            failure.hint("an option is written as in `-o keep=3`")
+        };
+        let read = SweepOverride::parse(text).map_err(|error| refuse(&error.fault.to_string()))?;
         let one = read.single().filter(|one| one.file.is_none());
         let Some((name, Operation::Change(value))) = one.map(|one| (one.key_text(), one.operation)) else {
-            return Err(refuse(format!("`-o {text}` does not give one value to an option")));
+            return Err(refuse("it does not give an option one value"));
         };
         if options.insert(name.clone(), value).is_some() {
-            return Err(refuse(format!("`{name}` of `--policy {}` is given twice", typed.name)));
+            return Err(Failure::new(Kind::Usage, format!("`{name}` of `--policy {}` is given twice", typed.name)));
         }
     }
     let options = if options.is_empty() { ParamValue::Null } else { ParamValue::Map(options) };

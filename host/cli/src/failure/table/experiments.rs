@@ -100,7 +100,11 @@ impl From<PolicyError> for Failure {
             ExtensionError::Unknown { .. } => {
                 error.into_failure(Kind::Usage).hint("`dewar policy list` lists those that there are")
             }
-            _ => error.source.into(),
+            ExtensionError::Rejected { .. }
+            | ExtensionError::Denied { .. }
+            | ExtensionError::Trapped { .. }
+            | ExtensionError::OverLimit { .. }
+            | ExtensionError::BadAnswer { .. } => error.source.into(),
         }
     }
 }
