@@ -1,6 +1,6 @@
 //! Checkpoint policies: which there are, what they do to a run, and what they would have done.
 
-use dewar_guests::SIMPLE_POLICY;
+use dewar_guests::{HOSTILE_POLICY, SIMPLE_POLICY};
 use dewar_tests::TestRepo;
 use serde_json::{Value, json};
 
@@ -126,6 +126,29 @@ fn a_run_with_policies_does_what_a_replay_without_them_foretells() {
             }))
             .unwrap()
     );
+}
+
+#[test]
+fn wrong_options_are_told_before_the_stage_begins() {
+    let repo = project("{every: {n: 2}, best: {metric: acc, mod: max}}");
+    let said = repo.dewar(&["exp", "run"]);
+    insta::assert_snapshot!(said, @"");
+    assert!(!repo.exists("model"));
+    assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "");
+}
+
+#[test]
+fn a_broken_policy_costs_no_checkpoint_and_is_told() {
+    let repo = project("{best: {metric: acc, mode: max}, hostile: {do: panic}}");
+    repo.write(".dvc/plugins/hostile.wasm", HOSTILE_POLICY);
+    let said = repo.dewar(&["exp", "run", "-n", "e1"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    let warnings = said.stderr.lines().filter(|line| line.contains("the checkpoint policy `hostile` did not decide"));
+    let warnings: Vec<&str> = warnings.collect();
+    assert_eq!(warnings.len(), 3, "{said}");
+    assert!(warnings[2].ends_with("It is not asked again in this run, and lets go of nothing"), "{said}");
+    let whole = replayed(&repo, &["--policy", "every", "e1"]);
+    assert_eq!((kept(&whole), &whole[0]["bytes"]["now"]), (vec![1, 2, 3, 4, 5, 6], &json!(21_000)));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand
 
 /// Checkpoint policies: which there are, and what they would have done with experiments that ran
 ///
-/// A policy decides which moments of a stage become checkpoints, which checkpoints may go, and whether the stage should
-/// stop. A stage names its policies in `dvc.yaml`, in its `meta`:
+/// A policy decides which moments of a stage become checkpoints, which checkpoints may go, and
+/// whether the stage should stop. A stage names its policies in `dvc.yaml`, in its `meta`:
 ///
 ///   meta:
 ///     dewar:
@@ -48,11 +48,13 @@ pub struct PolicyListArgs {
 
 /// Tell what checkpoint policies would have done, had they been there
 ///
-/// A policy decides from what happened before, so that a recorded experiment can be decided on again: which
-/// checkpoints it would have kept, where it would have stopped the stage and why, and what that would have
-/// saved. Nothing is changed. With --verbose, the checkpoints that would be kept are listed.
+/// A policy decides from what happened before, so that a recorded experiment can be decided on
+/// again: which checkpoints it would have kept, where it would have stopped the stage and why, and
+/// what that would have saved. Nothing is changed. With --verbose, the checkpoints that would be
+/// kept are listed.
 ///
-/// Options belong to the policy before them; several policies decide together, as those of a stage do.
+/// Options belong to the policy before them; several policies decide together, as those of a stage
+/// do.
 ///
 /// Examples:
 ///   dewar policy replay --policy best -o metric=acc -o mode=max -o keep=3 brave-otter

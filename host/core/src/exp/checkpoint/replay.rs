@@ -179,7 +179,7 @@ impl StageRecord {
     #[must_use]
     pub fn replay(&self, policies: &mut Policies, goals: &[Goal]) -> Replay {
         let mut history: Vec<PastMoment> = Vec::new();
-        let (mut recorded_count, mut stopped) = (0, None);
+        let (mut checkpoints, mut stopped) = (0, None);
         for (index, recorded) in self.moments.iter().enumerate() {
             let mut moment = recorded.moment.clone();
             let mut verdict = policies.decide(&history, &moment);
@@ -189,7 +189,7 @@ impl StageRecord {
             }
             let released: HashSet<&String> = verdict.discard.iter().collect();
             history.iter_mut().for_each(|past| drop(past.checkpoint.take_if(|name| released.contains(name))));
-            recorded_count += usize::from(verdict.record);
+            checkpoints += usize::from(verdict.record);
             let checkpoint = verdict.record.then(|| recorded.name());
             history.push(PastMoment { moment, checkpoint });
             if let Some(stop) = verdict.stop {
@@ -197,7 +197,21 @@ impl StageRecord {
                 break;
             }
         }
-        Replay { recorded: recorded_count, stopped, ..self.conclude(&history, goals) }
+        let kept = self.moments.iter().zip(&history).filter(|(_, past)| past.checkpoint.is_some());
+        let kept: Vec<&RecordedMoment> = kept.map(|(recorded, _)| recorded).collect();
+        let best = |goal: &Goal| -> Option<BestValue> {
+            let seen = goal.best(self.moments.iter().map(|recorded| &recorded.moment))?;
+            let kept = goal.best(kept.iter().map(|recorded| &recorded.moment));
+            Some(BestValue { goal: goal.clone(), seen, kept })
+        };
+        Replay {
+            moments: self.moments.len(),
+            recorded: checkpoints,
+            best: goals.iter().filter_map(best).collect(),
+            sizes: self.sizes(&kept),
+            kept: kept.into_iter().map(RecordedMoment::as_kept).collect(),
+            stopped,
+        }
     }
 
     fn stopped(&self, index: usize, stop: Stop) -> Stopped {
@@ -212,34 +226,11 @@ impl StageRecord {
         }
     }
 
-    /// What is left at the end.
-    fn conclude(&self, history: &[PastMoment], goals: &[Goal]) -> Replay {
-        let kept: Vec<&RecordedMoment> = self
-            .moments
-            .iter()
-            .zip(history)
-            .filter(|(_, past)| past.checkpoint.is_some())
-            .map(|(recorded, _)| recorded)
-            .collect();
-        let values = |goal: &Goal| -> Option<BestValue> {
-            let seen = goal.best(self.moments.iter().map(|recorded| &recorded.moment))?;
-            let kept = goal.best(kept.iter().map(|recorded| &recorded.moment));
-            Some(BestValue { goal: goal.clone(), seen, kept })
-        };
-        Replay {
-            moments: self.moments.len(),
-            recorded: 0,
-            best: goals.iter().filter_map(values).collect(),
-            sizes: Sizes {
-                now: self.size(self.moments.iter().filter(|recorded| recorded.is_kept)),
-                then: self.size(kept.iter().copied()),
-                unknown: kept.iter().filter(|recorded| recorded.commit.is_none()).count(),
-            },
-            kept: kept
-                .into_iter()
-                .map(|recorded| KeptMoment { moment: recorded.moment.clone(), commit: recorded.commit })
-                .collect(),
-            stopped: None,
+    fn sizes(&self, kept: &[&RecordedMoment]) -> Sizes {
+        Sizes {
+            now: self.size(self.moments.iter().filter(|recorded| recorded.is_kept)),
+            then: self.size(kept.iter().copied()),
+            unknown: kept.iter().filter(|recorded| recorded.commit.is_none()).count(),
         }
     }
 
@@ -254,6 +245,10 @@ impl RecordedMoment {
     /// How policies know it.
     fn name(&self) -> String {
         self.commit.map_or_else(|| format!("step-{}", self.moment.step), |commit| commit.to_string())
+    }
+
+    fn as_kept(&self) -> KeptMoment {
+        KeptMoment { moment: self.moment.clone(), commit: self.commit }
     }
 }
 
