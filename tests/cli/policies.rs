@@ -131,8 +131,16 @@ fn a_run_with_policies_does_what_a_replay_without_them_foretells() {
 #[test]
 fn wrong_options_are_told_before_the_stage_begins() {
     let repo = project("{every: {n: 2}, best: {metric: acc, mod: max}}");
-    let said = repo.dewar(&["exp", "run"]);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "e1"]), @"
+    Reproducing experiment 'e1'
+    Running stage 'train':
+    --- stderr
+    error: the checkpoint policy `best` cannot be used: `mode` is needed: which values of the metric are better
+    help: `mode: min` when lower ones are, `mode: max` when higher ones are
+    error: the checkpoint policy `best` cannot be used: there is no option `mod`
+    help: the options are `metric`, `mode`, `keep`
+    --- exit 3
+    ");
     assert!(!repo.exists("model"));
     assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "");
 }
@@ -196,7 +204,7 @@ fn what_cannot_be_replayed_says_why() {
     help: the options are `metric`, `mode`, `keep`
     ");
     insta::assert_snapshot!(refused(&["--policy", "bets", "waits"]), @"
-    error: the checkpoint policy `bets` cannot be used: there is no checkpoint policy `bets`
+    error: there is no checkpoint policy `bets`
     help: `dewar policy list` lists those that there are
     ");
     insta::assert_snapshot!(refused(&["--policy", "every", "waits"]), @"error: `waits` has no checkpoints: it waits in the queue");

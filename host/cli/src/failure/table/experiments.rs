@@ -85,27 +85,32 @@ impl From<ShowError> for Failure {
 }
 
 impl From<PolicyError> for Failure {
-    fn from(error: PolicyError) -> Self {
-        match &error.source {
-            // They were typed behind `-o`.
-            ExtensionError::Refused { diagnostics, .. } => {
-                let begin = format!("the checkpoint policy `{}` cannot be used", error.policy);
-                let one = |diagnostic: &Diagnostic| {
-                    let failure = Self::new(Kind::Usage, format!("{begin}: {}", diagnostic.message));
-                    diagnostic.help.iter().fold(failure, |failure, help| failure.hint(help))
-                };
-                let told = Self::together(diagnostics.iter().map(one));
-                told.unwrap_or_else(|| error.into_failure(Kind::Usage))
-            }
-            ExtensionError::Unknown { .. } => {
-                error.into_failure(Kind::Usage).hint("`dewar policy list` lists those that there are")
-            }
-            ExtensionError::Rejected { .. }
-            | ExtensionError::Denied { .. }
-            | ExtensionError::Trapped { .. }
-            | ExtensionError::OverLimit { .. }
-            | ExtensionError::BadAnswer { .. } => error.source.into(),
+    fn from(PolicyError { policy, source }: PolicyError) -> Self {
+        // The options were typed behind `-o`.
+        of_policy(&policy, source, Kind::Usage)
+    }
+}
+
+/// What it means that a checkpoint policy cannot be used; `refused` is whose wrong options are.
+pub(super) fn of_policy(policy: &str, error: ExtensionError, refused: Kind) -> Failure {
+    let begin = format!("the checkpoint policy `{policy}` cannot be used");
+    match &error {
+        ExtensionError::Refused { diagnostics, .. } => {
+            let one = |diagnostic: &Diagnostic| {
+                let failure = Failure::new(refused, format!("{begin}: {}", diagnostic.message));
+                diagnostic.help.iter().fold(failure, |failure, help| failure.hint(help))
+            };
+            let told = Failure::together(diagnostics.iter().map(one));
+            told.unwrap_or_else(|| Failure::new(refused, format!("{begin}: {error}")))
         }
+        ExtensionError::Unknown { .. } => {
+            Failure::new(refused, error.to_string()).hint("`dewar policy list` lists those that there are")
+        }
+        ExtensionError::Rejected { .. }
+        | ExtensionError::Denied { .. }
+        | ExtensionError::Trapped { .. }
+        | ExtensionError::OverLimit { .. }
+        | ExtensionError::BadAnswer { .. } => error.into(),
     }
 }
 
