@@ -17,6 +17,7 @@ mod gc;
 mod overrides;
 mod parallel;
 mod plugins;
+mod policies;
 mod pull;
 mod queue;
 mod runs;

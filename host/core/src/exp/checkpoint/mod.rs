@@ -10,6 +10,7 @@ pub mod history;
 pub mod note;
 pub mod policy;
 pub mod recorder;
+pub mod replay;
 pub mod resume;
 
 pub use history::History;

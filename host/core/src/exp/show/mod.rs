@@ -19,8 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use checkpoints::Way;
-use revisions::Part;
-pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
+pub use revisions::{CommitReader, CommitRevision, Part, Refresh, RevisionError};
 pub use row::{Row, RowKind};
 pub use selection::{Count, Group, Selection};
 pub use table::{Cell, Column, Layout, Order, Same, SortBy, Table, TableError, Visible};
