@@ -8,7 +8,7 @@ use super::GcError;
 use crate::cache::{ObjectStore, Tree};
 use crate::digest::{Algorithm, ObjectId};
 use crate::exp::chains::Chains;
-use crate::exp::checkpoint::resume::MARK;
+use crate::exp::checkpoint::resume::BEGUN;
 use crate::exp::queue::sweep::SWEEPS;
 use crate::exp::queue::task::State;
 use crate::exp::queue::{Queue, QueueError, STASH};
@@ -240,7 +240,7 @@ fn commits(git: &Git, scope: &Scope) -> Result<Vec<CommitId>, GcError> {
         }
         found.extend(git.log(&RefName::parse(KEPT)?)?);
         // Where the workspace stands, and goes on from, whatever a policy thinks of it.
-        found.extend(git.find_ref(&RefName::parse(MARK)?)?);
+        found.extend(git.find_ref(&RefName::parse(BEGUN)?)?);
     }
     let mut seen = HashSet::new();
     found.retain(|commit| seen.insert(*commit));

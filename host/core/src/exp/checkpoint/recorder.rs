@@ -10,14 +10,14 @@ use dewar_text::Value;
 use super::history::History;
 use super::note::{Note, StageMoment};
 use super::policy::{Policies, PolicyError};
-use super::resume::MARK;
+use super::resume;
 use crate::event::{Event, EventSink};
 use crate::exp::record::{self, RecordError};
 use crate::exp::refs::{Experiment, ExperimentRef};
 use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
 use crate::fs;
-use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, TreeId};
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, TreeId};
 use crate::metrics::RevisionReader;
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
@@ -34,7 +34,7 @@ const TRIES: usize = 5;
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunPlace {
-    /// In the user's workspace, which stands at each checkpoint in turn ([`MARK`]).
+    /// In the user's workspace, which stands at each checkpoint in turn ([`resume::follow`]).
     Workspace,
     /// In one of its own.
     Isolated,
@@ -118,6 +118,9 @@ impl<'a> Recorder<'a> {
     pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
         let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
+        if run.place == RunPlace::Workspace {
+            resume::follow(git, &reference, beginning.checkpoint())?;
+        }
         let parent = beginning.checkpoint().unwrap_or(*baseline);
         let chain = Chain {
             git: git.reopen()?,
@@ -401,11 +404,7 @@ impl Chain {
         })?;
         settled(commit).map_err(CommitError::File)?;
         let name = self.reference.ref_name()?;
-        let mut updates = vec![RefUpdate { name, expected: self.expected, target: Some(commit) }];
-        if run.place == RunPlace::Workspace {
-            updates.push(RefUpdate { name: RefName::parse(MARK)?, expected: Expected::Any, target: Some(commit) });
-        }
-        self.git.update_refs(&updates, "dewar: checkpoint")?;
+        self.git.update_ref(&name, commit, self.expected, "dewar: checkpoint")?;
         let fresh = Note::new(self.pending.experiment.clone(), self.pending.task);
         self.history.push(commit, std::mem::replace(&mut self.pending, fresh));
         (self.parent, self.expected) = (commit, Expected::At(commit));

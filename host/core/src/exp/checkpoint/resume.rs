@@ -1,7 +1,8 @@
 //! What a run goes on from: which checkpoint, of which experiment, and whether that goes on itself or another one branches off
 //! (walk, step 3).
 //!
-//! The workspace stands at the checkpoint that was recorded in it last, or that was applied to it: [`MARK`] says which.
+//! The workspace stands at the checkpoint that was recorded in it last, or that was applied to it; two references say which
+//! ([`follow`], [`stand_at`]).
 
 use std::collections::HashSet;
 
@@ -18,8 +19,11 @@ use crate::repro::Selection;
 use crate::source::{Source, SourceError};
 use crate::workspace::Workspace;
 
-/// Names the checkpoint that the user's workspace stands at. It has DVC 2's name, so that DVC takes it for no experiment.
-pub const MARK: &str = "refs/exps/exec/EXEC_CHECKPOINT";
+/// Follows the experiment whose last checkpoint the user's workspace stands at, while there is one. These have DVC 2's names, so
+/// that DVC takes them for no experiments.
+const FOLLOWED: &str = "refs/exps/exec/EXEC_BRANCH";
+/// Names the checkpoint that the workspace stands at else: what was applied, or what the last run began with.
+pub const BEGUN: &str = "refs/exps/exec/EXEC_CHECKPOINT";
 
 /// Why a run cannot go on from a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -149,8 +153,21 @@ pub enum Standing {
 /// # Errors
 /// When git cannot be read.
 pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, GitError> {
-    let Some(commit) = git.find_ref(&RefName::parse(MARK)?)? else { return Ok(Standing::Nowhere) };
-    let Some(experiment) = experiment_of(git, commit, baseline)? else { return Ok(Standing::Nowhere) };
+    let begun = git.find_ref(&RefName::parse(BEGUN)?)?;
+    if let Some(reference) = git.followed_by(&RefName::parse(FOLLOWED)?)?
+        && let Some(tip) = git.find_ref(&reference)?
+        && let Some(reference) = ExperimentRef::parse(reference.as_str())
+    {
+        return at(git, tip, Experiment { reference, commit: tip }, baseline);
+    }
+    let Some(commit) = begun else { return Ok(Standing::Nowhere) };
+    match experiment_of(git, commit, baseline)? {
+        Some(experiment) => at(git, commit, experiment, baseline),
+        None => Ok(Standing::Nowhere),
+    }
+}
+
+fn at(git: &Git, commit: CommitId, experiment: Experiment, baseline: CommitId) -> Result<Standing, GitError> {
     let is_here = experiment.reference.baseline == baseline;
     let checkpoint = Checkpoint::of(git, commit, experiment)?;
     Ok(if is_here { Standing::At(checkpoint) } else { Standing::Elsewhere(checkpoint) })
@@ -183,13 +200,29 @@ fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Opti
 /// Says that the user's workspace stands at a checkpoint now, or at none.
 ///
 /// # Errors
-/// When the reference cannot be written.
+/// When the references cannot be written.
 pub fn stand_at(git: &Git, checkpoint: Option<CommitId>) -> Result<(), GitError> {
-    let name = RefName::parse(MARK)?;
+    begin_at(git, checkpoint)?;
+    git.follow_ref(&RefName::parse(FOLLOWED)?, None)
+}
+
+fn begin_at(git: &Git, checkpoint: Option<CommitId>) -> Result<(), GitError> {
+    let begun = RefName::parse(BEGUN)?;
     match checkpoint {
-        Some(commit) => git.update_ref(&name, commit, Expected::Any, "dewar: checkpoint"),
-        None => git.delete_ref(&name, Expected::Any),
+        Some(commit) => git.update_ref(&begun, commit, Expected::Any, "dewar: checkpoint"),
+        None => git.delete_ref(&begun, Expected::Any),
     }
+}
+
+/// Says that the user's workspace stands at whatever is the last checkpoint of an experiment from now on; at the one that it begins
+/// with as long as there is none. Said once before a run: a kill between two checkpoints then leaves nothing half-said.
+///
+/// # Errors
+/// When the references cannot be written.
+pub fn follow(git: &Git, experiment: &ExperimentRef, begun: Option<CommitId>) -> Result<(), GitError> {
+    // In this order: until the second is done, what was followed before is.
+    begin_at(git, begun)?;
+    git.follow_ref(&RefName::parse(FOLLOWED)?, Some(&experiment.ref_name()?))
 }
 
 /// The checkpoint that a user names (`--rev`), of an experiment on `baseline`.
