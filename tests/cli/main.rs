@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_params;
 mod checkpoints;
+mod checkpoints_example;
 mod config;
 mod dag;
 mod data;
