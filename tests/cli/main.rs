@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod bad_params;
+mod chains;
+mod checkpoint_kills;
 mod checkpoints;
 mod config;
 mod dag;

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::cache::hold::{self, CacheHold, HoldError};
 use crate::cache::{CacheError, ObjectStore, Unused};
 use crate::digest::ObjectId;
+use crate::exp::queue::QueueError;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, GitError};
 use crate::lock::{Lock, Taken};
@@ -42,6 +43,9 @@ pub enum GcError {
     /// Git cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// The queue cannot be read.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A file cannot be read or removed.
     #[error(transparent)]
     File(#[from] FsError),

@@ -1,4 +1,4 @@
-//! `exp show`, `exp list`, `exp apply` and `exp remove`; `exp run` stands in [`super::run`].
+//! `exp show`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -21,6 +21,7 @@ pub enum ExpCommand {
     #[command(visible_alias = "ls")]
     List(ExpListArgs),
     Apply(ExpApplyArgs),
+    Branch(ExpBranchArgs),
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
 }
@@ -47,6 +48,10 @@ pub struct BaselineArgs {
 /// Below each commit stand the experiments that were tried on it: those that run, with their
 /// metrics so far, those that are finished, those that wait in the queue, and those that failed;
 /// of each the newest first.
+///
+/// Below the last commit of an experiment stand its checkpoints, the newest first, without those
+/// that a policy let go of. Digits in brackets say behind which checkpoint of another experiment
+/// one branches off.
 ///
 /// Examples:
 ///   dewar exp show
@@ -178,7 +183,7 @@ pub struct ExpListArgs {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpApplyArgs {
-    /// Its name or its commit; or those of a task of the queue
+    /// Its name or its commit, or that of a checkpoint; or those of a task of the queue
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: String,
 
@@ -191,9 +196,29 @@ pub struct ExpApplyArgs {
     pub force: bool,
 }
 
+/// Make a git branch of an experiment
+///
+/// The branch has the commits of the experiment, up to the checkpoint that is named. Neither the
+/// workspace nor the branch that you are on changes.
+///
+/// Examples:
+///   dewar exp branch fuzzy-otter
+///   dewar exp branch 3e04c15 half-trained
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpBranchArgs {
+    /// Its name or its commit, or that of a checkpoint
+    #[arg(value_name = "EXPERIMENT")]
+    pub experiment: String,
+
+    /// The name of the branch [default: that of the experiment with `-branch` behind it]
+    #[arg(value_name = "BRANCH")]
+    pub branch: Option<String>,
+}
+
 /// Remove experiments
 ///
-/// Removes the git refs; the cache keeps the outputs. Nothing is removed when one of the names is unknown.
+/// Removes the git refs, with all checkpoints; the cache keeps the outputs. Nothing is removed when one of the names is unknown.
 ///
 /// Examples:
 ///   dewar exp remove fuzzy-otter calm-heron

@@ -1,6 +1,7 @@
 //! `exp` and its commands.
 
 pub mod apply;
+pub mod branch;
 pub mod isolated;
 pub mod list;
 pub mod queue;
@@ -29,6 +30,7 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
         ExpCommand::Show(args) => show::run(args, session, ui),
         ExpCommand::List(args) => list::run(args, session, ui),
         ExpCommand::Apply(args) => apply::run(args, session, ui),
+        ExpCommand::Branch(args) => branch::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),
     }
 }

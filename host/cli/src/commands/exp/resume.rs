@@ -59,7 +59,7 @@ pub(super) fn decide(
     (selection, overlay): (&Selection, &Overlay),
     args: &ExpRunArgs,
 ) -> Result<Decided, Failure> {
-    if resume::stages(selection).next().is_none() {
+    if !has_checkpoints(selection) {
         return Ok(Decided::Plain);
     }
     if args.reset {
@@ -173,7 +173,7 @@ pub(super) fn begin<'a>(
     selection: &'a Selection,
     ui: &Ui,
 ) -> Result<Option<Recorder<'a>>, Failure> {
-    if resume::stages(selection).next().is_none() {
+    if !has_checkpoints(selection) {
         return Ok(None);
     }
     let ran = project.repo.git()?;
@@ -227,7 +227,7 @@ pub(super) fn named_rev(
     args: &ExpRunArgs,
     ui: &Ui,
 ) -> Result<Option<CommitId>, Failure> {
-    let has_checkpoints = resume::stages(selection).next().is_some();
+    let has_checkpoints = has_checkpoints(selection);
     let Some(text) = &args.rev else {
         if has_checkpoints && matches!(resume::standing(git, git.head()?.commit)?, Standing::At(_)) {
             ui.note("stages with checkpoints start over beside the workspace; `--rev CHECKPOINT` goes on from one");
@@ -243,6 +243,11 @@ pub(super) fn named_rev(
     let name = &checkpoint.experiment.reference.name;
     ui.tell(&format!("A new experiment will go on from {} of '{name}'.", short(&checkpoint)))?;
     Ok(Some(checkpoint.commit))
+}
+
+/// Whether a stage of a selection has checkpoints.
+pub(super) fn has_checkpoints(selection: &Selection) -> bool {
+    resume::stages(selection).next().is_some()
 }
 
 /// What a run beside the workspace begins with.

@@ -176,7 +176,7 @@ fn in_full(time: &jiff::Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// The first cell: baselines by name, their experiments below them as branches of a tree.
+/// The first cell: baselines by name, their experiments below them as branches of a tree, with checkpoints as DVC 2 drew them.
 fn lead(kind: RowKind, cell: &Cell) -> String {
     let text = match cell {
         Cell::Text(text) => text.clone(),
@@ -186,6 +186,10 @@ fn lead(kind: RowKind, cell: &Cell) -> String {
         RowKind::Workspace | RowKind::Baseline => text,
         RowKind::Experiment => format!("├── {text}"),
         RowKind::LastExperiment => format!("└── {text}"),
+        RowKind::CheckpointTip => format!("│ ╓ {text}"),
+        RowKind::Checkpoint => format!("│ ╟ {text}"),
+        RowKind::CheckpointBase => format!("├─╨ {text}"),
+        RowKind::LastCheckpointBase => format!("└─╨ {text}"),
     }
 }
 
@@ -215,8 +219,10 @@ fn baseline_json(baseline: &BaselineRow) -> Value {
 
 fn experiment_json(experiment: &ExperimentRow) -> Value {
     let name = experiment.name.as_str();
+    // The last commit alone has the name, as in DVC.
+    let names = std::iter::once(Some(name)).chain(std::iter::repeat(None));
     let mut revisions: Vec<Value> =
-        experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
+        experiment.revisions().zip(names).map(|(revision, name)| revision_json(revision, name)).collect();
     if let (State::Failed, Some(execution), Some(Value::Object(tip))) =
         (experiment.state(), &experiment.execution, revisions.first_mut())
     {

@@ -1,6 +1,6 @@
 //! Experiments: names, records, isolated workspaces, tables.
 
-use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::apply::{ApplyError, RemoveError};
 use dewar_core::exp::checkpoint::PolicyError;
 use dewar_core::exp::checkpoint::replay::ReplayError;
 use dewar_core::exp::checkpoint::resume::ResumeError;
@@ -39,8 +39,22 @@ impl From<ResolveError> for Failure {
             ResolveError::Unknown { .. } => {
                 error.into_failure(Kind::Usage).hint("`dewar exp list -A` lists all experiments")
             }
-            ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
+            ResolveError::Ambiguous { .. } | ResolveError::AmbiguousCheckpoint { .. } => {
+                error.into_failure(Kind::Usage)
+            }
             ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::Resolve(error) => error.into(),
+            RemoveError::Checkpoint { ref experiment, .. } => {
+                let hint = format!("`dewar exp remove {experiment}` removes the experiment with all its checkpoints");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
         }
     }
 }
