@@ -281,7 +281,11 @@ fn what_a_policy_let_go_of_goes_from_the_cache() {
     assert_eq!(repo.dewar(&["params", "diff", short(&first[0]), "first", "--md"]).success().lines().count(), 3);
     // One that is gone can be named; what it lacks is said.
     let applied = repo.dewar(&["exp", "apply", short(&first[2])]);
-    assert!(applied.stderr.contains("the cache lacks outputs of the experiment: model"), "{applied}");
+    let told = applied.failure(4);
+    assert!(
+        told.contains("the cache lacks outputs of the experiment: `model`") && told.contains("let go of"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn draw(state: &mut u64, below: u64) -> u64 {
 fn acknowledged(training: &Training) -> Vec<u64> {
     let text = fs::read_to_string(training.repo.outside("acked")).unwrap_or_default();
     // The last line may be half-written: it was acknowledged, but nobody was told.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole.lines().map(|line| line.parse().unwrap()).collect()
 }
 

@@ -142,7 +142,8 @@ impl Training {
             let digest = Hasher::digest(Algorithm::Blake3, format!("{step}\n").as_bytes());
             let digest = digest.as_str();
             assert!(lock.contains(digest), "step {step} is not in the lock: {lock}");
-            let object = self.repo.root().join(".dvc/cache/files/blake3").join(&digest[..2]).join(&digest[2..]);
+            let (two, rest) = digest.split_at(2);
+            let object = self.repo.root().join(".dvc/cache/files/blake3").join(two).join(rest);
             assert_eq!(fs::read_to_string(object).unwrap(), format!("{step}\n"));
             let params = self.file(&commit, "params.yaml").unwrap();
             for line in params.lines() {
@@ -245,7 +246,7 @@ fn what_changed_makes_a_branch_and_says_why() {
     let told = format!(
         "Modified checkpoint experiment based on 'e1' will be created, from checkpoint {} (step 1), because it is not the \
          last one.",
-        &first[..7]
+        first.split_at(7).0
     );
     assert_eq!(output.lines().next(), Some(told.as_str()));
     assert_eq!(training.steps("e3"), [1, 2, 3, 4]);

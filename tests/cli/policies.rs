@@ -133,7 +133,6 @@ fn wrong_options_are_told_before_the_stage_begins() {
     let repo = project("{every: {n: 2}, best: {metric: acc, mod: max}}");
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "e1"]), @"
     Reproducing experiment 'e1'
-    Running stage 'train':
     --- stderr
     error: the checkpoint policy `best` cannot be used: `mode` is needed: which values of the metric are better
     help: `mode: min` when lower ones are, `mode: max` when higher ones are

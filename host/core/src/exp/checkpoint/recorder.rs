@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use dewar_text::Value;
-
 use super::history::History;
 use super::note::{Note, StageMoment};
 use super::policy::{Policies, PolicyError};
@@ -18,7 +16,7 @@ use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
 use crate::fs;
 use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, TreeId};
-use crate::metrics::RevisionReader;
+use crate::metrics::{RevisionReader, numbers};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 use crate::pipeline::files::WorkFiles;
@@ -89,6 +87,8 @@ struct Chain {
     pending: Note,
     /// How many checkpoints this run made.
     made: usize,
+    /// What decides on the checkpoints of stages that have not begun.
+    policies: HashMap<String, Policies>,
     stages: HashMap<String, Watched>,
 }
 
@@ -114,8 +114,10 @@ impl<'a> Recorder<'a> {
     /// Prepares to record in the repository `git` what runs in the workspace of `ran`.
     ///
     /// # Errors
-    /// When git cannot be read.
-    pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
+    /// When a policy of a stage cannot be used, so that it is told before anything runs; or when git cannot be read.
+    pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, CheckpointError> {
+        let of_stage = |stage: &Stage| Ok((stage.address.to_string(), policies_of(&run, stage)?));
+        let policies = resume::stages(run.selection).map(of_stage).collect::<Result<_, CheckpointError>>()?;
         let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
         if run.place == RunPlace::Workspace {
@@ -131,6 +133,7 @@ impl<'a> Recorder<'a> {
             history: History::read(git, *baseline, parent)?,
             pending: Note::new(name.clone(), run.task),
             made: 0,
+            policies,
             stages: HashMap::new(),
         };
         Ok(Self { run, chain: Mutex::new(chain) })
@@ -173,15 +176,6 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn policies(&self, stage: &Stage) -> Result<Policies, CheckpointError> {
-        let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
-        let chosen = own.unwrap_or_else(|| self.run.policies.clone());
-        let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
-        let policies = Policies::new(chosen, self.run.extensions, Arc::clone(&self.run.events)).map_err(unusable)?;
-        policies.check().map_err(unusable)?;
-        Ok(policies)
-    }
-
     /// The outputs of all stages that need this one, which are of another instant.
     fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
         let pipeline = &self.run.selection.pipeline;
@@ -195,40 +189,19 @@ impl<'a> Recorder<'a> {
         (outs.map(|out| out.path.clone()).collect(), beside.filter_map(|stage| stage.address.name.clone()).collect())
     }
 
-    /// The numbers in metrics files, by their dotted names; by those of the files, too, where several have one.
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
-        let read =
-            RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files);
-        let mut numbers: Vec<(String, f64)> = Vec::new();
-        for (file, metrics) in &read {
-            for (name, value) in metrics.leaves() {
-                let Some(number) = number(value) else { continue };
-                let name = if name.is_empty() { file.to_string() } else { name };
-                let is_known = numbers.iter().any(|(known, _)| *known == name);
-                numbers.push((if is_known { format!("{file}:{name}") } else { name }, number));
-            }
-        }
-        numbers
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "metrics are compared, and no count of them is so large")]
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        Value::Bool(is) => Some(f64::from(u8::from(*is))),
-        Value::Literal(text) => text.parse().ok(),
-        _ => None,
+        let reader = RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing);
+        numbers(&reader.metrics_of(files))
     }
 }
 
 impl Checkpoints for Recorder<'_> {
     fn begin(&self, stage: &Stage, inputs: &LockEntry) -> Result<Begun, CheckpointError> {
-        let policies = self.policies(stage)?;
         let mut chain = self.chain();
+        let policies = chain.policies.remove(&stage.address.to_string());
+        let policies = policies.map_or_else(|| policies_of(&self.run, stage), Ok)?;
         let (git, ran) = (&chain.git, &chain.ran);
         let (stale, names) = self.stale_after(stage);
         let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
@@ -334,6 +307,15 @@ impl Recorder<'_> {
         }
         Ok(Considered { checkpoint: Some(entry), stop: reason })
     }
+}
+
+fn policies_of(run: &Recorded<'_>, stage: &Stage) -> Result<Policies, CheckpointError> {
+    let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
+    let chosen = own.unwrap_or_else(|| run.policies.clone());
+    let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
+    let policies = Policies::new(chosen, run.extensions, Arc::clone(&run.events)).map_err(unusable)?;
+    policies.check().map_err(unusable)?;
+    Ok(policies)
 }
 
 /// Keeps the outputs, and builds the files of a checkpoint from what they are at one instant.
