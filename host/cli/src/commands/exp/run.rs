@@ -211,6 +211,12 @@ pub(super) fn reproduce(
     }
     let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
+    let let_go = recorder.as_ref().map_or(0, Recorder::let_go);
+    if let_go > 0 {
+        ui.note(&format!(
+            "Policies let go of {let_go} checkpoints; `dewar gc --all-commits --all-experiments` removes what only these have."
+        ));
+    }
     Ok(experiment)
 }
 

@@ -87,6 +87,8 @@ struct Chain {
     pending: Note,
     /// How many checkpoints this run made.
     made: usize,
+    /// How many checkpoints policies let go of.
+    let_go: usize,
     /// What decides on the checkpoints of stages that have not begun.
     policies: HashMap<String, Policies>,
     stages: HashMap<String, Watched>,
@@ -133,6 +135,7 @@ impl<'a> Recorder<'a> {
             history: History::read(git, *baseline, parent)?,
             pending: Note::new(name.clone(), run.task),
             made: 0,
+            let_go: 0,
             policies,
             stages: HashMap::new(),
         };
@@ -144,6 +147,12 @@ impl<'a> Recorder<'a> {
     pub fn made(&self) -> Option<(usize, CommitId)> {
         let chain = self.chain();
         (chain.made > 0).then_some((chain.made, chain.parent))
+    }
+
+    /// How many checkpoints policies let go of in this run.
+    #[must_use]
+    pub fn let_go(&self) -> usize {
+        self.chain().let_go
     }
 
     /// Records what came out in the end as a wrap-up checkpoint, when something changed since the last one.
@@ -290,6 +299,7 @@ impl Recorder<'_> {
         let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
         let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
         chain.made += 1;
+        chain.let_go += verdict.discard.len();
         for past in watched
             .past
             .iter_mut()
