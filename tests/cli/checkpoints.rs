@@ -455,3 +455,32 @@ echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     assert_eq!(training.told(), ["waits=", "waits="]);
     assert_eq!(training.steps("e1"), [1, 2, 3, 4, 5, 6]);
 }
+
+/// The stages that the lock of a commit remembers.
+fn locked(training: &Training, commit: &str) -> Vec<String> {
+    let lock = training.file(commit, "dvc.lock").unwrap();
+    let names = lock.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    names.filter(|name| !name.starts_with(' ')).map(str::to_owned).collect()
+}
+
+#[test]
+fn stages_with_checkpoints_take_turns_and_none_forgets_the_other() {
+    let training = Training::with(
+        "stages:\n  train:\n    foreach: [a, b]\n    do:\n      cmd: mkdir -p ${item}; cd ${item}; cp ../params.yaml .; sh ../train.sh\n      params: [lr, steps]\n      outs:\n      - ${item}/model:\n          checkpoint: true\n",
+    );
+    training.repo.write(".gitignore", "/a\n/b\n").commit("two");
+    training.dewar(&["exp", "run", "-j", "2", "-n", "e1"]).success();
+    let chain = training.chain("e1");
+    let stages: Vec<Vec<String>> = chain.iter().map(|commit| locked(&training, commit)).collect();
+    let counts: Vec<usize> = stages.iter().map(Vec::len).collect();
+    assert_eq!(counts[..6], [1, 1, 1, 2, 2, 2], "{stages:?}");
+    // Back to a moment of the second one: the first is not forgotten.
+    training.dewar(&["exp", "apply", &chain[4]]).success();
+    training.dewar(&["exp", "run", "-n", "e2"]).success();
+    let mut begun: Vec<String> = training.told()[2..].to_vec();
+    begun.sort();
+    assert_eq!(begun, ["from 2 resume=1", "from 3 resume=1"]);
+    // Starting over, neither has anything of the runs before.
+    training.dewar(&["exp", "run", "--reset", "-n", "e3"]).success();
+    assert_eq!(locked(&training, &training.chain("e3")[0]).len(), 1);
+}

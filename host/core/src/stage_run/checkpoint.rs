@@ -6,7 +6,7 @@
 mod signal;
 
 use std::io::PipeReader;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -129,8 +129,6 @@ impl StageRunner<'_> {
         checkpoints: &dyn Checkpoints,
     ) -> Result<Watched, StageError> {
         let failed = |error: CheckpointError| StageError::checkpoint(stage, error);
-        // Two that signal by one file could not be told apart.
-        let _turn = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         let mut job = job.clone();
         // Where its signals are looked for, also in an isolated workspace.
         let root = self.workspace.tree().root().display().to_string();

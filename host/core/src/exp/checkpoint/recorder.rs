@@ -1,6 +1,7 @@
 //! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -101,7 +102,8 @@ struct Watched {
     past: Vec<PastMoment>,
     /// The files of the experiment when the stage began, without what it made stale.
     base: TreeId,
-    lock: Option<LockFile>,
+    /// The locks as the checkpoints have them.
+    locks: BTreeMap<RepoPath, LockFile>,
     /// What the stage writes and git keeps.
     paths: Vec<RepoPath>,
     metrics: Vec<RepoPath>,
@@ -185,6 +187,40 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The locks when a stage begins: as they are on disk, with what was recorded of other stages with checkpoints, which may not
+    /// be there yet, and without what the stage makes `stale`.
+    fn locks(
+        &self,
+        chain: &Chain,
+        root: &Path,
+        stage: &Stage,
+        inputs: &LockEntry,
+        stale: &[String],
+    ) -> Result<BTreeMap<RepoPath, LockFile>, CheckpointError> {
+        let own = (&stage.address, inputs);
+        let others = resume::stages(self.run.selection)
+            .filter_map(|other| Some((&other.address, chain.stages.get(&other.address.to_string())?.last.as_ref()?)));
+        let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
+        for (address, entry) in others.filter(|(address, _)| **address != stage.address).chain([own]) {
+            let Some(name) = &address.name else { continue };
+            let lock = match locks.entry(address.file.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let file = LockFile::path_for(&address.file);
+                    new.insert(match fs::read_optional(&file.under(root))? {
+                        Some(text) => LockFile::parse(&Source::new(file, text))?,
+                        None => LockFile::new(file),
+                    })
+                }
+            };
+            lock.set(name, entry.clone(), []);
+        }
+        if let Some(lock) = locks.get_mut(&stage.address.file) {
+            lock.remove(|name| stale.iter().any(|stale| stale == name));
+        }
+        Ok(locks)
+    }
+
     /// The outputs of all stages that need this one, which are of another instant.
     fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
         let pipeline = &self.run.selection.pipeline;
@@ -214,15 +250,7 @@ impl Checkpoints for Recorder<'_> {
         let (git, ran) = (&chain.git, &chain.ran);
         let (stale, names) = self.stale_after(stage);
         let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
-        let lock_file = LockFile::path_for(&stage.address.file);
-        let mut lock = match fs::read_optional(&lock_file.under(ran.root()))? {
-            Some(text) => LockFile::parse(&Source::new(lock_file, text))?,
-            None => LockFile::new(lock_file),
-        };
-        lock.remove(|name| names.iter().any(|stale| stale == name));
-        if let Some(name) = &stage.address.name {
-            lock.set(name, inputs.clone(), []);
-        }
+        let locks = self.locks(&chain, ran.root(), stage, inputs, &names)?;
         let address = stage.address.to_string();
         let past = chain.history.moments(&address);
         let top = self.run.selection.pipeline.files().get(&stage.address.file);
@@ -234,7 +262,7 @@ impl Checkpoints for Recorder<'_> {
         let watched = Watched {
             policies,
             base,
-            lock: Some(lock).filter(|_| stage.address.name.is_some()),
+            locks,
             paths: kept.chain(of_top.filter(|path| !is_output(path))).cloned().collect(),
             metrics,
             begun: Instant::now(),
@@ -341,11 +369,12 @@ fn capture(
     let mut entry = kept.map_or_else(keep, Ok)?;
     for _ in 0..TRIES {
         let mut tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
-        if let (Some(lock), Some(name)) = (&mut watched.lock, &stage.address.name) {
+        if let (Some(lock), Some(name)) = (watched.locks.get_mut(&stage.address.file), &stage.address.name) {
             lock.set(name, entry.clone(), []);
-            let (file, text) = (lock.file().clone(), lock.to_text());
-            tree = chain.ran.with_files(tree, [(&file, text.as_bytes())])?;
         }
+        let texts: Vec<(&RepoPath, String)> =
+            watched.locks.values().map(|lock| (lock.file(), lock.to_text())).collect();
+        tree = chain.ran.with_files(tree, texts.iter().map(|(file, text)| (*file, text.as_bytes())))?;
         let again = if is_still { entry.clone() } else { keep()? };
         if again == entry {
             chain.git.adopt(&chain.ran, tree)?;

@@ -4,17 +4,19 @@
 //! The workspace stands at the checkpoint that was recorded in it last, or that was applied to it; two references say which
 //! ([`follow`], [`stand_at`]).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use super::history::History;
 use super::note::Note;
 use crate::cache::{CacheError, Wanted};
 use crate::exp::refs::{self, Experiment, ExperimentRef, ResolveError, Resolved};
 use crate::exp::run;
+use crate::fs::{self, FsError};
 use crate::git::{CommitId, Expected, Git, GitError, RefName};
 use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::Overlay;
-use crate::pipeline::{LockEntry, LockFile, Output, Stage};
+use crate::pipeline::{LockEntry, LockFile, Stage};
 use crate::repro::Selection;
 use crate::source::{Source, SourceError};
 use crate::workspace::Workspace;
@@ -42,14 +44,12 @@ pub enum ResumeError {
         /// The commit that is checked out.
         baseline: CommitId,
     },
-    /// Its lock cannot be read.
-    #[error("cannot go on from the checkpoint {}: {error}", commit.short())]
-    Lock {
-        /// The checkpoint.
-        commit: CommitId,
-        /// Why.
-        error: Box<SourceError>,
-    },
+    /// A lock cannot be read: that of the workspace, or of the checkpoint.
+    #[error(transparent)]
+    Lock(#[from] Box<SourceError>),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FsError),
     /// The cache lacks outputs of it.
     #[error("cannot go on from the checkpoint {}: the cache lacks {}", commit.short(), quoted(paths))]
     Missing {
@@ -276,23 +276,52 @@ pub fn stages(selection: &Selection) -> impl Iterator<Item = &Stage> {
         .filter(|stage| stage.has_checkpoints() && !stage.frozen)
 }
 
-/// An output, and what the checkpoint has of it.
-type Remembered<'a> = (&'a Output, Option<LockEntry>);
+/// A stage with checkpoints, and what a checkpoint remembers of it; none when it had not begun.
+type Remembered<'a> = (&'a Stage, Option<LockEntry>);
 
 fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Result<Vec<Remembered<'a>>, ResumeError> {
-    let mut outs = Vec::new();
+    let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
+    let mut found = Vec::new();
     for stage in stages(selection) {
         let file = LockFile::path_for(&stage.address.file);
-        let lock = match git.read(commit, &file)? {
-            Some(text) => {
-                LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?
-            }
-            None => LockFile::new(file),
-        };
-        let entry = stage.address.name.as_deref().and_then(|name| lock.get(name));
-        outs.extend(stage.outs.iter().map(|out| (out, entry.cloned())));
+        if !locks.contains_key(&file) {
+            let lock = match git.read(commit, &file)? {
+                Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
+                None => LockFile::new(file.clone()),
+            };
+            locks.insert(file.clone(), lock);
+        }
+        let entry = locks.get(&file).and_then(|lock| lock.get(stage.address.name.as_deref()?));
+        found.push((stage, entry.cloned()));
     }
-    Ok(outs)
+    Ok(found)
+}
+
+/// Makes the locks of a workspace remember these of stages with checkpoints, so that what is in it and what is remembered of it
+/// belong together.
+fn remember(root: &Path, stages: &[Remembered<'_>]) -> Result<(), ResumeError> {
+    let files: BTreeSet<&RepoPath> = stages.iter().map(|(stage, _)| &stage.address.file).collect();
+    for pipeline in files {
+        let file = LockFile::path_for(pipeline);
+        let mut lock = match fs::read_optional(&file.under(root))? {
+            Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
+            None => LockFile::new(file.clone()),
+        };
+        let mut has_changed = false;
+        for (stage, entry) in stages.iter().filter(|(stage, _)| stage.address.file == *pipeline) {
+            let Some(name) = &stage.address.name else { continue };
+            has_changed |= match entry {
+                Some(entry) => lock.set(name, entry.clone(), []),
+                None => lock.remove(|known| known == name),
+            };
+        }
+        match (has_changed, lock.is_empty()) {
+            (false, _) => {}
+            (true, true) => fs::remove_file(&file.under(root))?,
+            (true, false) => fs::write_inside(root, &file, lock.to_text().as_bytes())?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a checkpoint whose outputs the cache lacks; to be asked before anything is changed.
@@ -301,12 +330,14 @@ fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Resu
 /// [`ResumeError::Missing`].
 pub fn check(workspace: &Workspace<'_>, git: &Git, selection: &Selection, commit: CommitId) -> Result<(), ResumeError> {
     let mut paths = Vec::new();
-    for (out, entry) in remembered(git, selection, commit)?.into_iter().filter(|(out, _)| out.cached) {
-        let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path)?.id.as_ref());
-        if let Some(id) = known
-            && !workspace.store().contains(id)?
-        {
-            paths.push(out.path.clone());
+    for (stage, entry) in remembered(git, selection, commit)? {
+        for out in stage.outs.iter().filter(|out| out.cached) {
+            let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path)?.id.as_ref());
+            if let Some(id) = known
+                && !workspace.store().contains(id)?
+            {
+                paths.push(out.path.clone());
+            }
         }
     }
     if paths.is_empty() { Ok(()) } else { Err(ResumeError::Missing { commit, paths }) }
@@ -321,7 +352,9 @@ fn restore(
     check(workspace, git, selection, commit)?;
     let mut restored = Vec::new();
     let mut of_git = Vec::new();
-    for (out, entry) in remembered(git, selection, commit)? {
+    let remembered = remembered(git, selection, commit)?;
+    let outs = remembered.iter().flat_map(|(stage, entry)| stage.outs.iter().map(move |out| (out, entry)));
+    for (out, entry) in outs {
         if !out.cached {
             of_git.push(out.path.clone());
             continue;
@@ -349,6 +382,7 @@ fn restore(
             workspace.forget(path);
         }
     }
+    remember(workspace.tree().root(), &remembered)?;
     Ok(restored)
 }
 
@@ -357,7 +391,8 @@ fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeE
         workspace.tree().remove(&out.path)?;
         workspace.forget(&out.path);
     }
-    Ok(())
+    let nothing: Vec<Remembered<'_>> = stages(selection).map(|stage| (stage, None)).collect();
+    remember(workspace.tree().root(), &nothing)
 }
 
 /// The last checkpoint that a task of the queue recorded before its process was killed, with its history's end.
