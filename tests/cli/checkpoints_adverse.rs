@@ -195,3 +195,15 @@ fn an_experiment_made_beside_is_not_taken_for_the_workspaces() {
     assert!(!output.contains("'e9'"), "{output}");
     assert_eq!(training.told(), ["from 0 resume=", "from 0 resume="]);
 }
+
+#[test]
+fn results_of_stages_beside_are_not_caught_half_written() {
+    let pipeline = format!(
+        "{PIPELINE}  beside:\n    cmd: echo half > beside; while [ ! -e \"$ACKED\" ]; do sleep 0.01; done; sleep 0.2; echo whole > beside\n    params: [lr]\n    outs: [beside: {{cache: false}}]\n"
+    );
+    let training = Training::with(&pipeline);
+    training.dewar(&["exp", "run", "-j", "2", "-n", "e1"]).success();
+    let beside: Vec<_> = training.chain("e1").iter().map(|commit| training.file(commit, "beside")).collect();
+    assert_eq!(beside.last().unwrap().as_deref(), Some("whole\n"));
+    assert!(beside.iter().flatten().all(|beside| beside == "whole\n"), "{beside:?}");
+}

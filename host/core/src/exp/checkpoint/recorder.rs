@@ -1,6 +1,7 @@
 //! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
 
-use std::collections::btree_map::Entry;
+mod instant;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,6 @@ use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{LockEntry, LockFile, OutputKind, PolicyUse, Signal, Stage};
 use crate::repro::Selection;
 use crate::schedule::RunReport;
-use crate::source::Source;
 use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, Keep};
 
 /// How often outputs are kept again that changed while they were kept.
@@ -188,55 +188,6 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The locks when a stage begins: as they are on disk, with what was recorded of other stages with checkpoints, which may not
-    /// be there yet, and without what the stage makes `stale`. And whether the stage was remembered on disk.
-    fn locks(
-        &self,
-        chain: &Chain,
-        root: &Path,
-        stage: &Stage,
-        inputs: &LockEntry,
-        stale: &[String],
-    ) -> Result<(BTreeMap<RepoPath, LockFile>, bool), CheckpointError> {
-        let mut is_known = false;
-        let own = (&stage.address, inputs);
-        let others = resume::stages(self.run.selection)
-            .filter_map(|other| Some((&other.address, chain.stages.get(&other.address.to_string())?.last.as_ref()?)));
-        let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
-        for (address, entry) in others.filter(|(address, _)| **address != stage.address).chain([own]) {
-            let Some(name) = &address.name else { continue };
-            let lock = match locks.entry(address.file.clone()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let file = LockFile::path_for(&address.file);
-                    new.insert(match fs::read_optional(&file.under(root))? {
-                        Some(text) => LockFile::parse(&Source::new(file, text))?,
-                        None => LockFile::new(file),
-                    })
-                }
-            };
-            is_known |= *address == stage.address && lock.get(name).is_some();
-            lock.set(name, entry.clone(), []);
-        }
-        if let Some(lock) = locks.get_mut(&stage.address.file) {
-            lock.remove(|name| stale.iter().any(|stale| stale == name));
-        }
-        Ok((locks, is_known))
-    }
-
-    /// The outputs of all stages that need this one, which are of another instant.
-    fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
-        let pipeline = &self.run.selection.pipeline;
-        let (Some(id), Some(graph)) = (pipeline.find(&stage.address), &self.run.selection.graph) else {
-            return (Vec::new(), Vec::new());
-        };
-        let after = graph.downstream(&[id]).into_iter().filter(|other| *other != id);
-        let after: Vec<&Stage> = after.map(|id| pipeline.stage(id)).collect();
-        let outs = after.iter().flat_map(|stage| &stage.outs).filter(|out| !out.cached);
-        let beside = after.iter().filter(|other| other.address.file == stage.address.file);
-        (outs.map(|out| out.path.clone()).collect(), beside.filter_map(|stage| stage.address.name.clone()).collect())
-    }
-
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
@@ -250,18 +201,23 @@ impl Checkpoints for Recorder<'_> {
         let mut chain = self.chain();
         let policies = chain.policies.remove(&stage.address.to_string());
         let policies = policies.map_or_else(|| policies_of(&self.run, stage), Ok)?;
-        let (git, ran) = (&chain.git, &chain.ran);
-        let (stale, names) = self.stale_after(stage);
-        let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
-        let (locks, is_known) = self.locks(&chain, ran.root(), stage, inputs, &names)?;
+        let (after, beside) = self.others(stage);
+        let base = self.base(&chain, &after, &beside)?;
+        let (locks, is_known) = self.locks(&chain, stage, inputs, &after, &beside)?;
         let address = stage.address.to_string();
         let past = chain.history.moments(&address);
-        let top = self.run.selection.pipeline.files().get(&stage.address.file);
+        // What is written beside outputs, as DVCLive does, is named at the top of some file.
+        let pipeline = &self.run.selection.pipeline;
+        let is_output = |path: &&RepoPath| {
+            let outs = pipeline.stages().flat_map(|(_, stage)| &stage.outs);
+            outs.into_iter().any(|out| path.is_within(&out.path))
+        };
+        let top = || pipeline.files().values();
         let kept = stage.outs.iter().filter(|out| !out.cached).map(|out| &out.path);
-        let of_top = top.into_iter().flat_map(|file| file.metrics.iter().chain(&file.plots));
+        let of_top = top().flat_map(|file| file.metrics.iter().chain(&file.plots));
         let metrics = stage.outs.iter().filter(|out| out.kind == OutputKind::Metric).map(|out| &out.path);
-        let metrics = metrics.chain(top.into_iter().flat_map(|file| &file.metrics)).cloned().collect();
-        let is_output = |path: &&RepoPath| stage.outs.iter().any(|out| out.cached && path.is_within(&out.path));
+        let metrics =
+            metrics.chain(top().flat_map(|file| &file.metrics).filter(|path| !is_output(path))).cloned().collect();
         let watched = Watched {
             policies,
             base,
