@@ -11,6 +11,7 @@ mod checkpoints_example;
 mod config;
 mod dag;
 mod data;
+mod diff;
 mod explain;
 mod flight;
 mod full_disk;

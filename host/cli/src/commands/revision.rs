@@ -56,6 +56,10 @@ impl<'a> Revision<'a> {
             return is(Held::Workspace);
         }
         let git = project.repo.git()?;
+        if name == "HEAD" {
+            // Says how to make a first commit where there is none.
+            return is(Held::Commit(git.head()?.commit));
+        }
         // Names of git go first, as in DVC. Digits do not: those of a task are a commit for git.
         if !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             match git.resolve(name) {
