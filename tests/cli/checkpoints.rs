@@ -361,6 +361,7 @@ fn what_cannot_be_gone_on_from_is_refused_before_anything_is_written() {
     training.repo.git(&["reset", "--quiet", "--hard", "main~1"]).success();
     training.dewar(&["exp", "apply", "e1"]).success();
     fs::remove_dir_all(training.repo.root().join(".dvc/cache/files")).unwrap();
+    training.repo.write("model", "another\n");
     let before = training.repo.everything();
     let told = training.dewar(&["exp", "run", "-S", "lr=9"]).failure(4);
     assert!(told.contains("the cache lacks `model`"), "{told}");
@@ -440,12 +441,12 @@ fn steps_that_dvclive_completed_are_checkpoints() {
     let script = r#"
 done="$DVC_ROOT/.dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED"
 n=$(cat model 2>/dev/null || echo 0)
-seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+seen=$(git for-each-ref refs/exps --format='%(objectname)')
 for i in 1 2 3; do
   n=$((n+1)); echo $n > model; echo "{\"step\": $n}" > metrics.json
   echo "{\"pid\": $$, \"step\": $n}" > "$done"
-  while [ "$(git for-each-ref refs/exps/exec --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
-  seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+  while [ "$(git for-each-ref refs/exps --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
+  seen=$(git for-each-ref refs/exps --format='%(objectname)')
 done
 echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     training.repo.write("live.sh", script);
@@ -454,4 +455,33 @@ echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     training.dewar(&["exp", "run"]).success();
     assert_eq!(training.told(), ["waits=", "waits="]);
     assert_eq!(training.steps("e1"), [1, 2, 3, 4, 5, 6]);
+}
+
+/// The stages that the lock of a commit remembers.
+fn locked(training: &Training, commit: &str) -> Vec<String> {
+    let lock = training.file(commit, "dvc.lock").unwrap();
+    let names = lock.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    names.filter(|name| !name.starts_with(' ')).map(str::to_owned).collect()
+}
+
+#[test]
+fn stages_with_checkpoints_take_turns_and_none_forgets_the_other() {
+    let training = Training::with(
+        "stages:\n  train:\n    foreach: [a, b]\n    do:\n      cmd: mkdir -p ${item}; cd ${item}; cp ../params.yaml .; sh ../train.sh\n      params: [lr, steps]\n      outs:\n      - ${item}/model:\n          checkpoint: true\n",
+    );
+    training.repo.write(".gitignore", "/a\n/b\n").commit("two");
+    training.dewar(&["exp", "run", "-j", "2", "-n", "e1"]).success();
+    let chain = training.chain("e1");
+    let stages: Vec<Vec<String>> = chain.iter().map(|commit| locked(&training, commit)).collect();
+    let counts: Vec<usize> = stages.iter().map(Vec::len).collect();
+    assert_eq!(counts[..6], [1, 1, 1, 2, 2, 2], "{stages:?}");
+    // Back to a moment of the second one: the first is not forgotten.
+    training.dewar(&["exp", "apply", &chain[4]]).success();
+    training.dewar(&["exp", "run", "-n", "e2"]).success();
+    let mut begun: Vec<String> = training.told()[2..].to_vec();
+    begun.sort();
+    assert_eq!(begun, ["from 2 resume=1", "from 3 resume=1"]);
+    // Starting over, neither has anything of the runs before.
+    training.dewar(&["exp", "run", "--reset", "-n", "e3"]).success();
+    assert_eq!(locked(&training, &training.chain("e3")[0]).len(), 1);
 }

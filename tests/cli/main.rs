@@ -7,6 +7,7 @@ mod bad_params;
 mod chains;
 mod checkpoint_kills;
 mod checkpoints;
+mod checkpoints_adverse;
 mod checkpoints_example;
 mod config;
 mod dag;

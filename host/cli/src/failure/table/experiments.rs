@@ -67,11 +67,13 @@ impl From<ResumeError> for Failure {
             ResumeError::NotDerived { .. } => {
                 error.into_failure(Kind::Usage).hint("check the commit out that its experiment began on")
             }
-            ResumeError::Lock { error, .. } => error.into(),
+            ResumeError::Lock(error) => error.into(),
+            ResumeError::File(error) => error.into(),
             ResumeError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("`--reset` starts over; `dewar exp apply` brings another checkpoint into the workspace"),
             ResumeError::Cache(error) => error.into(),
+            ResumeError::Observe(error) => error.into(),
             ResumeError::Path(error) => error.into(),
         }
     }

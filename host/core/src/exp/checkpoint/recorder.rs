@@ -1,6 +1,7 @@
 //! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -101,7 +102,8 @@ struct Watched {
     past: Vec<PastMoment>,
     /// The files of the experiment when the stage began, without what it made stale.
     base: TreeId,
-    lock: Option<LockFile>,
+    /// The locks as the checkpoints have them.
+    locks: BTreeMap<RepoPath, LockFile>,
     /// What the stage writes and git keeps.
     paths: Vec<RepoPath>,
     metrics: Vec<RepoPath>,
@@ -122,9 +124,6 @@ impl<'a> Recorder<'a> {
         let policies = resume::stages(run.selection).map(of_stage).collect::<Result<_, CheckpointError>>()?;
         let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
-        if run.place == RunPlace::Workspace {
-            resume::follow(git, &reference, beginning.checkpoint())?;
-        }
         let parent = beginning.checkpoint().unwrap_or(*baseline);
         let chain = Chain {
             git: git.reopen()?,
@@ -142,11 +141,12 @@ impl<'a> Recorder<'a> {
         Ok(Self { run, chain: Mutex::new(chain) })
     }
 
-    /// How many checkpoints this run made, and the last of them.
+    /// How many checkpoints the experiment has after this run made some, and the last of them.
     #[must_use]
     pub fn made(&self) -> Option<(usize, CommitId)> {
         let chain = self.chain();
-        (chain.made > 0).then_some((chain.made, chain.parent))
+        let kept = chain.history.links().iter().filter(|link| chain.history.keeps(link.commit)).count();
+        (chain.made > 0).then_some((kept, chain.parent))
     }
 
     /// How many checkpoints policies let go of in this run.
@@ -164,7 +164,10 @@ impl<'a> Recorder<'a> {
         let chain = &mut *chain;
         let tree = run::snapshot(&chain.git, &chain.ran, self.run.selection)?;
         let is_there = chain.expected == Expected::At(chain.parent);
-        if !is_there || chain.git.commit_summary(chain.parent)?.tree != tree {
+        // A stage whose inputs changed meanwhile is in no lock: what the workspace has of it belongs to nothing that is known.
+        let has_ended = |address: &String| report.changed.iter().any(|(stage, _)| stage.to_string() == *address);
+        let is_settled = chain.stages.keys().all(has_ended);
+        if !is_there || is_settled && chain.git.commit_summary(chain.parent)?.tree != tree {
             let message = run::message(self.run.message, &report.changed);
             let name = chain.reference.name.clone();
             chain.commit(&self.run, tree, &message, &mut *recording.settled).map_err(|error| match error {
@@ -183,6 +186,42 @@ impl<'a> Recorder<'a> {
 
     fn chain(&self) -> MutexGuard<'_, Chain> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The locks when a stage begins: as they are on disk, with what was recorded of other stages with checkpoints, which may not
+    /// be there yet, and without what the stage makes `stale`. And whether the stage was remembered on disk.
+    fn locks(
+        &self,
+        chain: &Chain,
+        root: &Path,
+        stage: &Stage,
+        inputs: &LockEntry,
+        stale: &[String],
+    ) -> Result<(BTreeMap<RepoPath, LockFile>, bool), CheckpointError> {
+        let mut is_known = false;
+        let own = (&stage.address, inputs);
+        let others = resume::stages(self.run.selection)
+            .filter_map(|other| Some((&other.address, chain.stages.get(&other.address.to_string())?.last.as_ref()?)));
+        let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
+        for (address, entry) in others.filter(|(address, _)| **address != stage.address).chain([own]) {
+            let Some(name) = &address.name else { continue };
+            let lock = match locks.entry(address.file.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let file = LockFile::path_for(&address.file);
+                    new.insert(match fs::read_optional(&file.under(root))? {
+                        Some(text) => LockFile::parse(&Source::new(file, text))?,
+                        None => LockFile::new(file),
+                    })
+                }
+            };
+            is_known |= *address == stage.address && lock.get(name).is_some();
+            lock.set(name, entry.clone(), []);
+        }
+        if let Some(lock) = locks.get_mut(&stage.address.file) {
+            lock.remove(|name| stale.iter().any(|stale| stale == name));
+        }
+        Ok((locks, is_known))
     }
 
     /// The outputs of all stages that need this one, which are of another instant.
@@ -214,15 +253,7 @@ impl Checkpoints for Recorder<'_> {
         let (git, ran) = (&chain.git, &chain.ran);
         let (stale, names) = self.stale_after(stage);
         let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
-        let lock_file = LockFile::path_for(&stage.address.file);
-        let mut lock = match fs::read_optional(&lock_file.under(ran.root()))? {
-            Some(text) => LockFile::parse(&Source::new(lock_file, text))?,
-            None => LockFile::new(lock_file),
-        };
-        lock.remove(|name| names.iter().any(|stale| stale == name));
-        if let Some(name) = &stage.address.name {
-            lock.set(name, inputs.clone(), []);
-        }
+        let (locks, is_known) = self.locks(&chain, ran.root(), stage, inputs, &names)?;
         let address = stage.address.to_string();
         let past = chain.history.moments(&address);
         let top = self.run.selection.pipeline.files().get(&stage.address.file);
@@ -234,7 +265,7 @@ impl Checkpoints for Recorder<'_> {
         let watched = Watched {
             policies,
             base,
-            lock: Some(lock).filter(|_| stage.address.name.is_some()),
+            locks,
             paths: kept.chain(of_top.filter(|path| !is_output(path))).cloned().collect(),
             metrics,
             begun: Instant::now(),
@@ -242,9 +273,19 @@ impl Checkpoints for Recorder<'_> {
             past,
             last: None,
         };
-        let has_history = !chain.history.links().is_empty();
         chain.stages.insert(address, watched);
-        Ok(if has_history { Begun::Resumed } else { Begun::Anew })
+        let goes_on = self.run.identified.beginning.checkpoint().is_some() && is_known;
+        Ok(if goes_on { Begun::Resumed } else { Begun::Anew })
+    }
+
+    fn restore(&self, stage: &Stage) -> Result<(), CheckpointError> {
+        let chain = self.chain();
+        let Some(watched) = chain.stages.get(&stage.address.to_string()) else { return Ok(()) };
+        let now = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
+        chain.git.adopt(&chain.ran, now)?;
+        let then = chain.git.with_paths_of(now, chain.git.commit_summary(chain.parent)?.tree, &watched.paths)?;
+        chain.ran.restore(now, then, &RepoPath::parse(".dvc/tmp").unwrap_or_default())?;
+        Ok(())
     }
 
     fn consider(&self, stage: &Stage, trigger: Trigger, keep: Keep<'_>) -> Result<Considered, CheckpointError> {
@@ -320,10 +361,23 @@ impl Recorder<'_> {
 }
 
 fn policies_of(run: &Recorded<'_>, stage: &Stage) -> Result<Policies, CheckpointError> {
+    policies(stage, &run.policies, run.extensions, &run.events)
+}
+
+/// The policies of a stage, those of the `project` unless it has its own; each can be used.
+///
+/// # Errors
+/// [`CheckpointError::Policy`].
+pub fn policies(
+    stage: &Stage,
+    project: &[PolicyUse],
+    extensions: &dyn Extensions,
+    events: &Arc<dyn EventSink>,
+) -> Result<Policies, CheckpointError> {
     let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
-    let chosen = own.unwrap_or_else(|| run.policies.clone());
+    let chosen = own.unwrap_or_else(|| project.to_vec());
     let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
-    let policies = Policies::new(chosen, run.extensions, Arc::clone(&run.events)).map_err(unusable)?;
+    let policies = Policies::new(chosen, extensions, Arc::clone(events)).map_err(unusable)?;
     policies.check().map_err(unusable)?;
     Ok(policies)
 }
@@ -341,11 +395,12 @@ fn capture(
     let mut entry = kept.map_or_else(keep, Ok)?;
     for _ in 0..TRIES {
         let mut tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
-        if let (Some(lock), Some(name)) = (&mut watched.lock, &stage.address.name) {
+        if let (Some(lock), Some(name)) = (watched.locks.get_mut(&stage.address.file), &stage.address.name) {
             lock.set(name, entry.clone(), []);
-            let (file, text) = (lock.file().clone(), lock.to_text());
-            tree = chain.ran.with_files(tree, [(&file, text.as_bytes())])?;
         }
+        let texts: Vec<(&RepoPath, String)> =
+            watched.locks.values().map(|lock| (lock.file(), lock.to_text())).collect();
+        tree = chain.ran.with_files(tree, texts.iter().map(|(file, text)| (*file, text.as_bytes())))?;
         let again = if is_still { entry.clone() } else { keep()? };
         if again == entry {
             chain.git.adopt(&chain.ran, tree)?;
