@@ -12,6 +12,7 @@ mod checkpoints_example;
 mod config;
 mod dag;
 mod data;
+mod diff;
 mod explain;
 mod flight;
 mod full_disk;
