@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use git2::{ErrorCode, Transaction};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::{CommitId, Git, GitError};
 use crate::fs::{FsError, is_absent, read_optional};
@@ -14,14 +17,28 @@ use crate::fs::{FsError, is_absent, read_optional};
 /// How long a lock of another process is waited for: as often, and so long between. A lock is held for one file's write.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// For how many such waits together, when one process after another has it.
+const LOCK_HOLDERS: u32 = 10;
 
 /// References that nobody but programs for experiments writes.
 const OURS: &str = "refs/exps/";
 
 /// By what a file is told from another of its name.
-fn stamp(file: &Path) -> Option<(u64, i64, i64)> {
+type Stamp = (u64, i64, i64);
+
+fn stamp(file: &Path) -> Option<Stamp> {
     let meta = std::fs::symlink_metadata(file).ok()?;
     Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
+
+/// What came of removing a lock that was left.
+enum Removal {
+    /// It is gone, or is another process's by now.
+    Done,
+    /// Another process is about to.
+    Awaits,
+    /// One at a time cannot be had here, so that it is the user's to remove.
+    Unsafe,
 }
 
 /// The full name of a reference, such as `refs/heads/main`, by the rules of `git check-ref-format`.
@@ -171,27 +188,47 @@ impl Git {
     /// stays the same for as long as others are waited for is removed, since nobody holds it for longer than a moment.
     pub(super) fn lock(&self, transaction: &mut Transaction<'_>, name: &RefName) -> Result<(), GitError> {
         let lock = self.repo.commondir().join(format!("{}.lock", name.as_str()));
-        let first = stamp(&lock);
-        let mut may_be_left = name.as_str().starts_with(OURS);
-        for attempt in 1.. {
+        let ours = name.as_str().starts_with(OURS);
+        let (mut known, mut tries) = (stamp(&lock), 0);
+        for _ in 0..LOCK_TRIES * LOCK_HOLDERS {
             match transaction.lock_ref(name.as_str()) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 // The folder of a reference vanishes when its last one is deleted; then it is made anew.
-                Err(error) if matches!(error.code(), ErrorCode::Locked | ErrorCode::NotFound) => {
-                    if attempt >= LOCK_TRIES {
-                        if !may_be_left || first.is_none() || stamp(&lock) != first {
-                            return Err(GitError::RefLocked { name: name.to_string(), lock });
-                        }
-                        may_be_left = false;
-                        crate::fs::remove_file(&lock)?;
-                        continue;
-                    }
-                    std::thread::sleep(LOCK_PAUSE);
-                }
+                Err(error) if matches!(error.code(), ErrorCode::Locked | ErrorCode::NotFound) => {}
                 Err(source) => return Err(GitError::operation("lock the reference", name)(source)),
             }
+            let found = stamp(&lock);
+            // Another process has it now, and may have it as long.
+            tries = if ours && found != known { 1 } else { tries + 1 };
+            known = found;
+            match known {
+                _ if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+                Some(left) if ours => match self.remove_left(&lock, left)? {
+                    Removal::Done => {}
+                    Removal::Awaits => std::thread::sleep(LOCK_PAUSE),
+                    Removal::Unsafe => break,
+                },
+                _ => break,
+            }
         }
-        Ok(())
+        Err(GitError::RefLocked { name: name.to_string(), lock })
+    }
+
+    /// Removes the file of a lock that was left, unless it is another one by now. Of those who want to, one at a time looks and
+    /// removes, or the second would remove what the third has taken meanwhile.
+    fn remove_left(&self, lock: &Path, left: Stamp) -> Result<Removal, FsError> {
+        let folder = self.repo.commondir();
+        let turn = File::open(folder).map_err(FsError::new("open", folder))?;
+        match flock(&turn, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(Removal::Awaits),
+            // Such as a network's file system, which locks no folders.
+            Err(_) => return Ok(Removal::Unsafe),
+        }
+        if stamp(lock) == Some(left) {
+            crate::fs::remove_file(lock)?;
+        }
+        Ok(Removal::Done)
     }
 
     /// Compares a locked reference; whether it exists.

@@ -154,6 +154,42 @@ fn a_lock_left_behind_is_named_or_removed() {
 }
 
 #[test]
+fn a_lock_left_behind_is_removed_once_by_many() {
+    const THREADS: usize = 8;
+    let repo = TestRepo::empty();
+    let line = commits(&repo, THREADS + 1);
+    let exp = name("refs/exps/ab/cd/x");
+    repo.open().update_ref(&exp, line[0], Expected::Absent, "").unwrap();
+    repo.write(".git/refs/exps/ab/cd/x.lock", "");
+    // Each moves it to a commit of its own, from wherever it stands.
+    let begin = Barrier::new(THREADS);
+    let step = |target: CommitId| {
+        let git = repo.open();
+        begin.wait();
+        loop {
+            let from = git.find_ref(&exp).unwrap().unwrap();
+            match git.update_ref(&exp, target, Expected::At(from), "") {
+                Ok(()) => return (from, target),
+                Err(error) => assert!(conflict(error).is_some()),
+            }
+        }
+    };
+    let mut moves: std::collections::BTreeMap<String, CommitId> = std::thread::scope(|scope| {
+        let threads: Vec<_> = line[1..].iter().map(|target| scope.spawn(|| step(*target))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).map(|(from, to)| (from.to_string(), to)).collect()
+    });
+    // No move was granted from where another had moved it away.
+    assert_eq!(moves.len(), THREADS);
+    let mut at = line[0];
+    while let Some(next) = moves.remove(&at.to_string()) {
+        at = next;
+    }
+    assert!(moves.is_empty());
+    assert_eq!(repo.open().find_ref(&exp).unwrap(), Some(at));
+    assert!(!repo.at(".git/refs/exps/ab/cd/x.lock").exists());
+}
+
+#[test]
 fn refuses_names_that_git_refuses() {
     for bad in ["", "HEAD", "refs/", "refs/exps/a b", "refs/exps/a..b", "refs/exps/a\0", "refs/exps/x.lock", "../x"] {
         assert!(matches!(RefName::parse(bad), Err(GitError::BadRefName(_))), "{bad}");
