@@ -191,7 +191,7 @@ fn a_task_of_the_queue_has_parameters_and_no_metrics() {
     let task = repo.git(&["rev-parse", "--short", "refs/exps/celery/stash"]).success();
     for name in ["one", task.trim()] {
         let told = queue::dewar(&repo, &["exp", "diff", "HEAD", name, "--json"]);
-        assert_eq!(told.stderr, format!("`{name}` has no result yet, and so no metrics.\n"));
+        assert_eq!(told.stderr, format!("`{name}` has no result, and so no metrics.\n"));
         assert_eq!(
             told.success(),
             "{\"metrics\":{\"metrics.yaml\":{\"lr\":{\"old\":1,\"new\":null}}},\

@@ -157,7 +157,7 @@ pub enum SortOrder {
 /// Show the metrics and parameters that differ between two experiments
 ///
 /// Each is an experiment, one of its checkpoints, a task of the queue, a commit, a branch, a tag, or
-/// `workspace`. What has no result yet has no metrics.
+/// `workspace`. What has no result has no metrics.
 ///
 /// Examples:
 ///   dewar exp diff

@@ -96,7 +96,7 @@ impl<'a> Revision<'a> {
         match self.held {
             Held::Workspace | Held::Commit(_) => read(),
             Held::Task(_) => {
-                ui.note(&format!("`{}` has no result yet, and so no metrics.", self.name));
+                ui.note(&format!("`{}` has no result, and so no metrics.", self.name));
                 Files::new()
             }
         }
