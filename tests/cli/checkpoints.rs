@@ -59,7 +59,7 @@ impl Training {
         Self { repo }
     }
 
-    fn command(&self, args: &[&str]) -> std::process::Command {
+    pub(super) fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = self.repo.command(env!("CARGO_BIN_EXE_dewar"));
         for (name, file) in [("TOLD", "told"), ("ACKED", "acked"), ("EACH", "each")] {
             command.env(name, self.repo.outside(file));
@@ -127,13 +127,23 @@ impl Training {
 
     /// Each checkpoint has outputs, lock, parameters and metrics of one instant.
     pub(super) fn assert_sound(&self, name: &str) {
+        self.assert_sound_since(name, 0);
+        self.repo.git(&["fsck", "--strict"]).success();
+    }
+
+    /// The same, of those from a step on.
+    pub(super) fn assert_sound_since(&self, name: &str, first: u64) {
         for commit in self.chain(name) {
-            let lock = self.file(&commit, "dvc.lock").unwrap();
             let step = self.step(&commit);
+            if step < first {
+                continue;
+            }
+            let lock = self.file(&commit, "dvc.lock").unwrap();
             let digest = Hasher::digest(Algorithm::Blake3, format!("{step}\n").as_bytes());
             let digest = digest.as_str();
             assert!(lock.contains(digest), "step {step} is not in the lock: {lock}");
-            let object = self.repo.root().join(".dvc/cache/files/blake3").join(&digest[..2]).join(&digest[2..]);
+            let (two, rest) = digest.split_at(2);
+            let object = self.repo.root().join(".dvc/cache/files/blake3").join(two).join(rest);
             assert_eq!(fs::read_to_string(object).unwrap(), format!("{step}\n"));
             let params = self.file(&commit, "params.yaml").unwrap();
             for line in params.lines() {
@@ -141,7 +151,6 @@ impl Training {
             }
             assert_eq!(self.file(&commit, "model"), None);
         }
-        self.repo.git(&["fsck", "--strict"]).success();
     }
 }
 
@@ -237,7 +246,7 @@ fn what_changed_makes_a_branch_and_says_why() {
     let told = format!(
         "Modified checkpoint experiment based on 'e1' will be created, from checkpoint {} (step 1), because it is not the \
          last one.",
-        &first[..7]
+        first.split_at(7).0
     );
     assert_eq!(output.lines().next(), Some(told.as_str()));
     assert_eq!(training.steps("e3"), [1, 2, 3, 4]);
@@ -352,6 +361,7 @@ fn what_cannot_be_gone_on_from_is_refused_before_anything_is_written() {
     training.repo.git(&["reset", "--quiet", "--hard", "main~1"]).success();
     training.dewar(&["exp", "apply", "e1"]).success();
     fs::remove_dir_all(training.repo.root().join(".dvc/cache/files")).unwrap();
+    training.repo.write("model", "another\n");
     let before = training.repo.everything();
     let told = training.dewar(&["exp", "run", "-S", "lr=9"]).failure(4);
     assert!(told.contains("the cache lacks `model`"), "{told}");
@@ -431,12 +441,12 @@ fn steps_that_dvclive_completed_are_checkpoints() {
     let script = r#"
 done="$DVC_ROOT/.dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED"
 n=$(cat model 2>/dev/null || echo 0)
-seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+seen=$(git for-each-ref refs/exps --format='%(objectname)')
 for i in 1 2 3; do
   n=$((n+1)); echo $n > model; echo "{\"step\": $n}" > metrics.json
   echo "{\"pid\": $$, \"step\": $n}" > "$done"
-  while [ "$(git for-each-ref refs/exps/exec --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
-  seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+  while [ "$(git for-each-ref refs/exps --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
+  seen=$(git for-each-ref refs/exps --format='%(objectname)')
 done
 echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     training.repo.write("live.sh", script);
@@ -445,4 +455,33 @@ echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     training.dewar(&["exp", "run"]).success();
     assert_eq!(training.told(), ["waits=", "waits="]);
     assert_eq!(training.steps("e1"), [1, 2, 3, 4, 5, 6]);
+}
+
+/// The stages that the lock of a commit remembers.
+fn locked(training: &Training, commit: &str) -> Vec<String> {
+    let lock = training.file(commit, "dvc.lock").unwrap();
+    let names = lock.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    names.filter(|name| !name.starts_with(' ')).map(str::to_owned).collect()
+}
+
+#[test]
+fn stages_with_checkpoints_take_turns_and_none_forgets_the_other() {
+    let training = Training::with(
+        "stages:\n  train:\n    foreach: [a, b]\n    do:\n      cmd: mkdir -p ${item}; cd ${item}; cp ../params.yaml .; sh ../train.sh\n      params: [lr, steps]\n      outs:\n      - ${item}/model:\n          checkpoint: true\n",
+    );
+    training.repo.write(".gitignore", "/a\n/b\n").commit("two");
+    training.dewar(&["exp", "run", "-j", "2", "-n", "e1"]).success();
+    let chain = training.chain("e1");
+    let stages: Vec<Vec<String>> = chain.iter().map(|commit| locked(&training, commit)).collect();
+    let counts: Vec<usize> = stages.iter().map(Vec::len).collect();
+    assert_eq!(counts[..6], [1, 1, 1, 2, 2, 2], "{stages:?}");
+    // Back to a moment of the second one: the first is not forgotten.
+    training.dewar(&["exp", "apply", &chain[4]]).success();
+    training.dewar(&["exp", "run", "-n", "e2"]).success();
+    let mut begun: Vec<String> = training.told()[2..].to_vec();
+    begun.sort();
+    assert_eq!(begun, ["from 2 resume=1", "from 3 resume=1"]);
+    // Starting over, neither has anything of the runs before.
+    training.dewar(&["exp", "run", "--reset", "-n", "e3"]).success();
+    assert_eq!(locked(&training, &training.chain("e3")[0]).len(), 1);
 }

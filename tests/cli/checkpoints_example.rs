@@ -140,7 +140,7 @@ fn it_branches_off_an_earlier_epoch_and_starts_over() {
 
     repo.dewar(&["exp", "apply", best]).success();
     let told = repo.dewar(&["exp", "run", "-n", "careful", "-S", "train.momentum=0"]).success();
-    let short = &best[..7];
+    let short = best.split_at(7).0;
     let expected = format!(
         "Modified checkpoint experiment based on 'first' will be created, from checkpoint {short} (step 6), because \
          `params.yaml` changed.\n"

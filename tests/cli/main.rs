@@ -4,11 +4,15 @@
 
 mod bad_input;
 mod bad_params;
+mod chains;
+mod checkpoint_kills;
 mod checkpoints;
+mod checkpoints_adverse;
 mod checkpoints_example;
 mod config;
 mod dag;
 mod data;
+mod diff;
 mod explain;
 mod flight;
 mod full_disk;
@@ -16,6 +20,7 @@ mod gc;
 mod overrides;
 mod parallel;
 mod plugins;
+mod policies;
 mod pull;
 mod queue;
 mod runs;

@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::cache::hold::{self, CacheHold, HoldError};
 use crate::cache::{CacheError, ObjectStore, Unused};
 use crate::digest::ObjectId;
+use crate::exp::checkpoint::resume::ResumeError;
+use crate::exp::queue::QueueError;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, GitError};
 use crate::lock::{Lock, Taken};
@@ -42,12 +44,18 @@ pub enum GcError {
     /// Git cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// The queue cannot be read.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A file cannot be read or removed.
     #[error(transparent)]
     File(#[from] FsError),
     /// The files of the workspace cannot be read.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// What the workspace stands at cannot be told.
+    #[error(transparent)]
+    Standing(#[from] ResumeError),
     /// The cache cannot be read.
     #[error(transparent)]
     Cache(#[from] CacheError),

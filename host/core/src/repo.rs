@@ -1,8 +1,9 @@
 //! [`Repo`]: the project a command works on.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, test_kill_process};
 
 use crate::cache::Shared;
 use crate::cache::hold::{self, CacheHold};
@@ -10,8 +11,9 @@ use crate::config::settings::OutsideFiles;
 use crate::config::{Config, ConfigError};
 use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
-use crate::lock::{Lock, Taken};
+use crate::lock::{Lock, Taken, pauses};
 use crate::path::{PathError, RepoPath};
+use crate::process::identity::holders;
 
 /// The folder of a project's own files.
 pub const PROJECT_DIR: &str = ".dvc";
@@ -34,6 +36,12 @@ pub enum RepoError {
     /// Git cannot be asked.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A process that ran stages in the workspace was killed, and their commands go on.
+    #[error("another run holds this workspace: {holder}, has ended, but a command that it started still runs")]
+    Orphans {
+        /// Who: process number and command.
+        holder: String,
+    },
     /// Another process runs stages in the workspace.
     #[error("another run holds this workspace: {holder}")]
     Busy {
@@ -139,9 +147,16 @@ pub fn find_root(from: &Path) -> Option<&Path> {
 pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoError> {
     let tmp = root.join(PROJECT_DIR).join("tmp");
     fs::create_dir(&tmp)?;
-    let mut lock = match Lock::try_take(&tmp.join("workspace.lock"))? {
+    let mut lock = match Lock::try_take(&tmp.join(WORKSPACE_LOCK))? {
         Taken::Yes(lock) => lock,
-        Taken::No { text } => return Err(RepoError::Busy { holder: described(text.trim()) }),
+        Taken::No { text } => {
+            let holder = text.trim().to_owned();
+            return Err(if has_ended(&holder) {
+                RepoError::Orphans { holder }
+            } else {
+                RepoError::Busy { holder: described(holder) }
+            });
+        }
     };
     // Commands of stages have it, too: nothing runs beside them.
     lock.share()?;
@@ -149,18 +164,53 @@ pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoE
     Ok(WorkspaceLock { _lock: lock, _cache: None })
 }
 
+/// The lock of the workspace, in `.dvc/tmp`.
+const WORKSPACE_LOCK: &str = "workspace.lock";
+
 /// How the text of a lock begins, before the number of the process.
 const HOLDER: &str = "process ";
 
-/// Who holds a lock, from the text in it.
-fn described(text: &str) -> String {
-    // In the moment after it took it, it has not said yet who it is.
-    let Some(rest) = text.strip_prefix(HOLDER) else { return "a process that has just begun".to_owned() };
-    let number = rest.split(',').next().and_then(|number| number.parse().ok()).and_then(Pid::from_raw);
-    if number.is_some_and(|number| test_kill_process(number) == Err(rustix::io::Errno::SRCH)) {
-        return format!("{text}, has ended, but a command that it started still runs");
+/// Ends the commands that a killed process left running in the workspace of `root`, and waits until they are gone: what they
+/// would write is recorded by nobody. None is found on a system without `/proc`.
+///
+/// # Errors
+/// [`RepoError::Orphans`] when they stay.
+pub fn end_orphans(root: &Path) -> Result<(), RepoError> {
+    let lock = root.join(PROJECT_DIR).join("tmp").join(WORKSPACE_LOCK);
+    let holder =
+        fs::read_optional(&lock)?.map(|text| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default();
+    let since = Instant::now();
+    for pause in pauses() {
+        let left = holders(&lock);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if since.elapsed() > ORPHANS_END {
+            break;
+        }
+        for process in left {
+            // Another user's stays, and is told below.
+            process.signal(Signal::KILL).ok();
+        }
+        std::thread::sleep(pause);
     }
-    text.to_owned()
+    Err(RepoError::Orphans { holder })
+}
+
+/// How long orphans have to go.
+const ORPHANS_END: Duration = Duration::from_secs(5);
+
+/// Who holds a lock, from the text in it.
+fn described(text: String) -> String {
+    // In the moment after it took it, it has not said yet who it is.
+    if text.starts_with(HOLDER) { text } else { "a process that has just begun".to_owned() }
+}
+
+/// Whether the process that is told of in a lock has ended, and only commands that it started hold it.
+fn has_ended(text: &str) -> bool {
+    let number =
+        text.strip_prefix(HOLDER).and_then(|rest| rest.split(',').next()?.parse().ok()).and_then(Pid::from_raw);
+    number.is_some_and(|number| test_kill_process(number) == Err(rustix::io::Errno::SRCH))
 }
 
 /// The project is not in a git repository.

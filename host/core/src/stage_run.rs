@@ -93,7 +93,7 @@ pub struct StageRunner<'a> {
     pub commit: Commit,
     /// Who takes the checkpoints of stages that have some; none for a run that records nothing.
     pub checkpoints: Option<&'a dyn Checkpoints>,
-    /// Held while a stage is watched for signals.
+    /// Held by the stage whose checkpoints are taken.
     pub watching: Mutex<()>,
     /// Asks the user before a stage runs or is restored (`--interactive`).
     pub confirm: Option<Confirm<'a>>,
@@ -166,6 +166,9 @@ impl StageRunner<'_> {
                 return Ok(restored);
             }
         }
+        // Two that signal by one file could not be told apart; and what one recorded belongs to the checkpoints of the next.
+        let turn = || self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = stage.has_checkpoints().then(turn);
         let claims = self.claim(stage)?;
         if claims.waited {
             self.workspace.forget_all();
@@ -190,8 +193,11 @@ impl StageRunner<'_> {
             self.events.event(Event::Warning { message });
             return Ok(StageEnd::Unsettled);
         }
+        if let Executed::ToCheckpoint(checkpoint) = executed {
+            return Ok(StageEnd::Ran(checkpoint));
+        }
         entry = LockEntry { outs: self.collect(stage)?, ..after };
-        if let (Some(checkpoints), Executed::ToEnd) = (self.checkpoints.filter(|_| stage.has_checkpoints()), executed) {
+        if let Some(checkpoints) = self.checkpoints.filter(|_| stage.has_checkpoints()) {
             let end = checkpoints.consider(stage, Trigger::Finished, &|| Ok(entry.clone()));
             end.map_err(|error| StageError::checkpoint(stage, error))?;
         }

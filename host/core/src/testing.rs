@@ -7,6 +7,7 @@ use std::sync::Arc;
 use dewar_text::{Edit, Value, yaml};
 
 use crate::config::settings::OutsideFiles;
+use crate::exp::checkpoint::Note;
 use crate::exp::queue::task::{Attempt, End, Phase, Request, State, Task};
 use crate::exp::queue::{NewTask, Queue};
 use crate::exp::record::NameTaken;
@@ -144,6 +145,15 @@ impl Project {
 
     /// A commit on `parent` with these files changed, at a second of 1970, which nothing names.
     pub(crate) fn commit_on(&self, parent: CommitId, files: &[(&str, &str)], second: i64) -> CommitId {
+        self.commit_saying(parent, files, second, "commit")
+    }
+
+    /// The same for a checkpoint.
+    pub(crate) fn checkpoint_on(&self, parent: CommitId, files: &[(&str, &str)], second: i64, note: &Note) -> CommitId {
+        self.commit_saying(parent, files, second, &note.under("commit"))
+    }
+
+    fn commit_saying(&self, parent: CommitId, files: &[(&str, &str)], second: i64, message: &str) -> CommitId {
         let parent = self.repo.find_commit(git2::Oid::from_str(&parent.to_string()).unwrap()).unwrap();
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (file, text) in files {
@@ -152,15 +162,15 @@ impl Project {
         let tree = update.create_updated(&self.repo, &parent.tree().unwrap()).unwrap();
         let tree = self.repo.find_tree(tree).unwrap();
         let by = signature(second);
-        id(self.repo.commit(None, &by, &by, "commit", &tree, &[&parent]).unwrap())
+        id(self.repo.commit(None, &by, &by, message, &tree, &[&parent]).unwrap())
     }
 
-    /// The experiment `name` of `baseline` whose last commit is `tip`.
+    /// The experiment `name` of `baseline` whose last commit is `tip`, wherever it stood before.
     pub(crate) fn experiment(&self, baseline: CommitId, name: &str, tip: CommitId) {
         let digits = baseline.to_string();
         let (two, rest) = digits.split_at(2);
         let tip = git2::Oid::from_str(&tip.to_string()).unwrap();
-        self.repo.reference(&format!("refs/exps/{two}/{rest}/{name}"), tip, false, "").unwrap();
+        self.repo.reference(&format!("refs/exps/{two}/{rest}/{name}"), tip, true, "").unwrap();
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a call of a plugin costs: the YAML plugin on 50 and on 5,000 lines, and what comes before the first call.
+//! What a call of a plugin costs: the YAML plugin on 50 and on 5,000 lines, a policy on histories of 1 to 1,000 moments, and what
+//! comes before the first call.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use dewar_bundled::BUNDLED;
 use dewar_core::event::Silent;
-use dewar_core::extension::{Extensions, ParamFormat};
+use dewar_core::extension::{Extensions, Moment, ParamFormat, PastMoment, Trigger, Value};
 use dewar_core::path::RepoPath;
 use dewar_wasm::{Bundled, Limits, PluginRegistry, Setup};
 use divan::Bencher;
@@ -49,6 +50,26 @@ fn read(bencher: Bencher<'_, '_>, lines: usize) {
     let registry = registry(Some(&compiled));
     let (format, source) = (yaml(&registry), source(lines));
     bencher.bench(|| format.as_ref().map(|format| format.read(source.as_bytes()).is_ok()));
+}
+
+/// One decision of `best` on moments with five metrics.
+#[divan::bench(args = [1, 100, 1_000])]
+fn decide(bencher: Bencher<'_, '_>, moments: u64) {
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let policy = registry(Some(&compiled)).policy("best").ok();
+    let text = |text: &str| Value::Text(text.to_owned());
+    let options = [("metric", text("metric3")), ("mode", text("max"))];
+    let options = Value::Map(options.map(|(name, value)| (name.to_owned(), value)).into_iter().collect());
+    let moment = |step: u64| Moment {
+        trigger: Trigger::Signalled,
+        step,
+        elapsed_ms: step * 1000,
+        metrics: (0..5_u32).map(|metric| (format!("metric{metric}"), f64::from(metric))).collect(),
+    };
+    let past = |step| PastMoment { moment: moment(step), checkpoint: Some(format!("{step:040}")) };
+    let history: Vec<PastMoment> = (1..=moments).map(past).collect();
+    let now = moment(moments + 1);
+    bencher.bench(|| policy.as_ref().map(|policy| policy.decide(&options, &history, &now).is_ok()));
 }
 
 /// Inspection of the bundled plugins, which a command that names a parameter file pays.

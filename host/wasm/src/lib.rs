@@ -29,5 +29,6 @@ mod sandbox;
 mod text;
 
 pub use capability::{Capability, Grant};
+pub use component::Kind;
 pub use limits::Limits;
-pub use registry::{Bundled, PluginRegistry, Setup};
+pub use registry::{Bundled, Listed, PluginRegistry, Setup};

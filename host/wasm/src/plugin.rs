@@ -1,6 +1,6 @@
 //! One plugin that was found, compiled on its first call, and the handles by which the rest of dewar calls it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use dewar_core::event::EventSink;
@@ -55,6 +55,14 @@ impl Plugin {
         match &self.source {
             Source::Bundled(_) => PathBuf::from(format!("{} (bundled)", self.id.name)),
             Source::File(path) => path.clone(),
+        }
+    }
+
+    /// Its file, unless it comes with dewar.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Bundled(_) => None,
+            Source::File(path) => Some(path),
         }
     }
 

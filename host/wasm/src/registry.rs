@@ -1,6 +1,7 @@
 //! [`PluginRegistry`]: which plugin serves a file or a name. The first directory that has one wins, the bundled ones come last.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use dewar_core::event::EventSink;
@@ -13,6 +14,7 @@ use crate::component::{Component, Kind};
 use crate::limits::Limits;
 use crate::locate::{BrokenPlugin, LocateError, PluginDirectory};
 use crate::plugin::{Handle, Host, Plugin, Source};
+use crate::text;
 
 /// The suffix whose format reads what no plugin claims, as in DVC.
 const FALLBACK: &str = ".yaml";
@@ -52,6 +54,19 @@ pub struct PluginRegistry {
     shelves: OnceLock<Vec<Shelf>>,
 }
 
+/// A plugin that can be chosen by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What users write.
+    pub name: String,
+    /// Its version, as its author counts.
+    pub version: String,
+    /// What its author says of it.
+    pub description: String,
+    /// Its file; none for one that comes with dewar.
+    pub file: Option<PathBuf>,
+}
+
 /// One place where plugins are.
 struct Shelf {
     plugins: Vec<Arc<Plugin>>,
@@ -70,6 +85,30 @@ impl PluginRegistry {
             runtime: OnceLock::new(),
         };
         Self { host: Arc::new(host), directories: setup.directories, bundled: setup.bundled, shelves: OnceLock::new() }
+    }
+
+    /// The plugins of a kind, by name; of several with one name the one that is used.
+    #[must_use]
+    pub fn list(&self, kind: Kind) -> Vec<Listed> {
+        let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
+        let plugins = self.shelves().iter().flat_map(|shelf| &shelf.plugins);
+        for plugin in plugins.filter(|plugin| plugin.component.kind == kind) {
+            let manifest = &plugin.component.manifest;
+            let name = plugin.component.short_name().to_owned();
+            listed.entry(name.clone()).or_insert_with(|| Listed {
+                name,
+                version: text::line(&manifest.version, 100),
+                description: text::line(&manifest.description, 1_000),
+                file: plugin.file().map(Path::to_owned),
+            });
+        }
+        listed.into_values().collect()
+    }
+
+    /// The files in plugin directories that are no plugins, of whatever kind they were meant to be.
+    #[must_use]
+    pub fn broken(&self) -> Vec<ExtensionError> {
+        self.shelves().iter().flat_map(|shelf| &shelf.broken).map(BrokenPlugin::rejected).collect()
     }
 
     fn shelves(&self) -> &[Shelf] {

@@ -18,7 +18,7 @@ use dewar_bundled::BUNDLED;
 use dewar_core::event::Silent;
 use dewar_core::extension::{ExtensionError, Extensions, Value};
 use dewar_guests::{HOSTILE_EXECUTOR, HOSTILE_FORMAT, SIMPLE_POLICY};
-use dewar_wasm::{Bundled, Limits, PluginRegistry, Setup};
+use dewar_wasm::{Bundled, Kind, Limits, PluginRegistry, Setup};
 use support::{compiled, folder, path, registry, replaced};
 
 fn with_bundled(directories: Vec<std::path::PathBuf>) -> PluginRegistry {
@@ -55,6 +55,21 @@ fn the_bundled_plugins_come_through_the_same_door() {
         assert!(registry.claims(&path(file)));
     }
     assert_eq!(registry.executor("shell").unwrap().id().name, "executor-shell");
+}
+
+#[test]
+fn a_list_has_what_is_used_of_each_name_and_what_is_broken_is_told() {
+    let third_party = folder(&[("a.wasm", SIMPLE_POLICY), ("b.wasm", HOSTILE_FORMAT), ("c.wasm", b"no wasm")]);
+    let hidden = folder(&[("other.wasm", SIMPLE_POLICY)]);
+    let registry = with_bundled(vec![third_party.path().to_owned(), hidden.path().to_owned()]);
+    let policies = registry.list(Kind::CheckpointPolicy);
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["best", "every", "simple", "stop-early"]);
+    assert_eq!((&policies[0].file, &policies[2].file), (&None, &Some(third_party.path().join("a.wasm"))));
+    assert_eq!((policies[2].version.as_str(), policies[2].description.is_empty()), ("0.1.0", false));
+    assert_eq!(registry.list(Kind::StageExecutor).len(), 1);
+    assert_eq!(registry.broken().len(), 1);
+    assert_eq!(rejection(registry.broken().pop()), "it is not WebAssembly");
 }
 
 #[test]

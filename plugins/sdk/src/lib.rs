@@ -26,6 +26,9 @@
 //! natively, where the export macros leave nothing but a check that the manifest is there. The WIT package itself stays
 //! hidden: its Rust bindings may change with their generator, these traits do not.
 //!
+//! What a user configured is read with [`Options`], which finds all that is wrong with it at once; a policy that goes by a metric
+//! says which with [`Metric`] and [`Mode`].
+//!
 //! A plugin never prints: it answers, refuses with [`Diagnostic`]s, or writes to [`log`].
 
 #[doc(hidden)]

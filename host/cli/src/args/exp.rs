@@ -1,7 +1,8 @@
-//! `exp show`, `exp list`, `exp apply` and `exp remove`; `exp run` stands in [`super::run`].
+//! `exp show`, `exp diff`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::compare::DiffArgs;
 use super::run::ExpRunArgs;
 
 /// Run, compare, apply and remove experiments
@@ -18,9 +19,11 @@ pub struct ExpArgs {
 pub enum ExpCommand {
     Run(ExpRunArgs),
     Show(Box<ExpShowArgs>),
+    Diff(ExpDiffArgs),
     #[command(visible_alias = "ls")]
     List(ExpListArgs),
     Apply(ExpApplyArgs),
+    Branch(ExpBranchArgs),
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
 }
@@ -47,6 +50,10 @@ pub struct BaselineArgs {
 /// Below each commit stand the experiments that were tried on it: those that run, with their
 /// metrics so far, those that are finished, those that wait in the queue, and those that failed;
 /// of each the newest first.
+///
+/// Below the last commit of an experiment stand its checkpoints, the newest first, without those
+/// that a policy let go of. Digits in brackets say behind which checkpoint of another experiment
+/// one branches off.
 ///
 /// Examples:
 ///   dewar exp show
@@ -147,6 +154,31 @@ pub enum SortOrder {
     Desc,
 }
 
+/// Show the metrics and parameters that differ between two experiments
+///
+/// Each is an experiment, one of its checkpoints, a task of the queue, a commit, a branch, a tag, or
+/// `workspace`. What has no result yet has no metrics.
+///
+/// Examples:
+///   dewar exp diff
+///   dewar exp diff fuzzy-otter calm-heron
+///   dewar exp diff 3e04c15 fuzzy-otter --param-deps --md
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpDiffArgs {
+    /// What is compared.
+    #[command(flatten)]
+    pub diff: DiffArgs,
+
+    /// Only parameters that a stage reads
+    #[arg(long)]
+    pub param_deps: bool,
+
+    /// How many significant digits metrics get [default: 5; parameters and JSON have all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub precision: Option<u8>,
+}
+
 /// List experiments
 ///
 /// Examples:
@@ -178,7 +210,7 @@ pub struct ExpListArgs {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpApplyArgs {
-    /// Its name or its commit; or those of a task of the queue
+    /// Its name or its commit, or that of a checkpoint; or those of a task of the queue
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: String,
 
@@ -191,9 +223,29 @@ pub struct ExpApplyArgs {
     pub force: bool,
 }
 
+/// Make a git branch of an experiment
+///
+/// The branch has the commits of the experiment, up to the checkpoint that is named. Neither the
+/// workspace nor the branch that you are on changes.
+///
+/// Examples:
+///   dewar exp branch fuzzy-otter
+///   dewar exp branch 3e04c15 half-trained
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpBranchArgs {
+    /// Its name or its commit, or that of a checkpoint
+    #[arg(value_name = "EXPERIMENT")]
+    pub experiment: String,
+
+    /// The name of the branch [default: that of the experiment with `-branch` behind it]
+    #[arg(value_name = "BRANCH")]
+    pub branch: Option<String>,
+}
+
 /// Remove experiments
 ///
-/// Removes the git refs; the cache keeps the outputs. Nothing is removed when one of the names is unknown.
+/// Removes the git refs, with all checkpoints; the cache keeps the outputs. Nothing is removed when one of the names is unknown.
 ///
 /// Examples:
 ///   dewar exp remove fuzzy-otter calm-heron

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dag;
 pub mod data;
 pub mod exp;
+pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod run;
@@ -48,6 +49,7 @@ pub enum Command {
     Exp(exp::ExpArgs),
     Queue(queue::QueueArgs),
     Sweep(sweep::SweepArgs),
+    Policy(policy::PolicyArgs),
     Status(project::StatusArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),

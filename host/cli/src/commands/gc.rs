@@ -121,7 +121,7 @@ impl Work<'_> {
         let mut used = Used::default();
         let pipeline = Pipeline::load(&files(project).complete(), project.templates())?;
         used.add_workspace(&pipeline)?;
-        project.repo.git.as_ref().map_or(Ok(()), |git| used.add_queue(git))?;
+        used.add_queue(&project.repo)?;
         let mut skipped = used.add_commits(project.repo.git.as_ref(), self.scope)?;
         for other in self.others {
             used.add_project(other)?;

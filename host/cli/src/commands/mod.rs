@@ -5,6 +5,7 @@ pub mod add;
 pub mod checkout;
 pub mod commit;
 pub mod compare;
+pub mod compared;
 pub mod config;
 pub mod dag;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod freeze;
 pub mod gc;
 pub mod init;
 pub mod plan;
+pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod remove;
@@ -44,6 +46,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Exp(args) => exp::run(args, session, ui),
         Command::Queue(args) => queue::run(args, session, ui),
         Command::Sweep(args) => sweep::run(args, session, ui),
+        Command::Policy(args) => policy::run(args, session, ui),
         Command::Status(args) => status::run(args, session, ui),
         Command::Params(args) => compare::params(args, session, ui),
         Command::Metrics(args) => compare::metrics(args, session, ui),

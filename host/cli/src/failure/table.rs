@@ -108,7 +108,7 @@ impl From<RepoError> for Failure {
             RepoError::File(error) => error.into(),
             RepoError::Config(error) => error.into(),
             RepoError::Git(error) => error.into(),
-            RepoError::Busy { .. } => error
+            RepoError::Busy { .. } | RepoError::Orphans { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("wait until it ends, or end it: the lock goes with its last process"),
         }
@@ -124,7 +124,9 @@ impl From<NoGit> for Failure {
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
         match error {
-            GitError::UnknownRevision { .. } | GitError::AmbiguousRevision { .. } => error.into_failure(Kind::Usage),
+            GitError::UnknownRevision { .. } | GitError::AmbiguousRevision { .. } | GitError::BadBranchName(_) => {
+                error.into_failure(Kind::Usage)
+            }
             GitError::Fs(error) => error.into(),
             GitError::Path(error) => error.into(),
             GitError::NotOwned { .. }
@@ -133,6 +135,7 @@ impl From<GitError> for Failure {
             | GitError::Conflicted { .. }
             | GitError::FilterDriver { .. }
             | GitError::BadRefName(_)
+            | GitError::BranchExists { .. }
             | GitError::RefConflict(_)
             | GitError::RefLocked { .. }
             | GitError::Operation { .. } => error.into_failure(Kind::Repository),

@@ -196,7 +196,8 @@ fn cause(waits_for: &WaitsFor) -> String {
 }
 
 /// `7 s`, `1 min 05 s`, `3 h 20 min`.
-fn duration(time: Duration) -> String {
+#[must_use]
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),

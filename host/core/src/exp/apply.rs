@@ -2,6 +2,7 @@
 //!
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
+use super::name::ExperimentName;
 pub use super::refs::KEPT;
 use super::refs::{Experiment, ResolveError, resolve};
 use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored};
@@ -76,18 +77,35 @@ pub fn apply(
     Ok(Applied { kept, restored })
 }
 
+/// Why something that the user names cannot be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// It is no experiment.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// It is a part of one.
+    #[error("`{text}` is a checkpoint of the experiment `{experiment}`, and goes only with it")]
+    Checkpoint {
+        /// What was asked for.
+        text: String,
+        /// Whose.
+        experiment: ExperimentName,
+    },
+}
+
 /// The experiments that the user names: all of them or, when one is not known, none.
 ///
 /// # Errors
-/// [`ResolveError`].
-pub fn named(git: &Git, names: &[String]) -> Result<Vec<Experiment>, ResolveError> {
+/// [`RemoveError`].
+pub fn named(git: &Git, names: &[String]) -> Result<Vec<Experiment>, RemoveError> {
     let mut found: Vec<Experiment> = Vec::new();
     for name in names {
-        let unknown = || ResolveError::Unknown { text: name.clone(), suggestion: None };
         let resolved = resolve(git, name)?;
-        // A commit on its way is not the experiment.
-        let experiment =
-            resolved.experiment.filter(|experiment| experiment.commit == resolved.commit).ok_or_else(unknown)?;
+        let unknown = || ResolveError::Unknown { text: name.clone(), suggestion: None };
+        let experiment = resolved.experiment.ok_or_else(unknown)?;
+        if experiment.commit != resolved.commit {
+            return Err(RemoveError::Checkpoint { text: name.clone(), experiment: experiment.reference.name });
+        }
         if !found.contains(&experiment) {
             found.push(experiment);
         }

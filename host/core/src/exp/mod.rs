@@ -2,9 +2,10 @@
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
 //! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
-//! [`record`], [`apply`], [`queue`], [`find`], [`show`].
+//! [`chains`], [`record`], [`apply`], [`queue`], [`find`], [`show`].
 
 pub mod apply;
+pub mod chains;
 pub mod checkpoint;
 pub mod copies;
 pub mod escapes;

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::chains::Chains;
+use super::checkpoint::Note;
 use super::name::ExperimentName;
 use crate::git::{CommitId, Git, GitError, RefName};
 use crate::words;
@@ -132,6 +134,14 @@ pub enum ResolveError {
         /// What it can mean.
         candidates: Vec<ExperimentRef>,
     },
+    /// Several checkpoints begin so.
+    #[error("`{text}` can mean {} checkpoints; write more of its digits:{}", candidates.len(), checkpoints(candidates))]
+    AmbiguousCheckpoint {
+        /// What was asked for.
+        text: String,
+        /// What it can mean, each with its experiment.
+        candidates: Vec<(CommitId, ExperimentName)>,
+    },
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -143,6 +153,10 @@ fn did_you_mean(suggestion: Option<&ExperimentName>) -> String {
 
 fn lines(candidates: &[ExperimentRef]) -> String {
     candidates.iter().map(|candidate| format!("\n  {candidate}")).collect()
+}
+
+fn checkpoints(candidates: &[(CommitId, ExperimentName)]) -> String {
+    candidates.iter().map(|(commit, name)| format!("\n  {commit} of `{name}`")).collect()
 }
 
 /// Finds what a user calls an experiment: a name (that on `HEAD` first, else the only one of that name), a full reference, a
@@ -219,19 +233,26 @@ fn by_commit(git: &Git, experiments: &[Experiment], digits: &str) -> Result<Opti
     if let Some(found) = only(digits, &tips)? {
         return Ok(Some(tip(found)));
     }
+    let mut chains = Chains::new(git);
     let mut found: BTreeMap<CommitId, &Experiment> = BTreeMap::new();
     for experiment in experiments {
-        for commit in commits(git, experiment)? {
-            if begins(commit) {
-                found.entry(commit).or_insert(experiment);
+        for link in chains.history(experiment.reference.baseline, experiment.commit)?.links() {
+            if begins(link.commit) && (is_of(experiment, link.note.as_ref()) || !found.contains_key(&link.commit)) {
+                found.insert(link.commit, experiment);
             }
         }
     }
-    let several: Vec<&Experiment> = found.values().copied().collect();
-    if let (Some((&commit, &experiment)), 1) = (found.first_key_value(), found.len()) {
-        return Ok(Some(Resolved { commit, experiment: Some(experiment.clone()) }));
+    if found.len() > 1 {
+        let candidates = found.iter().map(|(commit, experiment)| (*commit, experiment.reference.name.clone()));
+        return Err(ResolveError::AmbiguousCheckpoint { text: digits.to_owned(), candidates: candidates.collect() });
     }
-    Ok(only(digits, &several)?.map(tip))
+    let found = found.into_iter().next();
+    Ok(found.map(|(commit, experiment)| Resolved { commit, experiment: Some(experiment.clone()) }))
+}
+
+/// Whether an experiment made a commit, which those that branch off behind it have, too.
+fn is_of(experiment: &Experiment, note: Option<&Note>) -> bool {
+    note.is_some_and(|note| note.experiment == experiment.reference.name)
 }
 
 /// A state that `apply` kept, now or before, by its first digits.
@@ -244,13 +265,8 @@ fn kept(git: &Git, digits: &str) -> Result<Option<CommitId>, GitError> {
 /// # Errors
 /// When a commit cannot be read.
 pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitError> {
-    let mut line = Vec::new();
-    let mut next = Some(experiment.commit);
-    while let Some(commit) = next.filter(|commit| *commit != experiment.reference.baseline) {
-        line.push(commit);
-        next = git.commit_summary(commit)?.parents.first().copied();
-    }
-    Ok(line)
+    let history = Chains::new(git).history(experiment.reference.baseline, experiment.commit)?;
+    Ok(history.links().iter().rev().map(|link| link.commit).collect())
 }
 
 /// The name most like a mistyped one, if any is like it.

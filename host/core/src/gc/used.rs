@@ -7,11 +7,14 @@ use dewar_text::{Map, Value};
 use super::GcError;
 use crate::cache::{ObjectStore, Tree};
 use crate::digest::{Algorithm, ObjectId};
-use crate::exp::queue::STASH;
+use crate::exp::chains::Chains;
+use crate::exp::checkpoint::standing;
 use crate::exp::queue::sweep::SWEEPS;
-use crate::exp::refs::{self, KEPT};
+use crate::exp::queue::task::State;
+use crate::exp::queue::{Queue, QueueError, STASH};
+use crate::exp::refs::{self, ExperimentRef, KEPT};
 use crate::exp::show::{Group, Selection};
-use crate::git::{CommitId, Git, History, RefName};
+use crate::git::{CommitId, Git, GitError, History, RefName};
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{LockFile, LockedPath, PIPELINE_FILE, Pipeline, PipelineError, ProjectFiles, recorded};
 use crate::repo::{NoGit, Repo};
@@ -33,7 +36,7 @@ pub struct Scope {
 /// Whether the objects of experiments stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Experiments {
-    /// All of them, and the states that `exp apply` kept.
+    /// All of them, with the checkpoints that no policy let go of, and the states that `exp apply` kept.
     Keep,
     /// Only what a commit of the scope has, too.
     Drop,
@@ -84,21 +87,39 @@ impl Used {
                 self.add_text(&Source::new(file, text)).map_err(PipelineError::Source)?;
             }
         }
-        repo.git.as_ref().map_or(Ok(()), |git| self.add_queue(git))
+        self.add_queue(repo)
     }
 
-    /// What the locks and `.dvc` files of queued and failed experiments name: they are to run yet, and data that changed when one
-    /// was queued is kept for it alone.
+    /// What the locks and `.dvc` files of queued and failed experiments name, and those of the checkpoints that they go on from:
+    /// they are to run yet, and data that changed when one was queued is kept for it alone. And those of the checkpoint that the
+    /// workspace stands at.
     ///
     /// # Errors
-    /// When git cannot be read, or a file is invalid.
-    pub fn add_queue(&mut self, git: &Git) -> Result<(), GcError> {
-        let mut tasks = git.log(&RefName::parse(STASH)?)?;
+    /// When git or the queue cannot be read, or a file is invalid.
+    pub fn add_queue(&mut self, repo: &Repo) -> Result<(), GcError> {
+        let Some(git) = &repo.git else { return Ok(()) };
+        let mut commits = git.stashed_ever(&RefName::parse(STASH)?)?;
         for (sweep, _) in git.list_refs(SWEEPS)? {
-            tasks.extend(git.log(&sweep)?);
+            commits.extend(git.stashed_ever(&sweep)?);
+        }
+        // Where the workspace stands, and goes on from, whatever a policy thinks of it.
+        commits.extend(standing::commit(git)?);
+        let queue = Queue::of(repo);
+        for task in queue.tasks()?.iter().filter(|task| task.state != State::Success) {
+            let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
+            commits.extend(standing::left_by(git, &reference, task.id)?);
+            let begins_at = match queue.request(task.id) {
+                Err(QueueError::Damaged { .. }) => continue,
+                request => request?.rev,
+            };
+            match begins_at.map(|commit| git.resolve(&commit.to_string())).transpose() {
+                // Git has forgotten it: there is nothing to go on from.
+                Err(GitError::UnknownRevision { .. }) => {}
+                found => commits.extend(found?),
+            }
         }
         let mut history = History::new(git);
-        for commit in tasks {
+        for commit in commits {
             for version in history.files(commit, recorded::records)? {
                 let source = Source::new(version.file, version.content);
                 self.add_text(&source).map_err(|error| GcError::Unreadable { commit, error })?;
@@ -216,8 +237,11 @@ fn commits(git: &Git, scope: &Scope) -> Result<Vec<CommitId>, GcError> {
         }
     }
     if scope.experiments == Experiments::Keep {
+        let mut chains = Chains::new(git);
         for experiment in refs::all(git)? {
-            found.extend(refs::commits(git, &experiment)?);
+            let history = chains.history(experiment.reference.baseline, experiment.commit)?;
+            // What a policy let go of is of no use here; another chain may keep it.
+            found.extend(history.links().iter().map(|link| link.commit).filter(|commit| history.keeps(*commit)));
         }
         found.extend(git.log(&RefName::parse(KEPT)?)?);
     }

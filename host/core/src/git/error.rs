@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::CommitId;
 use super::refs::RefConflict;
 use crate::fs::FsError;
 use crate::path::PathError;
@@ -63,6 +64,17 @@ pub enum GitError {
     /// A text that cannot be the name of a reference.
     #[error("`{0}` cannot be the name of a git reference")]
     BadRefName(String),
+    /// A text that cannot be the name of a branch.
+    #[error("`{0}` cannot be the name of a git branch")]
+    BadBranchName(String),
+    /// There is such a branch.
+    #[error("the git branch `{name}` exists already, at {}", commit.short())]
+    BranchExists {
+        /// Its name.
+        name: String,
+        /// Where it stands.
+        commit: CommitId,
+    },
     /// A reference does not stand where it was expected to; nothing was changed.
     #[error(transparent)]
     RefConflict(#[from] RefConflict),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use git2::{BranchType, ErrorCode, ObjectType};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitId, CommitTime, Git, GitError, TreeId};
+use super::{CommitId, CommitTime, Expected, Git, GitError, RefConflict, RefName, TreeId};
 
 /// Where `HEAD` stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +158,23 @@ impl Git {
             }
         }
         Ok(branches)
+    }
+
+    /// Makes a local branch; `message` goes to its reflog.
+    ///
+    /// # Errors
+    /// [`GitError::BranchExists`], [`GitError::BadBranchName`], or when it cannot be written.
+    pub fn create_branch(&self, name: &str, commit: CommitId, message: &str) -> Result<(), GitError> {
+        if !git2::Branch::name_is_valid(name).unwrap_or(false) {
+            return Err(GitError::BadBranchName(name.replace('\0', "\u{2400}")));
+        }
+        let reference = RefName::parse(&format!("refs/heads/{name}"))?;
+        match self.update_ref(&reference, commit, Expected::Absent, message) {
+            Err(GitError::RefConflict(RefConflict { found: Some(commit), .. })) => {
+                Err(GitError::BranchExists { name: name.to_owned(), commit })
+            }
+            done => done,
+        }
     }
 
     /// The tags of commits, by name.

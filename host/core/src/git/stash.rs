@@ -1,5 +1,7 @@
 //! States that stand in a reference and its reflog, the newest in the reference, as those of `git stash` do.
 
+use std::collections::HashSet;
+
 use git2::ErrorCode;
 use git2::build::TreeUpdateBuilder;
 
@@ -87,6 +89,25 @@ impl Git {
         Ok(commit)
     }
 
+    /// The states of the stash `name` that git keeps, the newest first: also those that its reflog has no more, which stand behind
+    /// the others. Some of the latter may have been taken out.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn stashed_ever(&self, name: &RefName) -> Result<Vec<CommitId>, GitError> {
+        let mut states = self.log(name)?;
+        let mut seen: HashSet<CommitId> = states.iter().copied().collect();
+        let mut next = self.find_ref(name)?;
+        while let Some(state) = next {
+            if seen.insert(state) {
+                states.push(state);
+            }
+            let behind = |commit: CommitId| Ok::<_, GitError>(self.commit_summary(commit)?.parents.get(1).copied());
+            next = behind(state)?.map_or(Ok(None), behind)?;
+        }
+        Ok(states)
+    }
+
     /// The work tree and the index of a state that was kept.
     ///
     /// # Errors
@@ -160,9 +181,11 @@ mod tests {
         git.drop_stashed(&stash(), |commit| commit == all[2]).unwrap();
         assert_eq!(git.log(&stash()).unwrap(), [all[1], all[0]]);
         assert_eq!(git.find_ref(&stash()).unwrap(), Some(all[1]));
+        assert_eq!(git.stashed_ever(&stash()).unwrap(), [all[1], all[0]]);
         // What stood in the reflog alone stays reachable.
         repo.git(&["reflog", "expire", "--expire=now", "--all"]);
         repo.git(&["gc", "--quiet", "--prune=now"]);
+        assert_eq!(git.stashed_ever(&stash()).unwrap(), [all[1], all[0]]);
         assert_eq!(repo.show(&all[0], "a"), "x");
         repo.git(&["stash", "apply", "--quiet", &all[0].to_string()]);
         assert_eq!(repo.read("a").unwrap(), "x");
@@ -178,6 +201,7 @@ mod tests {
         git.push_stash(&stash(), &new).unwrap();
         git.drop_stashed(&stash(), |_| true).unwrap();
         assert_eq!((git.find_ref(&stash()).unwrap(), git.log(&stash()).unwrap()), (None, Vec::new()));
+        assert_eq!(git.stashed_ever(&stash()).unwrap(), []);
         git.drop_stashed(&stash(), |_| true).unwrap();
     }
 

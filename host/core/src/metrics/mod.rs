@@ -59,6 +59,40 @@ impl FileData {
     }
 }
 
+/// The numbers in metrics files, by their dotted names; by those of the files, too, where another file has the name already.
+/// `nan` and `inf` are numbers also as texts, since JSON has no other way to write them.
+#[must_use]
+pub fn numbers(files: &Files) -> Vec<(String, f64)> {
+    let mut numbers: IndexMap<String, f64> = IndexMap::new();
+    for (file, metrics) in files {
+        for (name, value) in metrics.leaves() {
+            let Some(number) = number(value) else { continue };
+            let name = if name.is_empty() { file.to_string() } else { name };
+            let name = if numbers.contains_key(&name) { format!("{file}:{name}") } else { name };
+            numbers.insert(name, number);
+        }
+    }
+    numbers.into_iter().collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are compared, and no count of them is so large")]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        Value::Bool(is) => Some(f64::from(u8::from(*is))),
+        Value::Literal(text) => text.parse().ok(),
+        // As Python's `str(float)` has it, and so DVCLive.
+        Value::Text(text) => match text.as_str() {
+            "nan" => Some(f64::NAN),
+            "inf" => Some(f64::INFINITY),
+            "-inf" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
 /// Why a file of a revision cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FileError {

@@ -251,3 +251,19 @@ fn whole_numbers_are_subtracted_exactly() {
     assert_eq!(diff("{a: -9223372036854775808}", "{a: 1}"), Some(Value::Literal("9223372036854775809".into())));
     assert_eq!(diff("3", "5.5"), Some(Value::Float(2.5)));
 }
+
+#[test]
+fn numbers_have_dotted_names_and_those_of_their_files_where_two_have_one() {
+    let read = files(&[
+        ("a.json", "{acc: 1, deep: {loss: 0.5, note: hello, ok: true}, odd: 'nan', big: 123456789012345678901234}"),
+        ("b.json", "{acc: 2, low: '-inf'}"),
+        ("c.json", "3"),
+    ]);
+    let numbers = numbers(&read);
+    let names: Vec<&str> = numbers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["acc", "deep.loss", "deep.ok", "odd", "big", "b.json:acc", "low", "c.json"]);
+    let value = |name: &str| numbers.iter().find(|(known, _)| known == name).unwrap().1;
+    assert_eq!((value("acc"), value("b.json:acc"), value("c.json"), value("deep.ok")), (1.0, 2.0, 3.0, 1.0));
+    assert_eq!((value("odd").is_nan(), value("low")), (true, f64::NEG_INFINITY));
+    assert!(value("big") > 1e23);
+}

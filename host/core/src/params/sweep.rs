@@ -79,6 +79,12 @@ impl SweepOverride {
         matches!(self.0, Values::Several { .. })
     }
 
+    /// The override, when it is no sweep.
+    #[must_use]
+    pub fn single(self) -> Option<Override> {
+        if let Values::One(one) = self.0 { Some(one) } else { None }
+    }
+
     /// How many overrides it stands for; never 0.
     const fn count(&self) -> usize {
         match &self.0 {
@@ -172,9 +178,7 @@ impl Sweep {
 /// An `-S` of one value, for tests that need an override.
 #[cfg(test)]
 pub(super) fn one(text: &str) -> Result<Override, OverrideError> {
-    let parsed = SweepOverride::parse(text)?;
-    assert!(!parsed.is_sweep(), "{text} is a sweep");
-    Ok(parsed.at(0).unwrap())
+    Ok(SweepOverride::parse(text)?.single().unwrap())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply::{self, Uncommitted};
-use dewar_core::exp::checkpoint::{Note, resume};
+use dewar_core::exp::checkpoint::{History, Note, standing};
 use dewar_core::exp::find::{Found, find};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
@@ -16,10 +16,9 @@ use dewar_core::track::{self, CheckOut, Links, Unsaved};
 
 use crate::args::exp::ExpApplyArgs;
 use crate::commands::project::{Project, files};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::session::Session;
 use crate::ui::Ui;
-use crate::ui::problem::Problem;
 
 /// Does what `exp apply` was told.
 ///
@@ -43,17 +42,24 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
     let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
     project.save_index();
-    stand_at(git, &found)?;
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
-    }
-    let missing: Vec<String> = checked_out?.missing.iter().map(ToString::to_string).collect();
-    if !missing.is_empty() {
-        ui.warn(&Problem::new(format!("the cache lacks outputs of the experiment: {}", missing.join(", "))));
     }
     if let Found::Task(task) = &found {
         ui.note(&format!("It has no result, so the files are those that it begins with: {}.", outcome(&project, task)));
     }
+    let missing: Vec<String> = checked_out?.missing.iter().map(|path| format!("`{path}`")).collect();
+    if !missing.is_empty() {
+        let message = format!("the cache lacks outputs of the experiment: {}", missing.join(", "));
+        let hint = "what git has was applied, and the outputs that are there; `dewar exp run` makes the others anew";
+        let failure = Failure::new(Kind::Repository, message).hint(hint);
+        return Err(if is_discarded(git, &found)? {
+            failure.hint("a policy let go of this checkpoint")
+        } else {
+            failure
+        });
+    }
+    stand_at(git, &found)?;
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -66,7 +72,13 @@ fn stand_at(git: &Git, found: &Found) -> Result<(), Failure> {
         }
         _ => None,
     };
-    Ok(resume::stand_at(git, checkpoint)?)
+    Ok(standing::stand_at(git, checkpoint)?)
+}
+
+/// Whether what was found is a checkpoint that a policy let go of.
+fn is_discarded(git: &Git, found: &Found) -> Result<bool, Failure> {
+    let Found::Commit(Resolved { commit, experiment: Some(experiment) }) = found else { return Ok(false) };
+    Ok(!History::read(git, experiment.reference.baseline, experiment.commit)?.keeps(*commit))
 }
 
 /// Why a task has no result.

@@ -1,6 +1,8 @@
 //! `exp` and its commands.
 
 pub mod apply;
+pub mod branch;
+pub mod diff;
 pub mod isolated;
 pub mod list;
 pub mod queue;
@@ -27,8 +29,10 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
     match &args.command {
         ExpCommand::Run(args) => run::run(args, session, ui),
         ExpCommand::Show(args) => show::run(args, session, ui),
+        ExpCommand::Diff(args) => diff::run(args, session, ui),
         ExpCommand::List(args) => list::run(args, session, ui),
         ExpCommand::Apply(args) => apply::run(args, session, ui),
+        ExpCommand::Branch(args) => branch::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply;
-use dewar_core::exp::find::{Found, find};
+use dewar_core::exp::find::{Found, find, unfinished};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs::{self, Experiment};
 use dewar_core::git::Git;
@@ -28,20 +28,25 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     }
     let git = project.repo.git()?;
     let queue = Queue::of(&project.repo);
-    let (waiting, experiments): (Vec<String>, Vec<String>) =
+    let (mut tasks, experiments): (Vec<String>, Vec<String>) =
         args.experiments.iter().cloned().partition(|name| is_task(git, &queue, name));
     let meant = meant(git, args, &experiments)?;
-    if !waiting.is_empty() {
-        remove_tasks(&project, waiting, ui)?;
-        if experiments.is_empty() {
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
     let removed = if args.keep {
         refs::all(git)?.into_iter().filter(|experiment| !meant.contains(experiment)).collect()
     } else {
         meant
     };
+    // What waits again or failed after some checkpoints is one thing for the user; what runs is refused.
+    let known = queue.tasks()?;
+    for experiment in &removed {
+        tasks.extend(unfinished(git, &known, experiment)?.map(|task| task.id.to_string()));
+    }
+    if !tasks.is_empty() {
+        remove_tasks(&project, tasks, ui)?;
+        if removed.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     apply::remove_all(git, &removed)?;
     let names: Vec<String> = removed.iter().map(|experiment| experiment.reference.name.to_string()).collect();
     ui.tell(&match names.as_slice() {

@@ -14,6 +14,7 @@ use dewar_core::exp::run::{self, Identified, Recording};
 use dewar_core::git::{CommitId, Git};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
+use dewar_core::repo::{RepoError, WorkspaceLock, end_orphans};
 use dewar_core::repro::{self, Selection};
 use dewar_core::stage_run::Checkpoints;
 use serde_json::{Map, Value, json};
@@ -108,7 +109,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     let how = how(stages, results, &project, ui)?;
     let _held = match args.temp {
         true => (None, Some(project.hold_cache("exp run --temp")?)),
-        false => (Some(project.take_workspace("exp run")?), None),
+        false => (Some(take_workspace(&project, stages, &overrides)?), None),
     };
     project.remove_abandoned();
     let message = args.message.as_deref();
@@ -129,6 +130,25 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     reproduce(&project, git, run_as, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the workspace. What a killed run of stages with checkpoints left there waits for an answer that nobody gives, and is
+/// ended; other commands may come to their end.
+fn take_workspace(
+    project: &Project<'_>,
+    stages: &StageSelectionArgs,
+    overrides: &[Override],
+) -> Result<WorkspaceLock, Failure> {
+    const COMMAND: &str = "exp run";
+    let taken = project.take_workspace(COMMAND);
+    if let Err(RepoError::Orphans { holder }) = &taken
+        && resume::has_checkpoints(&select(project, stages, overrides)?.0)
+    {
+        project.warn(format!("{holder}, was killed: the commands that it left running are ended"));
+        end_orphans(project.repo.root())?;
+        return Ok(project.take_workspace(COMMAND)?);
+    }
+    Ok(taken?)
 }
 
 /// What happens when there is an experiment of the name.
@@ -191,6 +211,12 @@ pub(super) fn reproduce(
     }
     let experiment = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
+    let let_go = recorder.as_ref().map_or(0, Recorder::let_go);
+    if let_go > 0 {
+        ui.note(&format!(
+            "Policies let go of {let_go} checkpoints; `dewar gc --all-commits --all-experiments` removes what only these have."
+        ));
+    }
     Ok(experiment)
 }
 

@@ -13,6 +13,7 @@ use dewar_core::exp::show::{
 };
 use dewar_core::git::CommitTime;
 use dewar_core::metrics::{ParamScope, RevisionData, RevisionReader};
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::{Pipeline, PipelineError};
 use serde_json::{Map, Value, json};
 
@@ -176,7 +177,7 @@ fn in_full(time: &jiff::Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// The first cell: baselines by name, their experiments below them as branches of a tree.
+/// The first cell: baselines by name, their experiments below them as branches of a tree, with checkpoints as DVC 2 drew them.
 fn lead(kind: RowKind, cell: &Cell) -> String {
     let text = match cell {
         Cell::Text(text) => text.clone(),
@@ -186,6 +187,10 @@ fn lead(kind: RowKind, cell: &Cell) -> String {
         RowKind::Workspace | RowKind::Baseline => text,
         RowKind::Experiment => format!("├── {text}"),
         RowKind::LastExperiment => format!("└── {text}"),
+        RowKind::CheckpointTip => format!("│ ╓ {text}"),
+        RowKind::Checkpoint => format!("│ ╟ {text}"),
+        RowKind::CheckpointBase => format!("├─╨ {text}"),
+        RowKind::LastCheckpointBase => format!("└─╨ {text}"),
     }
 }
 
@@ -215,8 +220,10 @@ fn baseline_json(baseline: &BaselineRow) -> Value {
 
 fn experiment_json(experiment: &ExperimentRow) -> Value {
     let name = experiment.name.as_str();
+    // The last commit alone has the name, as in DVC.
+    let names = std::iter::once(Some(name)).chain(std::iter::repeat(None));
     let mut revisions: Vec<Value> =
-        experiment.revisions().map(|revision| revision_json(revision, Some(name))).collect();
+        experiment.revisions().zip(names).map(|(revision, name)| revision_json(revision, name)).collect();
     if let (State::Failed, Some(execution), Some(Value::Object(tip))) =
         (experiment.state(), &experiment.execution, revisions.first_mut())
     {
@@ -277,10 +284,11 @@ fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> V
             (path.to_string(), value)
         })
         .collect();
+    let root = RepoPath::root();
     let timestamp = time.and_then(moment::zoned).as_ref().map(in_full);
     json!({
         "rev": revision, "timestamp": timestamp,
-        "params": files_json(&data.params), "metrics": files_json(&data.metrics),
+        "params": files_json(&data.params, &root), "metrics": files_json(&data.metrics, &root),
         "deps": deps, "outs": outs, "meta": {},
     })
 }

@@ -1,6 +1,8 @@
 //! Experiments: names, records, isolated workspaces, tables.
 
-use dewar_core::exp::apply::ApplyError;
+use dewar_core::exp::apply::{ApplyError, RemoveError};
+use dewar_core::exp::checkpoint::PolicyError;
+use dewar_core::exp::checkpoint::replay::ReplayError;
 use dewar_core::exp::checkpoint::resume::ResumeError;
 use dewar_core::exp::copies::CopyError;
 use dewar_core::exp::find::FindError;
@@ -11,6 +13,7 @@ use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
 use dewar_core::exp::show::{ShowError, TableError};
+use dewar_core::extension::{Diagnostic, ExtensionError};
 
 use super::super::{Failure, IntoFailure, Kind};
 
@@ -36,8 +39,22 @@ impl From<ResolveError> for Failure {
             ResolveError::Unknown { .. } => {
                 error.into_failure(Kind::Usage).hint("`dewar exp list -A` lists all experiments")
             }
-            ResolveError::Ambiguous { .. } => error.into_failure(Kind::Usage),
+            ResolveError::Ambiguous { .. } | ResolveError::AmbiguousCheckpoint { .. } => {
+                error.into_failure(Kind::Usage)
+            }
             ResolveError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::Resolve(error) => error.into(),
+            RemoveError::Checkpoint { ref experiment, .. } => {
+                let hint = format!("`dewar exp remove {experiment}` removes the experiment with all its checkpoints");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
         }
     }
 }
@@ -50,11 +67,13 @@ impl From<ResumeError> for Failure {
             ResumeError::NotDerived { .. } => {
                 error.into_failure(Kind::Usage).hint("check the commit out that its experiment began on")
             }
-            ResumeError::Lock { error, .. } => error.into(),
+            ResumeError::Lock(error) => error.into(),
+            ResumeError::File(error) => error.into(),
             ResumeError::Missing { .. } => error
                 .into_failure(Kind::Repository)
                 .hint("`--reset` starts over; `dewar exp apply` brings another checkpoint into the workspace"),
             ResumeError::Cache(error) => error.into(),
+            ResumeError::Observe(error) => error.into(),
             ResumeError::Path(error) => error.into(),
         }
     }
@@ -77,6 +96,45 @@ impl From<ShowError> for Failure {
         match error {
             ShowError::Git(error) => error.into(),
             ShowError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(PolicyError { policy, source }: PolicyError) -> Self {
+        // The options were typed behind `-o`.
+        of_policy(&policy, source, Kind::Usage)
+    }
+}
+
+/// What it means that a checkpoint policy cannot be used; `refused` is whose wrong options are.
+pub(super) fn of_policy(policy: &str, error: ExtensionError, refused: Kind) -> Failure {
+    let begin = format!("the checkpoint policy `{policy}` cannot be used");
+    match &error {
+        ExtensionError::Refused { diagnostics, .. } => {
+            let one = |diagnostic: &Diagnostic| {
+                let failure = Failure::new(refused, format!("{begin}: {}", diagnostic.message));
+                diagnostic.help.iter().fold(failure, |failure, help| failure.hint(help))
+            };
+            let told = Failure::together(diagnostics.iter().map(one));
+            told.unwrap_or_else(|| Failure::new(refused, format!("{begin}: {error}")))
+        }
+        ExtensionError::Unknown { .. } => {
+            Failure::new(refused, error.to_string()).hint("`dewar policy list` lists those that there are")
+        }
+        ExtensionError::Rejected { .. }
+        | ExtensionError::Denied { .. }
+        | ExtensionError::Trapped { .. }
+        | ExtensionError::OverLimit { .. }
+        | ExtensionError::BadAnswer { .. } => error.into(),
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Git(error) => error.into(),
+            ReplayError::Unreadable { .. } => error.into_failure(Kind::Pipeline),
         }
     }
 }

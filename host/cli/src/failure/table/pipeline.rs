@@ -14,6 +14,7 @@ use dewar_core::schedule::RunError;
 use dewar_core::stage_run::{CheckpointError, StageError};
 
 use super::super::{Failure, IntoFailure, Kind};
+use super::experiments::of_policy;
 use crate::ui::problem::Place;
 
 impl From<ParamsError> for Failure {
@@ -193,11 +194,14 @@ impl From<StageError> for Failure {
             StageError::File(error) => error.into(),
             StageError::Executor(error) => error.into(),
             StageError::Git(error) => error.into(),
-            StageError::Checkpoint { stage, source } => {
-                let failure = Self::from(*source);
-                let told = format!("the stage `{stage}` was ended, because a checkpoint of it cannot be recorded");
-                failure.hint(told)
-            }
+            StageError::Checkpoint { stage, source } => match *source {
+                // It has not begun.
+                source @ CheckpointError::Policy { .. } => source.into(),
+                source => {
+                    let told = format!("the stage `{stage}` was ended, because a checkpoint of it cannot be recorded");
+                    Self::from(source).hint(told)
+                }
+            },
         }
     }
 }
@@ -210,9 +214,7 @@ impl From<CheckpointError> for Failure {
             CheckpointError::Git(error) => error.into(),
             CheckpointError::Lock(error) => error.into(),
             CheckpointError::Restless => error.into_failure(Kind::Stage),
-            CheckpointError::Policy { policy, source } => {
-                Self::from(source).hint(format!("it is about the checkpoint policy `{policy}`"))
-            }
+            CheckpointError::Policy { policy, source } => of_policy(&policy, source, Kind::Pipeline),
         }
     }
 }

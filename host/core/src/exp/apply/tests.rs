@@ -81,8 +81,8 @@ fn removes_all_that_are_named_or_none() {
     let [one, _two, three] = ["one", "two", "three"].map(|name| save(&repo, name));
     let git = repo.open();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    assert!(matches!(named(&git, &names(&["one", "nosuch"])), Err(ResolveError::Unknown { .. })));
-    assert!(matches!(named(&git, &names(&["one", KEPT])), Err(ResolveError::Unknown { .. })));
+    assert!(matches!(named(&git, &names(&["one", "nosuch"])), Err(RemoveError::Resolve(ResolveError::Unknown { .. }))));
+    assert!(matches!(named(&git, &names(&["one", KEPT])), Err(RemoveError::Resolve(ResolveError::Unknown { .. }))));
     assert_eq!(crate::exp::refs::all(&git).unwrap().len(), 3);
     let removed = named(&git, &names(&["one", "two", "one"])).unwrap();
     remove_all(&git, &removed).unwrap();

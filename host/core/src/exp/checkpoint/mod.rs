@@ -10,7 +10,9 @@ pub mod history;
 pub mod note;
 pub mod policy;
 pub mod recorder;
+pub mod replay;
 pub mod resume;
+pub mod standing;
 
 pub use history::History;
 pub use note::{Note, StageMoment};

@@ -164,4 +164,6 @@ impl Asked {
 }
 
 #[cfg(test)]
+pub(super) mod fakes;
+#[cfg(test)]
 mod tests;

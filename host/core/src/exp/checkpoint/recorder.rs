@@ -1,31 +1,30 @@
 //! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
 
-use std::collections::HashMap;
+mod instant;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use dewar_text::Value;
-
 use super::history::History;
 use super::note::{Note, StageMoment};
 use super::policy::{Policies, PolicyError};
-use super::resume::MARK;
+use super::resume;
 use crate::event::{Event, EventSink};
 use crate::exp::record::{self, RecordError};
 use crate::exp::refs::{Experiment, ExperimentRef};
 use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
 use crate::fs;
-use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, TreeId};
-use crate::metrics::RevisionReader;
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, TreeId};
+use crate::metrics::{RevisionReader, numbers};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{LockEntry, LockFile, OutputKind, PolicyUse, Signal, Stage};
 use crate::repro::Selection;
 use crate::schedule::RunReport;
-use crate::source::Source;
 use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, Keep};
 
 /// How often outputs are kept again that changed while they were kept.
@@ -34,7 +33,7 @@ const TRIES: usize = 5;
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunPlace {
-    /// In the user's workspace, which stands at each checkpoint in turn ([`MARK`]).
+    /// In the user's workspace, which stands at each checkpoint in turn ([`resume::follow`]).
     Workspace,
     /// In one of its own.
     Isolated,
@@ -89,6 +88,10 @@ struct Chain {
     pending: Note,
     /// How many checkpoints this run made.
     made: usize,
+    /// How many checkpoints policies let go of.
+    let_go: usize,
+    /// What decides on the checkpoints of stages that have not begun.
+    policies: HashMap<String, Policies>,
     stages: HashMap<String, Watched>,
 }
 
@@ -99,7 +102,8 @@ struct Watched {
     past: Vec<PastMoment>,
     /// The files of the experiment when the stage began, without what it made stale.
     base: TreeId,
-    lock: Option<LockFile>,
+    /// The locks as the checkpoints have them.
+    locks: BTreeMap<RepoPath, LockFile>,
     /// What the stage writes and git keeps.
     paths: Vec<RepoPath>,
     metrics: Vec<RepoPath>,
@@ -114,8 +118,10 @@ impl<'a> Recorder<'a> {
     /// Prepares to record in the repository `git` what runs in the workspace of `ran`.
     ///
     /// # Errors
-    /// When git cannot be read.
-    pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, GitError> {
+    /// When a policy of a stage cannot be used, so that it is told before anything runs; or when git cannot be read.
+    pub fn new(git: &Git, ran: &Git, run: Recorded<'a>) -> Result<Self, CheckpointError> {
+        let of_stage = |stage: &Stage| Ok((stage.address.to_string(), policies_of(&run, stage)?));
+        let policies = resume::stages(run.selection).map(of_stage).collect::<Result<_, CheckpointError>>()?;
         let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
         let parent = beginning.checkpoint().unwrap_or(*baseline);
@@ -128,16 +134,25 @@ impl<'a> Recorder<'a> {
             history: History::read(git, *baseline, parent)?,
             pending: Note::new(name.clone(), run.task),
             made: 0,
+            let_go: 0,
+            policies,
             stages: HashMap::new(),
         };
         Ok(Self { run, chain: Mutex::new(chain) })
     }
 
-    /// How many checkpoints this run made, and the last of them.
+    /// How many checkpoints the experiment has after this run made some, and the last of them.
     #[must_use]
     pub fn made(&self) -> Option<(usize, CommitId)> {
         let chain = self.chain();
-        (chain.made > 0).then_some((chain.made, chain.parent))
+        let kept = chain.history.links().iter().filter(|link| chain.history.keeps(link.commit)).count();
+        (chain.made > 0).then_some((kept, chain.parent))
+    }
+
+    /// How many checkpoints policies let go of in this run.
+    #[must_use]
+    pub fn let_go(&self) -> usize {
+        self.chain().let_go
     }
 
     /// Records what came out in the end as a wrap-up checkpoint, when something changed since the last one.
@@ -149,7 +164,10 @@ impl<'a> Recorder<'a> {
         let chain = &mut *chain;
         let tree = run::snapshot(&chain.git, &chain.ran, self.run.selection)?;
         let is_there = chain.expected == Expected::At(chain.parent);
-        if !is_there || chain.git.commit_summary(chain.parent)?.tree != tree {
+        // A stage whose inputs changed meanwhile is in no lock: what the workspace has of it belongs to nothing that is known.
+        let has_ended = |address: &String| report.changed.iter().any(|(stage, _)| stage.to_string() == *address);
+        let is_settled = chain.stages.keys().all(has_ended);
+        if !is_there || is_settled && chain.git.commit_summary(chain.parent)?.tree != tree {
             let message = run::message(self.run.message, &report.changed);
             let name = chain.reference.name.clone();
             chain.commit(&self.run, tree, &message, &mut *recording.settled).map_err(|error| match error {
@@ -170,86 +188,40 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn policies(&self, stage: &Stage) -> Result<Policies, CheckpointError> {
-        let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
-        let chosen = own.unwrap_or_else(|| self.run.policies.clone());
-        let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
-        let policies = Policies::new(chosen, self.run.extensions, Arc::clone(&self.run.events)).map_err(unusable)?;
-        policies.check().map_err(unusable)?;
-        Ok(policies)
-    }
-
-    /// The outputs of all stages that need this one, which are of another instant.
-    fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
-        let pipeline = &self.run.selection.pipeline;
-        let (Some(id), Some(graph)) = (pipeline.find(&stage.address), &self.run.selection.graph) else {
-            return (Vec::new(), Vec::new());
-        };
-        let after = graph.downstream(&[id]).into_iter().filter(|other| *other != id);
-        let after: Vec<&Stage> = after.map(|id| pipeline.stage(id)).collect();
-        let outs = after.iter().flat_map(|stage| &stage.outs).filter(|out| !out.cached);
-        let beside = after.iter().filter(|other| other.address.file == stage.address.file);
-        (outs.map(|out| out.path.clone()).collect(), beside.filter_map(|stage| stage.address.name.clone()).collect())
-    }
-
-    /// The numbers in metrics files, by their dotted names; by those of the files, too, where several have one.
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
-        let read =
-            RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files);
-        let mut numbers: Vec<(String, f64)> = Vec::new();
-        for (file, metrics) in &read {
-            for (name, value) in metrics.leaves() {
-                let Some(number) = number(value) else { continue };
-                let name = if name.is_empty() { file.to_string() } else { name };
-                let is_known = numbers.iter().any(|(known, _)| *known == name);
-                numbers.push((if is_known { format!("{file}:{name}") } else { name }, number));
-            }
-        }
-        numbers
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "metrics are compared, and no count of them is so large")]
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        Value::Bool(is) => Some(f64::from(u8::from(*is))),
-        Value::Literal(text) => text.parse().ok(),
-        _ => None,
+        let reader = RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing);
+        numbers(&reader.metrics_of(files))
     }
 }
 
 impl Checkpoints for Recorder<'_> {
     fn begin(&self, stage: &Stage, inputs: &LockEntry) -> Result<Begun, CheckpointError> {
-        let policies = self.policies(stage)?;
         let mut chain = self.chain();
-        let (git, ran) = (&chain.git, &chain.ran);
-        let (stale, names) = self.stale_after(stage);
-        let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
-        let lock_file = LockFile::path_for(&stage.address.file);
-        let mut lock = match fs::read_optional(&lock_file.under(ran.root()))? {
-            Some(text) => LockFile::parse(&Source::new(lock_file, text))?,
-            None => LockFile::new(lock_file),
-        };
-        lock.remove(|name| names.iter().any(|stale| stale == name));
-        if let Some(name) = &stage.address.name {
-            lock.set(name, inputs.clone(), []);
-        }
+        let policies = chain.policies.remove(&stage.address.to_string());
+        let policies = policies.map_or_else(|| policies_of(&self.run, stage), Ok)?;
+        let (after, beside) = self.others(stage);
+        let base = self.base(&chain, &after, &beside)?;
+        let (locks, is_known) = self.locks(&chain, stage, inputs, &after, &beside)?;
         let address = stage.address.to_string();
         let past = chain.history.moments(&address);
-        let top = self.run.selection.pipeline.files().get(&stage.address.file);
+        // What is written beside outputs, as DVCLive does, is named at the top of some file.
+        let pipeline = &self.run.selection.pipeline;
+        let is_output = |path: &&RepoPath| {
+            let outs = pipeline.stages().flat_map(|(_, stage)| &stage.outs);
+            outs.into_iter().any(|out| path.is_within(&out.path))
+        };
+        let top = || pipeline.files().values();
         let kept = stage.outs.iter().filter(|out| !out.cached).map(|out| &out.path);
-        let of_top = top.into_iter().flat_map(|file| file.metrics.iter().chain(&file.plots));
+        let of_top = top().flat_map(|file| file.metrics.iter().chain(&file.plots));
         let metrics = stage.outs.iter().filter(|out| out.kind == OutputKind::Metric).map(|out| &out.path);
-        let metrics = metrics.chain(top.into_iter().flat_map(|file| &file.metrics)).cloned().collect();
-        let is_output = |path: &&RepoPath| stage.outs.iter().any(|out| out.cached && path.is_within(&out.path));
+        let metrics =
+            metrics.chain(top().flat_map(|file| &file.metrics).filter(|path| !is_output(path))).cloned().collect();
         let watched = Watched {
             policies,
             base,
-            lock: Some(lock).filter(|_| stage.address.name.is_some()),
+            locks,
             paths: kept.chain(of_top.filter(|path| !is_output(path))).cloned().collect(),
             metrics,
             begun: Instant::now(),
@@ -257,9 +229,19 @@ impl Checkpoints for Recorder<'_> {
             past,
             last: None,
         };
-        let has_history = !chain.history.links().is_empty();
         chain.stages.insert(address, watched);
-        Ok(if has_history { Begun::Resumed } else { Begun::Anew })
+        let goes_on = self.run.identified.beginning.checkpoint().is_some() && is_known;
+        Ok(if goes_on { Begun::Resumed } else { Begun::Anew })
+    }
+
+    fn restore(&self, stage: &Stage) -> Result<(), CheckpointError> {
+        let chain = self.chain();
+        let Some(watched) = chain.stages.get(&stage.address.to_string()) else { return Ok(()) };
+        let now = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
+        chain.git.adopt(&chain.ran, now)?;
+        let then = chain.git.with_paths_of(now, chain.git.commit_summary(chain.parent)?.tree, &watched.paths)?;
+        chain.ran.restore(now, then, &RepoPath::parse(".dvc/tmp").unwrap_or_default())?;
+        Ok(())
     }
 
     fn consider(&self, stage: &Stage, trigger: Trigger, keep: Keep<'_>) -> Result<Considered, CheckpointError> {
@@ -314,6 +296,7 @@ impl Recorder<'_> {
         let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
         let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
         chain.made += 1;
+        chain.let_go += verdict.discard.len();
         for past in watched
             .past
             .iter_mut()
@@ -333,6 +316,28 @@ impl Recorder<'_> {
     }
 }
 
+fn policies_of(run: &Recorded<'_>, stage: &Stage) -> Result<Policies, CheckpointError> {
+    policies(stage, &run.policies, run.extensions, &run.events)
+}
+
+/// The policies of a stage, those of the `project` unless it has its own; each can be used.
+///
+/// # Errors
+/// [`CheckpointError::Policy`].
+pub fn policies(
+    stage: &Stage,
+    project: &[PolicyUse],
+    extensions: &dyn Extensions,
+    events: &Arc<dyn EventSink>,
+) -> Result<Policies, CheckpointError> {
+    let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
+    let chosen = own.unwrap_or_else(|| project.to_vec());
+    let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
+    let policies = Policies::new(chosen, extensions, Arc::clone(events)).map_err(unusable)?;
+    policies.check().map_err(unusable)?;
+    Ok(policies)
+}
+
 /// Keeps the outputs, and builds the files of a checkpoint from what they are at one instant.
 fn capture(
     chain: &Chain,
@@ -346,11 +351,12 @@ fn capture(
     let mut entry = kept.map_or_else(keep, Ok)?;
     for _ in 0..TRIES {
         let mut tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
-        if let (Some(lock), Some(name)) = (&mut watched.lock, &stage.address.name) {
+        if let (Some(lock), Some(name)) = (watched.locks.get_mut(&stage.address.file), &stage.address.name) {
             lock.set(name, entry.clone(), []);
-            let (file, text) = (lock.file().clone(), lock.to_text());
-            tree = chain.ran.with_files(tree, [(&file, text.as_bytes())])?;
         }
+        let texts: Vec<(&RepoPath, String)> =
+            watched.locks.values().map(|lock| (lock.file(), lock.to_text())).collect();
+        tree = chain.ran.with_files(tree, texts.iter().map(|(file, text)| (*file, text.as_bytes())))?;
         let again = if is_still { entry.clone() } else { keep()? };
         if again == entry {
             chain.git.adopt(&chain.ran, tree)?;
@@ -401,11 +407,7 @@ impl Chain {
         })?;
         settled(commit).map_err(CommitError::File)?;
         let name = self.reference.ref_name()?;
-        let mut updates = vec![RefUpdate { name, expected: self.expected, target: Some(commit) }];
-        if run.place == RunPlace::Workspace {
-            updates.push(RefUpdate { name: RefName::parse(MARK)?, expected: Expected::Any, target: Some(commit) });
-        }
-        self.git.update_refs(&updates, "dewar: checkpoint")?;
+        self.git.update_ref(&name, commit, self.expected, "dewar: checkpoint")?;
         let fresh = Note::new(self.pending.experiment.clone(), self.pending.task);
         self.history.push(commit, std::mem::replace(&mut self.pending, fresh));
         (self.parent, self.expected) = (commit, Expected::At(commit));

@@ -1,25 +1,26 @@
 //! What a run goes on from: which checkpoint, of which experiment, and whether that goes on itself or another one branches off
 //! (walk, step 3).
 //!
-//! The workspace stands at the checkpoint that was recorded in it last, or that was applied to it: [`MARK`] says which.
+//! In the workspace that is where it stands ([`super::standing`]); beside it, what is named.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
-use super::history::History;
-use super::note::Note;
-use crate::cache::{CacheError, Wanted};
-use crate::exp::refs::{self, Experiment, ExperimentRef, ResolveError, Resolved};
+use super::standing::Checkpoint;
+use crate::cache::{CacheError, Scanned, Wanted};
+use crate::digest::ObjectId;
+use crate::exp::refs::{self, ResolveError, Resolved};
 use crate::exp::run;
-use crate::git::{CommitId, Expected, Git, GitError, RefName};
+use crate::fs::{self, FsError};
+use crate::git::{CommitId, Git, GitError};
+use crate::observe::{Observe, ObserveError};
 use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::Overlay;
-use crate::pipeline::{LockEntry, LockFile, Output, Stage};
+use crate::pipeline::{LockEntry, LockFile, LockedPath, Output, Place, Stage};
+use crate::plan;
 use crate::repro::Selection;
 use crate::source::{Source, SourceError};
 use crate::workspace::Workspace;
-
-/// Names the checkpoint that the user's workspace stands at. It has DVC 2's name, so that DVC takes it for no experiment.
-pub const MARK: &str = "refs/exps/exec/EXEC_CHECKPOINT";
 
 /// Why a run cannot go on from a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +39,12 @@ pub enum ResumeError {
         /// The commit that is checked out.
         baseline: CommitId,
     },
-    /// Its lock cannot be read.
-    #[error("cannot go on from the checkpoint {}: {error}", commit.short())]
-    Lock {
-        /// The checkpoint.
-        commit: CommitId,
-        /// Why.
-        error: Box<SourceError>,
-    },
+    /// A lock cannot be read: that of the workspace, or of the checkpoint.
+    #[error(transparent)]
+    Lock(#[from] Box<SourceError>),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FsError),
     /// The cache lacks outputs of it.
     #[error("cannot go on from the checkpoint {}: the cache lacks {}", commit.short(), quoted(paths))]
     Missing {
@@ -57,6 +56,9 @@ pub enum ResumeError {
     /// An output cannot be brought back.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// An output cannot be looked at.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// A path of the project.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -66,35 +68,13 @@ fn quoted(paths: &[RepoPath]) -> String {
     paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A checkpoint to go on from.
+/// An output that was not as the checkpoint has it, and is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Its commit.
-    pub commit: CommitId,
-    /// The experiment that it is of.
-    pub experiment: Experiment,
-    /// Which moment of its stage it is, or which one was the last before it, when that is known.
-    pub step: Option<u64>,
-}
-
-impl Checkpoint {
-    fn of(git: &Git, commit: CommitId, experiment: Experiment) -> Result<Self, GitError> {
-        // A wrap-up may be of no moment: then it is behind the last one.
-        let mut next = Some(commit);
-        let mut step = None;
-        while let Some(commit) = next.filter(|commit| step.is_none() && *commit != experiment.reference.baseline) {
-            let summary = git.commit_summary(commit)?;
-            step = Note::of(&summary.message).and_then(|note| note.moment).map(|moment| moment.moment.step);
-            next = summary.parents.first().copied();
-        }
-        Ok(Self { commit, experiment, step })
-    }
-
-    /// Whether it is the last one of its experiment.
-    #[must_use]
-    pub fn is_last(&self) -> bool {
-        self.experiment.commit == self.commit
-    }
+pub struct Replaced {
+    /// Where it is.
+    pub path: RepoPath,
+    /// What was there, when the cache did not have it before; now it does.
+    pub kept: Option<ObjectId>,
 }
 
 /// What stages with checkpoints begin with.
@@ -115,7 +95,7 @@ impl Beginning {
         if let Self::Checkpoint(commit) = self { Some(commit) } else { None }
     }
 
-    /// Brings a workspace to it, whose repository is `git`. Answers which outputs were others.
+    /// Brings a workspace to it, whose repository is `git`. Answers what became of outputs that were others.
     ///
     /// # Errors
     /// When the cache lacks an output, or something cannot be read or written.
@@ -124,71 +104,12 @@ impl Beginning {
         workspace: &Workspace<'_>,
         git: &Git,
         selection: &Selection,
-    ) -> Result<Vec<RepoPath>, ResumeError> {
+    ) -> Result<Vec<Replaced>, ResumeError> {
         match self {
             Self::AsItIs => Ok(Vec::new()),
             Self::Reset => reset(workspace, selection).map(|()| Vec::new()),
             Self::Checkpoint(commit) => restore(workspace, git, selection, commit),
         }
-    }
-}
-
-/// Where the user's workspace stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// No checkpoint was recorded in it or applied to it, or its experiment was removed.
-    Nowhere,
-    /// At a checkpoint of an experiment on another commit than the one that is checked out.
-    Elsewhere(Checkpoint),
-    /// At a checkpoint.
-    At(Checkpoint),
-}
-
-/// Where the user's workspace stands, when `baseline` is checked out.
-///
-/// # Errors
-/// When git cannot be read.
-pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, GitError> {
-    let Some(commit) = git.find_ref(&RefName::parse(MARK)?)? else { return Ok(Standing::Nowhere) };
-    let Some(experiment) = experiment_of(git, commit, baseline)? else { return Ok(Standing::Nowhere) };
-    let is_here = experiment.reference.baseline == baseline;
-    let checkpoint = Checkpoint::of(git, commit, experiment)?;
-    Ok(if is_here { Standing::At(checkpoint) } else { Standing::Elsewhere(checkpoint) })
-}
-
-/// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.
-fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Option<Experiment>, GitError> {
-    let has =
-        |experiment: &Experiment| -> Result<bool, GitError> { Ok(refs::commits(git, experiment)?.contains(&commit)) };
-    let recorded_by = Note::of(&git.commit_summary(commit)?.message).map(|note| note.experiment);
-    let by_name = recorded_by.map(|name| ExperimentRef { baseline, name });
-    if let Some(reference) = by_name
-        && let Some(tip) = git.find_ref(&reference.ref_name()?)?
-    {
-        let experiment = Experiment { reference, commit: tip };
-        if has(&experiment)? {
-            return Ok(Some(experiment));
-        }
-    }
-    let mut experiments = refs::all(git)?;
-    experiments.sort_by_key(|experiment| (experiment.reference.baseline != baseline, experiment.commit != commit));
-    for experiment in experiments {
-        if has(&experiment)? {
-            return Ok(Some(experiment));
-        }
-    }
-    Ok(None)
-}
-
-/// Says that the user's workspace stands at a checkpoint now, or at none.
-///
-/// # Errors
-/// When the reference cannot be written.
-pub fn stand_at(git: &Git, checkpoint: Option<CommitId>) -> Result<(), GitError> {
-    let name = RefName::parse(MARK)?;
-    match checkpoint {
-        Some(commit) => git.update_ref(&name, commit, Expected::Any, "dewar: checkpoint"),
-        None => git.delete_ref(&name, Expected::Any),
     }
 }
 
@@ -230,8 +151,18 @@ pub fn changed_since(
         locks.contains(path) || path.file_name() == ".gitignore" || results.iter().any(|result| path.is_within(result))
     };
     let differing = git.differing(now, git.commit_summary(checkpoint)?.tree)?;
+    let mut changed = Vec::new();
     // What is outside of the project is none of it.
-    Ok(differing.into_iter().flatten().filter(|path| !is_result(path)).collect())
+    for path in differing.into_iter().flatten().filter(|path| !is_result(path)) {
+        // Of what git does not track, only what belongs to the stages that were selected is in either.
+        let is_there = || fs::read_optional(&path.under(git.root())).ok().flatten();
+        let is_same =
+            !overlay.contains_key(&path) && git.read(checkpoint, &path)?.is_some_and(|then| is_there() == Some(then));
+        if !is_same {
+            changed.push(path);
+        }
+    }
+    Ok(changed)
 }
 
 /// The stages of a selection that have checkpoints.
@@ -243,37 +174,84 @@ pub fn stages(selection: &Selection) -> impl Iterator<Item = &Stage> {
         .filter(|stage| stage.has_checkpoints() && !stage.frozen)
 }
 
-/// An output, and what the checkpoint has of it.
-type Remembered<'a> = (&'a Output, Option<LockEntry>);
+/// A stage with checkpoints, and what a checkpoint remembers of it; none when it had not begun.
+type Remembered<'a> = (&'a Stage, Option<LockEntry>);
 
+/// What a checkpoint remembers of all stages with checkpoints, also of those that are not to run now: its lock is one.
 fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Result<Vec<Remembered<'a>>, ResumeError> {
-    let mut outs = Vec::new();
-    for stage in stages(selection) {
+    let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
+    let mut found = Vec::new();
+    let all = selection.pipeline.stages().map(|(_, stage)| stage);
+    for stage in all.filter(|stage| stage.has_checkpoints() && !stage.frozen) {
         let file = LockFile::path_for(&stage.address.file);
-        let lock = match git.read(commit, &file)? {
-            Some(text) => {
-                LockFile::parse(&Source::new(file, text)).map_err(|error| ResumeError::Lock { commit, error })?
-            }
-            None => LockFile::new(file),
-        };
-        let entry = stage.address.name.as_deref().and_then(|name| lock.get(name));
-        outs.extend(stage.outs.iter().map(|out| (out, entry.cloned())));
+        if !locks.contains_key(&file) {
+            let lock = match git.read(commit, &file)? {
+                Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
+                None => LockFile::new(file.clone()),
+            };
+            locks.insert(file.clone(), lock);
+        }
+        found.push((stage, locks.get(&file).and_then(|lock| entry(lock, stage))));
     }
-    Ok(outs)
+    Ok(found)
 }
 
-/// Refuses a checkpoint whose outputs the cache lacks; to be asked before anything is changed.
+/// What a lock remembers of a stage; should it have had another name, what is remembered of its outputs.
+fn entry(lock: &LockFile, stage: &Stage) -> Option<LockEntry> {
+    if let Some(entry) = stage.address.name.as_deref().and_then(|name| lock.get(name)) {
+        return Some(entry.clone());
+    }
+    let has_output =
+        |entry: &&LockEntry| stage.outs.iter().any(|out| out.checkpoint && entry.out(&out.lock_path).is_some());
+    lock.entries().map(|(_, entry)| entry).find(has_output).cloned()
+}
+
+fn known<'a>(entry: Option<&'a LockEntry>, out: &Output) -> Option<(&'a LockedPath, &'a ObjectId)> {
+    let known = entry?.out(&out.lock_path)?;
+    Some((known, known.id.as_ref()?))
+}
+
+/// Makes the locks of a workspace remember these of stages with checkpoints, so that what is in it and what is remembered of it
+/// belong together.
+fn remember(root: &Path, stages: &[Remembered<'_>]) -> Result<(), ResumeError> {
+    let files: BTreeSet<&RepoPath> = stages.iter().map(|(stage, _)| &stage.address.file).collect();
+    for pipeline in files {
+        let file = LockFile::path_for(pipeline);
+        let mut lock = match fs::read_optional(&file.under(root))? {
+            Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
+            None => LockFile::new(file.clone()),
+        };
+        let mut has_changed = false;
+        for (stage, entry) in stages.iter().filter(|(stage, _)| stage.address.file == *pipeline) {
+            let Some(name) = &stage.address.name else { continue };
+            has_changed |= match entry {
+                Some(entry) => lock.set(name, entry.clone(), []),
+                None => lock.remove(|known| known == name),
+            };
+        }
+        match (has_changed, lock.is_empty()) {
+            (false, _) => {}
+            (true, true) => fs::remove_file(&file.under(root))?,
+            (true, false) => fs::write_inside(root, &file, lock.to_text().as_bytes())?,
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a checkpoint whose outputs are neither in the cache nor in the workspace; to be asked before anything is changed.
 ///
 /// # Errors
 /// [`ResumeError::Missing`].
 pub fn check(workspace: &Workspace<'_>, git: &Git, selection: &Selection, commit: CommitId) -> Result<(), ResumeError> {
     let mut paths = Vec::new();
-    for (out, entry) in remembered(git, selection, commit)?.into_iter().filter(|(out, _)| out.cached) {
-        let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path)?.id.as_ref());
-        if let Some(id) = known
-            && !workspace.store().contains(id)?
-        {
-            paths.push(out.path.clone());
+    for (stage, entry) in remembered(git, selection, commit)? {
+        for out in stage.outs.iter().filter(|out| out.cached) {
+            if let Some((known, id)) = known(entry.as_ref(), out)
+                && !workspace.store().contains(id)?
+                && !plan::is_as_locked(known, &Place::Inside(out.path.clone()), workspace)?
+            {
+                paths.push(out.path.clone());
+            }
         }
     }
     if paths.is_empty() { Ok(()) } else { Err(ResumeError::Missing { commit, paths }) }
@@ -284,28 +262,17 @@ fn restore(
     git: &Git,
     selection: &Selection,
     commit: CommitId,
-) -> Result<Vec<RepoPath>, ResumeError> {
+) -> Result<Vec<Replaced>, ResumeError> {
     check(workspace, git, selection, commit)?;
-    let mut restored = Vec::new();
+    let remembered = remembered(git, selection, commit)?;
+    let mut replaced = Vec::new();
     let mut of_git = Vec::new();
-    for (out, entry) in remembered(git, selection, commit)? {
-        if !out.cached {
+    for (out, entry) in remembered.iter().flat_map(|(stage, entry)| stage.outs.iter().map(move |out| (out, entry))) {
+        if out.cached {
+            replaced.extend(restore_output(workspace, out, known(entry.as_ref(), out))?);
+            workspace.forget(&out.path);
+        } else {
             of_git.push(out.path.clone());
-            continue;
-        }
-        let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path));
-        let wanted = known.and_then(|known| Some(Wanted { id: known.id.as_ref()?, executable: known.executable }));
-        let has_changed = match wanted {
-            Some(wanted) => !workspace.tree().check_out(workspace.store(), &wanted, &out.path)?.is_empty(),
-            // It was not there yet.
-            None => {
-                workspace.tree().remove(&out.path)?;
-                false
-            }
-        };
-        workspace.forget(&out.path);
-        if has_changed {
-            restored.push(out.path.clone());
         }
     }
     if !of_git.is_empty() {
@@ -316,7 +283,41 @@ fn restore(
             workspace.forget(path);
         }
     }
-    Ok(restored)
+    remember(workspace.tree().root(), &remembered)?;
+    Ok(replaced)
+}
+
+/// Makes an output what a checkpoint has of it. What the cache has not is kept there first; what the checkpoint does not know
+/// goes only when the cache has it.
+fn restore_output(
+    workspace: &Workspace<'_>,
+    out: &Output,
+    known: Option<(&LockedPath, &ObjectId)>,
+) -> Result<Option<Replaced>, ResumeError> {
+    let place = Place::Inside(out.path.clone());
+    let algorithm = known.map_or_else(|| workspace.algorithm(), |(_, id)| id.algorithm());
+    let there = workspace.content(&place, algorithm)?;
+    let tree = workspace.tree();
+    let Some((known, id)) = known else {
+        if there.is_some_and(|there| workspace.is_cached(&there.id)) {
+            tree.remove(&out.path)?;
+            return Ok(Some(Replaced { path: out.path.clone(), kept: None }));
+        }
+        return Ok(None);
+    };
+    if there.as_ref().is_some_and(|there| there.id == *id) {
+        return Ok(None);
+    }
+    let kept = match there {
+        Some(there) if !workspace.is_cached(&there.id) => {
+            let (Scanned::File { id, .. } | Scanned::Directory { id, .. }) =
+                tree.ingest(&workspace.store().copying(), &out.path, workspace.algorithm())?;
+            Some(id)
+        }
+        _ => None,
+    };
+    tree.check_out(workspace.store(), &Wanted { id, executable: known.executable }, &out.path)?;
+    Ok(Some(Replaced { path: out.path.clone(), kept }))
 }
 
 fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
@@ -324,16 +325,6 @@ fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeE
         workspace.tree().remove(&out.path)?;
         workspace.forget(&out.path);
     }
-    Ok(())
-}
-
-/// The last checkpoint that a task of the queue recorded before its process was killed, with its history's end.
-///
-/// # Errors
-/// When git cannot be read.
-pub fn left_by(git: &Git, reference: &ExperimentRef, task: CommitId) -> Result<Option<CommitId>, GitError> {
-    let Some(tip) = git.find_ref(&reference.ref_name()?)? else { return Ok(None) };
-    let history = History::read(git, reference.baseline, tip)?;
-    let is_own = |note: &Note| note.task == Some(task);
-    Ok(history.tip().and_then(|link| link.note.as_ref()).is_some_and(is_own).then_some(tip))
+    let nothing: Vec<Remembered<'_>> = stages(selection).map(|stage| (stage, None)).collect();
+    remember(workspace.tree().root(), &nothing)
 }

@@ -6,7 +6,7 @@ use super::task::{Request, State, Task};
 use super::{Queue, QueueError};
 use crate::config::OnLost;
 use crate::exp::name::ExperimentName;
-use crate::exp::refs;
+use crate::exp::{find, refs};
 use crate::git::{CommitId, Git, TreeId};
 use crate::path::RepoPath;
 use crate::pipeline::LockFile;
@@ -72,6 +72,10 @@ impl<'g> Known<'g> {
         let of_baseline = refs::of_baseline(git, baseline)?;
         if of_baseline.len().saturating_mul(new) <= MOST_LOOKED_AT {
             for experiment in of_baseline {
+                // What failed after some checkpoints may well be queued again.
+                if find::unfinished(git, tasks, &experiment)?.is_some() {
+                    continue;
+                }
                 experiments.push((experiment.reference.name, git.commit_summary(experiment.commit)?.tree));
             }
         }

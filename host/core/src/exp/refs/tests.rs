@@ -1,6 +1,9 @@
+use std::collections::HashMap;
+
 use super::*;
 use crate::exp::record::{NameTaken, NewExperiment, record};
 use crate::git::testing::{TIME, TestRepo, identity};
+use crate::testing::Project;
 
 /// Records experiments of these names on `HEAD`; each has its own message, so its own commit.
 fn experiments(repo: &TestRepo, names: &[&str]) -> Vec<Experiment> {
@@ -107,4 +110,37 @@ fn finds_a_checkpoint_by_its_commit() {
     assert_eq!(commits(&git, &second).unwrap(), [second.commit, first.commit]);
     let found = resolve(&git, &first.commit.short()).unwrap();
     assert_eq!(found, Resolved { commit: first.commit, experiment: Some(second) });
+}
+
+#[test]
+fn digits_that_several_checkpoints_have_are_too_few() {
+    let project = Project::new();
+    project.write("a", "1");
+    let baseline = project.commit(100);
+    let note = Note::new(ExperimentName::parse("e").unwrap(), None);
+    let first = |commit: CommitId, count: usize| commit.to_string().chars().take(count).collect::<String>();
+    let mut tip = baseline;
+    let mut begun: HashMap<String, CommitId> = HashMap::new();
+    // Four digits meet soon.
+    let twins = (0..).find_map(|second| {
+        tip = project.checkpoint_on(tip, &[("a", "2")], second, &note);
+        begun.insert(first(tip, 4), tip).map(|twin| [twin, tip])
+    });
+    let twins = twins.unwrap();
+    let last = project.checkpoint_on(tip, &[("a", "2")], 0, &Note::new(ExperimentName::parse("side").unwrap(), None));
+    project.experiment(baseline, "side", last);
+    let git = project.git();
+    let few = &first(tip, 4);
+    let said = |twins: [CommitId; 2], name: &str| {
+        let mut lines = twins.map(|twin| format!("\n  {twin} of `{name}`"));
+        lines.sort();
+        format!("`{few}` can mean 2 checkpoints; write more of its digits:{}", lines.concat())
+    };
+    assert_eq!(resolve(&git, few).unwrap_err().to_string(), said(twins, "side"));
+    // Who made them has them, not who branches off behind.
+    let more = project.checkpoint_on(tip, &[("a", "3")], 0, &note);
+    project.experiment(baseline, "e", more);
+    assert_eq!(resolve(&git, few).unwrap_err().to_string(), said(twins, "e"));
+    let found = resolve(&git, &first(twins[0], 12)).unwrap();
+    assert_eq!((found.commit, found.experiment.unwrap().reference.name.as_str()), (twins[0], "e"));
 }

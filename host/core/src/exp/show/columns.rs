@@ -47,7 +47,7 @@ impl Names {
         for baseline in &show.baselines {
             baseline.revision.data.iter().for_each(|data| names.add(data));
             for experiment in &baseline.experiments {
-                experiment.tip.data.iter().for_each(|data| names.add(data));
+                experiment.own().flat_map(|revision| &revision.data).for_each(|data| names.add(data));
             }
         }
         for known in names.files.values_mut() {

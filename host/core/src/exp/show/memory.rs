@@ -19,7 +19,7 @@ use crate::params::ParamFiles;
 use crate::path::RepoPath;
 
 /// Raised when the form changes, or what is read of a commit.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 fn place(folder: &Path, scope: ParamScope, part: Part, commit: CommitId) -> PathBuf {
     let digits = commit.to_string();
@@ -56,6 +56,10 @@ fn encode(revision: &CommitRevision, params: &ParamFiles) -> Option<Value> {
     let data = revision.data.as_ref().ok()?;
     let time = revision.time?;
     let parent = revision.parent.map_or(Value::Null, |parent| Value::Text(parent.to_string()));
+    let note = match &revision.note {
+        Some(note) => Value::Text(serde_json::to_string(note).ok()?),
+        None => Value::Null,
+    };
     let deps = data.deps.iter().map(|(path, content)| (path.clone(), Value::List(content_to(content))));
     let outs = data.outs.iter().map(|(path, out)| {
         let mut items = content_to(&out.content);
@@ -67,6 +71,7 @@ fn encode(revision: &CommitRevision, params: &ParamFiles) -> Option<Value> {
         Value::Int(time.seconds),
         Value::Int(time.offset_minutes.into()),
         parent,
+        note,
         files_to(&data.params, params)?,
         files_to(&data.metrics, params)?,
         Value::Map(deps.collect()),
@@ -76,14 +81,18 @@ fn encode(revision: &CommitRevision, params: &ParamFiles) -> Option<Value> {
 
 fn decode(commit: CommitId, value: Value, params: &ParamFiles) -> Option<CommitRevision> {
     let Value::List(items) = value else { return None };
-    let [version, seconds, offset, parent, param_files, metric_files, deps, outs] =
-        <[Value; 8]>::try_from(items).ok()?;
+    let [version, seconds, offset, parent, note, param_files, metric_files, deps, outs] =
+        <[Value; 9]>::try_from(items).ok()?;
     if int(&version)? != VERSION {
         return None;
     }
     let parent = match parent {
         Value::Null => None,
         parent => Some(CommitId::parse(parent.as_text()?)?),
+    };
+    let note = match note {
+        Value::Null => None,
+        note => Some(serde_json::from_str(note.as_text()?).ok()?),
     };
     let deps = entries(deps)?.map(|(path, value)| Some((path, content_from(&value)?.0)));
     let outs = entries(outs)?.map(|(path, value)| {
@@ -95,6 +104,7 @@ fn decode(commit: CommitId, value: Value, params: &ParamFiles) -> Option<CommitR
         commit,
         time: Some(CommitTime { seconds: int(&seconds)?, offset_minutes: i32::try_from(int(&offset)?).ok()? }),
         parent,
+        note,
         data: Ok(RevisionData {
             params: files_from(param_files, params)?,
             metrics: files_from(metric_files, params)?,

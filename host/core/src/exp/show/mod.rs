@@ -2,11 +2,14 @@
 //! no lock; no step of the walk.
 //!
 //! In reading order: [`Selection`] (which baselines), [`CommitReader`] (what commits hold, remembered between commands),
-//! [`show`] (the rows), [`Tasks`] (those of the queue), [`Table`] (columns and cells, for people and for CSV).
+//! [`show`] (the rows; `checkpoints` says which commits of an experiment have some), [`Tasks`] (those of the queue), [`Table`]
+//! (columns and cells, for people and for CSV).
 
+mod checkpoints;
 mod columns;
 mod memory;
 mod revisions;
+mod row;
 mod selection;
 mod table;
 mod tasks;
@@ -15,10 +18,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use revisions::Part;
-pub use revisions::{CommitReader, CommitRevision, Refresh, RevisionError};
+use checkpoints::Way;
+pub use revisions::{CommitReader, CommitRevision, Part, Refresh, RevisionError};
+pub use row::{Row, RowKind};
 pub use selection::{Count, Group, Selection};
-pub use table::{Cell, Column, Layout, Order, Row, RowKind, Same, SortBy, Table, TableError, Visible};
+pub use table::{Cell, Column, Layout, Order, Same, SortBy, Table, TableError, Visible};
 use tasks::KnownTasks;
 pub use tasks::{Execution, Tasks};
 
@@ -64,12 +68,15 @@ pub struct BaselineRow {
 pub struct ExperimentRow {
     /// Its name.
     pub name: ExperimentName,
-    /// Its last commit. Of one that is not finished, that of the task, without metrics; while it runs, what its workspace has.
+    /// Its last commit; while it is not finished, its last checkpoint. Of one that has none, the commit of its task, without
+    /// metrics; while it runs, what its workspace has.
     pub tip: Arc<CommitRevision>,
-    /// The checkpoints on the way there, the newest first.
+    /// The checkpoints on the way there that no policy let go of, the newest first.
     pub earlier: Vec<Arc<CommitRevision>>,
     /// The task that it is or was; none when it was not queued.
     pub execution: Option<Execution>,
+    elsewhere: HashSet<CommitId>,
+    branches_off: HashMap<CommitId, CommitId>,
 }
 
 impl ExperimentRow {
@@ -79,9 +86,20 @@ impl ExperimentRow {
         self.execution.as_ref().map_or(State::Success, |execution| execution.state)
     }
 
-    /// All its commits, the newest first.
+    /// All its commits that are kept, the newest first.
     pub fn revisions(&self) -> impl Iterator<Item = &CommitRevision> {
         std::iter::once(&self.tip).chain(&self.earlier).map(AsRef::as_ref)
+    }
+
+    /// Those of them that are not shown with another experiment, from which this one branches off.
+    pub fn own(&self) -> impl Iterator<Item = &CommitRevision> {
+        self.revisions().filter(|revision| !self.elsewhere.contains(&revision.commit))
+    }
+
+    /// The commit, shown with another experiment, behind which one of its own comes.
+    #[must_use]
+    pub fn branches_off(&self, commit: CommitId) -> Option<CommitId> {
+        self.branches_off.get(&commit).copied()
     }
 }
 
@@ -122,15 +140,25 @@ pub fn show(
     }
     let wanted: HashSet<&CommitId> = baselines.iter().collect();
     queued.retain(|task| wanted.contains(&task.baseline));
-    let experiments = experiments_of(git, &baselines)?;
-    let mut queued = KnownTasks::new(tasks, queued, &experiments)?;
-    let known = read_chains(git, &baselines, &experiments, reader)?;
+    let mut experiments = experiments_of(git, &baselines)?;
+    let mut known = Known::new();
+    let tips = experiments.iter().map(|experiment| experiment.commit);
+    read(git, baselines.iter().copied().chain(tips).collect(), reader, &mut known)?;
+    let mut queued = KnownTasks::new(tasks, queued, &experiments, &known)?;
+    experiments.retain(|experiment| !queued.hides(&experiment.reference));
+    let ways = checkpoints::ways(git, &experiments, &known);
+    read(git, ways.iter().flat_map(|way| way.kept.iter().copied()).collect(), reader, &mut known)?;
     let mut finished: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
-    for experiment in &experiments {
-        let execution = queued.of_result(&experiment.reference);
-        finished.entry(experiment.reference.baseline).or_default().extend(row(experiment, execution, &known));
+    let mut begun: HashMap<CommitId, ExperimentRow> = HashMap::new();
+    for (experiment, way) in experiments.into_iter().zip(ways) {
+        let reference = &experiment.reference;
+        let Some(row) = row(&experiment, way, queued.of_result(reference), &known) else { continue };
+        match queued.begun(reference) {
+            Some(task) => drop(begun.insert(task, row)),
+            None => finished.entry(reference.baseline).or_default().push(row),
+        }
     }
-    let mut others = queued.rows(git, reader)?;
+    let mut others = queued.rows(git, reader, begun)?;
     let rows = baselines.iter().filter_map(|baseline| {
         let mut rows = finished.remove(baseline).unwrap_or_default();
         rows.sort_by_key(|row| Reverse((row.tip.time, row.tip.commit)));
@@ -169,49 +197,23 @@ fn experiments_of(git: &Git, baselines: &[CommitId]) -> Result<Vec<Experiment>, 
 
 type Known = HashMap<CommitId, Arc<CommitRevision>>;
 
-/// Reads the baselines, the experiments' last commits, and what lies between: of all experiments at once, one commit further
-/// back in each round.
-fn read_chains(
-    git: &Git,
-    baselines: &[CommitId],
-    experiments: &[Experiment],
-    reader: &CommitReader<'_>,
-) -> Result<Known, GitError> {
-    let mut known = Known::new();
-    let mut wanted: Vec<CommitId> = baselines.to_vec();
-    let mut ends: Vec<(CommitId, CommitId)> =
-        experiments.iter().map(|experiment| (experiment.commit, experiment.reference.baseline)).collect();
-    loop {
-        wanted.extend(ends.iter().map(|(commit, _)| *commit));
-        wanted.retain(|commit| !known.contains_key(commit));
-        wanted.sort_unstable();
-        wanted.dedup();
-        known.extend(reader.read(git, &wanted, Part::All)?.into_iter().map(|found| (found.commit, Arc::new(found))));
-        wanted.clear();
-        ends = ends
-            .iter()
-            .filter_map(|(commit, baseline)| Some((before(*commit, *baseline, &known)?, *baseline)))
-            .collect();
-        if ends.is_empty() {
-            return Ok(known);
-        }
-    }
+/// Reads those of these commits that are not known.
+fn read(git: &Git, mut commits: Vec<CommitId>, reader: &CommitReader<'_>, known: &mut Known) -> Result<(), GitError> {
+    commits.retain(|commit| !known.contains_key(commit));
+    commits.sort_unstable();
+    commits.dedup();
+    known.extend(reader.read(git, &commits, Part::All)?.into_iter().map(|found| (found.commit, Arc::new(found))));
+    Ok(())
 }
 
-/// The commit before one of an experiment; none when that is the baseline.
-fn before(commit: CommitId, baseline: CommitId, known: &Known) -> Option<CommitId> {
-    known.get(&commit)?.parent.filter(|parent| *parent != baseline && commit != baseline)
-}
-
-fn row(experiment: &Experiment, execution: Option<Execution>, known: &Known) -> Option<ExperimentRow> {
-    let baseline = experiment.reference.baseline;
-    let tip = known.get(&experiment.commit)?;
-    let earlier = std::iter::successors(before(tip.commit, baseline, known), |at| before(*at, baseline, known));
+fn row(experiment: &Experiment, way: Way, execution: Option<Execution>, known: &Known) -> Option<ExperimentRow> {
     Some(ExperimentRow {
         name: experiment.reference.name.clone(),
-        tip: Arc::clone(tip),
-        earlier: earlier.filter_map(|commit| known.get(&commit).cloned()).collect(),
+        tip: known.get(&experiment.commit).cloned()?,
+        earlier: way.kept.iter().skip(1).filter_map(|commit| known.get(commit).cloned()).collect(),
         execution,
+        elsewhere: way.elsewhere,
+        branches_off: way.branches_off,
     })
 }
 

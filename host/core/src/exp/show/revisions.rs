@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::memory;
 use crate::digest::ObjectId;
+use crate::exp::checkpoint::Note;
 use crate::git::{CommitId, CommitTime, Git, GitError};
 use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
 use crate::params::ParamFiles;
@@ -23,6 +24,8 @@ pub struct CommitRevision {
     pub time: Option<CommitTime>,
     /// The commit before it.
     pub parent: Option<CommitId>,
+    /// What it says as a checkpoint.
+    pub note: Option<Note>,
     /// What it holds.
     pub data: Result<RevisionData, RevisionError>,
 }
@@ -126,12 +129,15 @@ impl CommitReader<'_> {
     fn read_one(&self, git: &Git, commit: CommitId, part: Part) -> CommitRevision {
         let summary = match git.commit_summary(commit) {
             Ok(summary) => summary,
-            Err(error) => return CommitRevision { commit, time: None, parent: None, data: Err(error.into()) },
+            Err(error) => {
+                return CommitRevision { commit, time: None, parent: None, note: None, data: Err(error.into()) };
+            }
         };
         let revision = CommitRevision {
             commit,
             time: Some(summary.time),
             parent: summary.parents.first().copied(),
+            note: Note::of(&summary.message),
             data: self.data(git, commit, part),
         };
         if let Some(folder) = self.remembered {

@@ -4,6 +4,7 @@ use dewar_text::Value;
 use regex::Regex;
 
 use super::columns::{Leaves, Names, SortKey, cell, compare};
+use super::row::{Place, Row, RowKind};
 use super::{CommitRevision, Execution, ExperimentRow, Show};
 use crate::exp::queue::task::State;
 use crate::git::{CommitId, CommitTime};
@@ -30,7 +31,7 @@ pub enum Column {
     Kind,
     /// When it was committed.
     Created,
-    /// Where a row branches off; always empty, as in DVC since version 3.
+    /// Behind which commit of another experiment a row comes.
     Parent,
     /// Whether a task runs, waits, failed or succeeded.
     State,
@@ -104,44 +105,6 @@ impl Cell {
             _ => false,
         }
     }
-}
-
-/// What a row is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    /// The work tree.
-    Workspace,
-    /// A baseline.
-    Baseline,
-    /// An experiment of the baseline above.
-    Experiment,
-    /// The last experiment of the baseline above.
-    LastExperiment,
-}
-
-impl RowKind {
-    /// DVC's word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Workspace | Self::Baseline => "baseline",
-            Self::Experiment => "branch_commit",
-            Self::LastExperiment => "branch_base",
-        }
-    }
-}
-
-/// A row; its cells are as many as the table has columns.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// What it is about.
-    pub kind: RowKind,
-    /// The branch or tag of a baseline, the name of an experiment.
-    pub name: Option<String>,
-    /// The commit; none for the work tree.
-    pub commit: Option<CommitId>,
-    /// What stands in the columns.
-    pub cells: Vec<Cell>,
 }
 
 /// Columns and rows.
@@ -238,21 +201,34 @@ impl Table {
         columns.extend(names.columns());
         let sort = sort.map(|sort| Ok((names.find(&sort.column)?, sort.order))).transpose()?;
         let mut table = Self { columns, rows: Vec::new() };
+        let row = |kind| Line { kind, name: None, revision: None, data: None, execution: None, branches_off: None };
         if let Some(workspace) = &show.workspace {
-            let data = workspace.as_ref().ok();
-            table.push(layout, &Line { kind: RowKind::Workspace, name: None, revision: None, data, execution: None });
+            table.push(layout, &Line { data: workspace.as_ref().ok(), ..row(RowKind::Workspace) });
         }
         for baseline in &show.baselines {
-            let (name, revision) = (baseline.name.as_deref(), Some(baseline.revision.as_ref()));
-            let data = baseline.revision.data.as_ref().ok();
-            table.push(layout, &Line { kind: RowKind::Baseline, name, revision, data, execution: None });
+            let (name, revision) = (baseline.name.as_deref(), baseline.revision.as_ref());
+            let data = revision.data.as_ref().ok();
+            table.push(layout, &Line { name, revision: Some(revision), data, ..row(RowKind::Baseline) });
             let experiments = sorted(&baseline.experiments, sort.as_ref());
             let count = experiments.len();
             for (at, experiment) in experiments.into_iter().enumerate() {
-                let kind = if at + 1 == count { RowKind::LastExperiment } else { RowKind::Experiment };
-                let (name, execution) = (Some(experiment.name.as_str()), experiment.execution.as_ref());
-                let (revision, data) = (Some(experiment.tip.as_ref()), experiment.tip.data.as_ref().ok());
-                table.push(layout, &Line { kind, name, revision, data, execution });
+                let place = if at + 1 == count { Place::Last } else { Place::Before };
+                let count = experiment.own().count();
+                for (at, revision) in experiment.own().enumerate() {
+                    // What the experiment is called, and where it is, stands beside its last commit alone.
+                    let of_tip = at == 0;
+                    table.push(
+                        layout,
+                        &Line {
+                            kind: RowKind::of(at, count, place),
+                            name: of_tip.then(|| experiment.name.as_str()),
+                            revision: Some(revision),
+                            data: revision.data.as_ref().ok(),
+                            execution: experiment.execution.as_ref().filter(|_| of_tip),
+                            branches_off: experiment.branches_off(revision.commit),
+                        },
+                    );
+                }
             }
         }
         table.retain(|table, at, column| !matches!(column, Column::State | Column::Executor) || !table.is_empty(at));
@@ -260,18 +236,21 @@ impl Table {
     }
 
     fn push(&mut self, layout: Layout, line: &Line<'_>) {
-        let &Line { kind, name, revision, data, execution } = line;
-        let is_experiment = matches!(kind, RowKind::Experiment | RowKind::LastExperiment);
+        let &Line { kind, name, revision, data, execution, branches_off } = line;
+        let is_experiment = !matches!(kind, RowKind::Workspace | RowKind::Baseline);
         let called = match (name, revision) {
             (_, None) => "workspace".to_owned(),
             (Some(name), Some(_)) if !is_experiment => name.to_owned(),
             (_, Some(revision)) => revision.commit.short(),
         };
-        let experiment = match (name, layout, is_experiment) {
-            (Some(name), Layout::People, true) => format!("{called} [{name}]"),
-            (None, Layout::People, _) | (Some(_), Layout::People, false) => called.clone(),
-            (Some(name), Layout::Programs, true) => name.to_owned(),
-            (_, Layout::Programs, _) => String::new(),
+        let parent = branches_off.map(|commit| commit.short());
+        let experiment = match (name.filter(|_| is_experiment), layout) {
+            (name, Layout::Programs) => name.unwrap_or_default().to_owned(),
+            (name, Layout::People) => {
+                let name = name.map(|name| format!(" [{name}]"));
+                let parent = parent.as_ref().map(|parent| format!(" ({parent})"));
+                [Some(called.clone()), name, parent].into_iter().flatten().collect()
+            }
         };
         let leaves = data.map(Leaves::of);
         let word = |word: &str| Cell::Text(word.to_owned());
@@ -280,7 +259,7 @@ impl Table {
             (Column::Revision, ..) => word(&called),
             (Column::Kind, ..) => word(kind.as_str()),
             (Column::Created, ..) => revision.and_then(|revision| revision.time).map_or(Cell::Missing, Cell::Time),
-            (Column::Parent, ..) => word(""),
+            (Column::Parent, ..) => word(parent.as_deref().unwrap_or_default()),
             (Column::State, ..) => execution.map_or(Cell::Missing, |execution| word(execution.state.as_str())),
             (Column::Executor, ..) => {
                 execution.and_then(Execution::executor).map_or(Cell::Missing, |executor| word(&capitalized(executor)))
@@ -337,6 +316,7 @@ struct Line<'a> {
     revision: Option<&'a CommitRevision>,
     data: Option<&'a RevisionData>,
     execution: Option<&'a Execution>,
+    branches_off: Option<CommitId>,
 }
 
 /// The experiments of one baseline in the order asked for; as they are when none is. Equal ones keep their order, and so do

@@ -2,16 +2,18 @@
 //! some.
 //!
 //! The records of tasks are read before git's references. So an experiment that is recorded meanwhile would be there twice, as
-//! what runs and as what has ended; [`KnownTasks`] looks at its record once more.
+//! what runs and as what has ended; [`KnownTasks`] looks at its record once more. One that records checkpoints has a reference
+//! from the first on: it is what its task is, whether that runs, waits to run again, or failed.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::revisions::{CommitReader, Part};
-use super::{ExperimentRow, ShowError};
+use super::revisions::{CommitReader, CommitRevision, Part};
+use super::{ExperimentRow, Known, ShowError};
 use crate::config::OnLost;
+use crate::exp::name::ExperimentName;
 use crate::exp::queue::task::{Origin, State, Task};
 use crate::exp::queue::{Queue, QueueError};
 use crate::exp::refs::{Experiment, ExperimentRef};
@@ -64,20 +66,32 @@ impl Execution {
 /// The tasks of some baselines: those that are experiments, and the others.
 pub(super) struct KnownTasks {
     finished: HashMap<ExperimentRef, Execution>,
+    /// Experiments that are not finished, and have checkpoints.
+    begun: HashMap<ExperimentRef, CommitId>,
+    hidden: HashSet<ExperimentRef>,
     others: Vec<(Task, Execution)>,
 }
 
 impl KnownTasks {
-    /// Sorts `tasks`, which were read before `experiments`.
-    pub(super) fn new(shown: Tasks<'_>, tasks: Vec<Task>, experiments: &[Experiment]) -> Result<Self, QueueError> {
+    /// Sorts `tasks`, which were read before `experiments`, whose last commits are `known`.
+    pub(super) fn new(
+        shown: Tasks<'_>,
+        tasks: Vec<Task>,
+        experiments: &[Experiment],
+        known: &Known,
+    ) -> Result<Self, QueueError> {
         let commits: HashMap<CommitId, &ExperimentRef> =
             experiments.iter().map(|experiment| (experiment.commit, &experiment.reference)).collect();
-        let references: HashSet<&ExperimentRef> = experiments.iter().map(|experiment| &experiment.reference).collect();
+        // By which task the last commit of each was made.
+        let made_by = |experiment: &Experiment| known.get(&experiment.commit)?.note.as_ref()?.task;
+        let references: HashMap<&ExperimentRef, Option<CommitId>> =
+            experiments.iter().map(|experiment| (&experiment.reference, made_by(experiment))).collect();
         let recorded = |task: &Task| task.result().and_then(|commit| commits.get(&commit));
-        let mut known = Self { finished: HashMap::new(), others: Vec::new() };
+        let mut sorted =
+            Self { finished: HashMap::new(), begun: HashMap::new(), hidden: HashSet::new(), others: Vec::new() };
         for mut task in tasks {
             let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
-            if recorded(&task).is_none() && references.contains(&reference) {
+            if recorded(&task).is_none() && references.contains_key(&reference) {
                 match shown.queue.read(task.id) {
                     Ok(Some(now)) => task = now,
                     Ok(None) => continue,
@@ -85,24 +99,39 @@ impl KnownTasks {
                     Err(_) => {}
                 }
             }
-            match recorded(&task) {
-                Some(renamed) => {
-                    // Equal results at the same second are one commit: by name first.
-                    let reference = if references.contains(&reference) { reference } else { (*renamed).clone() };
-                    known.finished.insert(reference, execution(shown, &task, State::Success));
+            let has_begun = references.get(&reference).copied().flatten() == Some(task.id);
+            let state = task.seen(shown.on_lost);
+            if let Some(renamed) = recorded(&task) {
+                // Equal results at the same second are one commit: by name first.
+                let reference = if references.contains_key(&reference) { reference } else { (*renamed).clone() };
+                sorted.finished.insert(reference, execution(shown, &task, State::Success));
+            } else if state == State::Success {
+                // Its last commit was recorded after the reference was read; else its experiment was removed since.
+                if has_begun {
+                    sorted.finished.insert(reference, execution(shown, &task, state));
                 }
-                None => {
-                    let state = task.seen(shown.on_lost);
-                    // Of one that succeeded, the experiment was removed since.
-                    if state != State::Success && !shown.hidden.contains(&state) {
-                        let execution = execution(shown, &task, state);
-                        known.others.push((task, execution));
-                    }
+            } else if shown.hidden.contains(&state) {
+                sorted.hidden.extend(has_begun.then_some(reference));
+            } else {
+                if has_begun {
+                    sorted.begun.insert(reference, task.id);
                 }
+                let execution = execution(shown, &task, state);
+                sorted.others.push((task, execution));
             }
         }
-        known.others.sort_by_key(|(task, _)| Reverse((task.number, task.id)));
-        Ok(known)
+        sorted.others.sort_by_key(|(task, _)| Reverse((task.number, task.id)));
+        Ok(sorted)
+    }
+
+    /// Whether an experiment is that of a task which is left out.
+    pub(super) fn hides(&self, experiment: &ExperimentRef) -> bool {
+        self.hidden.contains(experiment)
+    }
+
+    /// The task that an experiment is which is not finished.
+    pub(super) fn begun(&self, experiment: &ExperimentRef) -> Option<CommitId> {
+        self.begun.get(experiment).copied()
     }
 
     /// What is known of the task whose result an experiment is.
@@ -110,31 +139,48 @@ impl KnownTasks {
         self.finished.remove(experiment)
     }
 
-    /// The rows of the others by baseline, the newest first.
+    /// The rows of the others by baseline, the newest first; `begun` are those of tasks that have checkpoints.
     pub(super) fn rows(
         self,
         git: &Git,
         reader: &CommitReader<'_>,
+        mut begun: HashMap<CommitId, ExperimentRow>,
     ) -> Result<HashMap<CommitId, Vec<ExperimentRow>>, ShowError> {
-        let commits: Vec<CommitId> = self.others.iter().map(|(task, _)| task.id).collect();
+        let ids = self.others.iter().map(|(task, _)| task.id);
+        let commits: Vec<CommitId> = ids.filter(|task| !begun.contains_key(task)).collect();
+        let mut inputs = reader.read(git, &commits, Part::Inputs)?.into_iter();
         let mut on: HashMap<CommitId, Vec<ExperimentRow>> = HashMap::new();
-        for ((task, execution), mut revision) in
-            self.others.into_iter().zip(reader.read(git, &commits, Part::Inputs)?)
-        {
-            if let Some(now) = execution.workspace.as_ref().and_then(|root| reader.read_running(root)) {
-                revision.data = Ok(match revision.data {
-                    Ok(begun) => so_far(begun, now),
-                    Err(_) => now,
-                });
-            }
-            on.entry(task.baseline).or_default().push(ExperimentRow {
-                name: task.name,
-                tip: Arc::new(revision),
-                earlier: Vec::new(),
-                execution: Some(execution),
-            });
+        for (task, execution) in self.others {
+            let row = match begun.remove(&task.id) {
+                // Its last checkpoint is consistent; what its workspace has by now may be half of the next.
+                Some(row) => Some(ExperimentRow { execution: Some(execution), ..row }),
+                None => inputs.next().map(|revision| without_checkpoints(task.name, revision, execution, reader)),
+            };
+            on.entry(task.baseline).or_default().extend(row);
         }
         Ok(on)
+    }
+}
+
+fn without_checkpoints(
+    name: ExperimentName,
+    mut revision: CommitRevision,
+    execution: Execution,
+    reader: &CommitReader<'_>,
+) -> ExperimentRow {
+    if let Some(now) = execution.workspace.as_ref().and_then(|root| reader.read_running(root)) {
+        revision.data = Ok(match revision.data {
+            Ok(begun) => so_far(begun, now),
+            Err(_) => now,
+        });
+    }
+    ExperimentRow {
+        name,
+        tip: Arc::new(revision),
+        earlier: Vec::new(),
+        execution: Some(execution),
+        elsewhere: HashSet::new(),
+        branches_off: HashMap::new(),
     }
 }
 

@@ -1,3 +1,4 @@
+mod checkpoints;
 mod tasks;
 
 use std::collections::BTreeSet;

@@ -2,9 +2,12 @@
 //! files it is heard at once; everywhere it is looked for now and then.
 
 use std::io::PipeReader;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Deserialize;
 
 use crate::fs::{self, FsError};
@@ -15,15 +18,18 @@ use crate::pipeline::Signal;
 const FILE: &str = ".dvc/tmp/DVC_CHECKPOINT";
 /// DVCLive's file of the last step that was completed: `{"pid": .., "step": ..}`, written anew after each.
 const DVCLIVE: &str = ".dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED";
-/// How long at most a signal goes unheard that the system did not tell of.
-const LOOK: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 200 } else { 5 });
+/// How long at most a signal goes unheard that the system did not tell of, though it tells of files.
+const LOOK: Duration = Duration::from_millis(200);
+/// The same where it tells of none.
+const LOOK_OFTEN: Duration = Duration::from_millis(5);
 
 /// The signals of one stage.
 pub(super) struct Signals {
     signal: Signal,
     file: PathBuf,
-    /// The step that was heard of last, for the protocol that has some.
-    step: Option<u64>,
+    /// The steps that were heard and answered last, for the protocol that has some.
+    heard: Option<u64>,
+    answered: Option<u64>,
     notices: Notices,
 }
 
@@ -34,6 +40,15 @@ pub(super) enum Heard {
     Signal,
     /// The stage has ended.
     End,
+}
+
+/// What became of a stage that was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// It may still run.
+    Running,
+    /// Nobody of it is left.
+    Ended,
 }
 
 /// What DVCLive writes.
@@ -57,54 +72,62 @@ impl Signals {
         }
         let notices = Notices::of(&file)?;
         fs::remove_file(&file)?;
-        Ok(Self { signal, file, step: None, notices })
+        Ok(Self { signal, file, heard: None, answered: None, notices })
     }
 
     /// Waits for a signal, or for the end of the stage, which is that of everyone who could write to `ended`.
     ///
     /// # Errors
     /// When the system cannot be asked.
-    pub(super) fn wait(&self, ended: &PipeReader) -> Result<Heard, FsError> {
+    pub(super) fn wait(&mut self, ended: &PipeReader) -> Result<Heard, FsError> {
         loop {
             if self.is_raised()? {
                 return Ok(Heard::Signal);
             }
-            if self.notices.wait(ended, LOOK).map_err(FsError::new("watch", &self.file))? == Heard::End {
+            if self.watch(ended, self.notices.pause())? == Waited::Ended {
                 return Ok(Heard::End);
             }
         }
     }
 
-    /// Waits so long at most for the end of the stage.
+    /// Waits so long at most for the end of the stage, whose signal is not answered meanwhile: when it does not end,
+    /// [`Heard::Signal`] is what it waits with still.
     ///
     /// # Errors
     /// When the system cannot be asked.
     pub(super) fn wait_for_end(&self, ended: &PipeReader, at_most: Duration) -> Result<Heard, FsError> {
         let since = Instant::now();
         while let Some(left) = at_most.checked_sub(since.elapsed()) {
-            if self.notices.wait(ended, left.min(LOOK)).map_err(FsError::new("watch", &self.file))? == Heard::End {
+            if self.watch(ended, left.min(self.notices.pause()))? == Waited::Ended {
                 return Ok(Heard::End);
             }
         }
         Ok(Heard::Signal)
     }
 
-    /// Whether a signal waits for an answer.
+    fn watch(&self, ended: &PipeReader, at_most: Duration) -> Result<Waited, FsError> {
+        self.notices.wait(ended, at_most).map_err(FsError::new("watch", &self.file))
+    }
+
+    /// Whether a signal waits for an answer. The next answer is to this one.
     ///
     /// # Errors
     /// When the file is there and cannot be looked at.
-    pub(super) fn is_raised(&self) -> Result<bool, FsError> {
+    pub(super) fn is_raised(&mut self) -> Result<bool, FsError> {
         match self.signal {
             Signal::File => match std::fs::symlink_metadata(&self.file) {
                 Ok(_) => Ok(true),
                 Err(error) if fs::is_absent(&error) => Ok(false),
                 Err(error) => Err(FsError::new("look at", &self.file)(error)),
             },
-            Signal::Dvclive => Ok(self.completed()?.is_some_and(|step| Some(step) != self.step)),
+            Signal::Dvclive => {
+                self.heard = self.completed()?.filter(|step| Some(*step) != self.answered);
+                Ok(self.heard.is_some())
+            }
         }
     }
 
-    /// Answers: the stage may go on.
+    /// Answers the signal that was heard last: the stage may go on.
     ///
     /// # Errors
     /// When the file cannot be removed.
@@ -112,7 +135,8 @@ impl Signals {
         match self.signal {
             Signal::File => fs::remove_file(&self.file),
             Signal::Dvclive => {
-                self.step = self.completed()?;
+                // Not the step that the file has by now: that one was not heard.
+                self.answered = self.heard.take().or(self.answered);
                 Ok(())
             }
         }
@@ -125,13 +149,12 @@ impl Signals {
     }
 }
 
-/// What the system tells of a folder.
-#[cfg(target_os = "linux")]
-struct Notices(std::os::fd::OwnedFd);
+/// What the system tells of a folder; nothing where it is not asked, or has no means left.
+struct Notices(Option<OwnedFd>);
 
-#[cfg(target_os = "linux")]
 impl Notices {
     /// Of the folder that the file is in (`inotify(7)`).
+    #[cfg(target_os = "linux")]
     fn of(file: &Path) -> Result<Self, FsError> {
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
         let watched = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|notices| {
@@ -139,43 +162,44 @@ impl Notices {
             add_watch(&notices, file.parent().unwrap_or(file), written)?;
             Ok(notices)
         });
-        watched.map(Self).map_err(|errno| FsError::new("watch", file)(errno.into()))
+        Self::or_none(watched).map_err(|errno| FsError::new("watch", file)(errno.into()))
     }
 
-    fn wait(&self, ended: &PipeReader, at_most: Duration) -> std::io::Result<Heard> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+    #[cfg(not(target_os = "linux"))]
+    const fn of(_: &Path) -> Result<Self, FsError> {
+        Ok(Self(None))
+    }
+
+    /// The system's limits on what is watched are small, and are the user's, not the stage's: it goes without.
+    #[cfg(target_os = "linux")]
+    fn or_none(watched: Result<OwnedFd, Errno>) -> Result<Self, Errno> {
+        match watched {
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOSPC | Errno::NOSYS | Errno::NOMEM) => Ok(Self(None)),
+            watched => watched.map(Some).map(Self),
+        }
+    }
+
+    /// How long to wait at most between one look at the file and the next.
+    const fn pause(&self) -> Duration {
+        if self.0.is_some() { LOOK } else { LOOK_OFTEN }
+    }
+
+    /// Waits until there are notices, or the stage has ended, or the time is over.
+    fn wait(&self, ended: &PipeReader, at_most: Duration) -> std::io::Result<Waited> {
+        let mut fds = vec![PollFd::new(ended, PollFlags::IN)];
+        fds.extend(self.0.as_ref().map(|notices| PollFd::new(notices, PollFlags::IN)));
         let wait = rustix::time::Timespec::try_from(at_most).unwrap_or_default();
         match poll(&mut fds, Some(&wait)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let [notices, ended] = fds;
-        if !notices.revents().is_empty() {
+        if let Some(notices) = &self.0 {
             // What they say does not matter: the file is looked at.
             let mut told = [0; 4096];
-            while rustix::io::read(&self.0, &mut told).is_ok_and(|count| count > 0) {}
+            while rustix::io::read(notices, &mut told).is_ok_and(|count| count > 0) {}
         }
-        Ok(if ended.revents().is_empty() { Heard::Signal } else { Heard::End })
-    }
-}
-
-/// Where the system is not asked, the file is looked for often.
-#[cfg(not(target_os = "linux"))]
-struct Notices;
-
-#[cfg(not(target_os = "linux"))]
-impl Notices {
-    const fn of(_: &Path) -> Result<Self, FsError> {
-        Ok(Self)
-    }
-
-    fn wait(&self, ended: &PipeReader, at_most: Duration) -> std::io::Result<Heard> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        let mut fds = [PollFd::new(ended, PollFlags::IN)];
-        let wait = rustix::time::Timespec::try_from(at_most).unwrap_or_default();
-        poll(&mut fds, Some(&wait))?;
-        Ok(if fds[0].revents().is_empty() { Heard::Signal } else { Heard::End })
+        let has_ended = fds.first().is_some_and(|ended| !ended.revents().is_empty());
+        Ok(if has_ended { Waited::Ended } else { Waited::Running })
     }
 }
 
@@ -194,14 +218,31 @@ mod tests {
 
     #[test]
     fn a_file_is_heard_again_after_each_answer() {
-        let (_root, mut signals, file) = listen(Signal::File);
+        let (_root, signals, file) = listen(Signal::File);
+        heard_again_after_each_answer(signals, &file);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_is_heard_where_the_system_has_no_means_to_tell_of_it() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOSPC, Errno::NOSYS, Errno::NOMEM] {
+            let (_root, mut signals, file) = listen(Signal::File);
+            assert!(signals.notices.0.is_some());
+            signals.notices = Notices::or_none(Err(errno)).unwrap();
+            assert!(signals.notices.0.is_none());
+            heard_again_after_each_answer(signals, &file);
+        }
+        assert!(matches!(Notices::or_none(Err(Errno::ACCESS)), Err(Errno::ACCESS)));
+    }
+
+    fn heard_again_after_each_answer(mut signals: Signals, file: &Path) {
         let (ended, stage) = std::io::pipe().unwrap();
         assert!(!file.exists(), "a signal of an earlier run stands for nothing");
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..3 {
                     std::thread::sleep(Duration::from_millis(20));
-                    std::fs::write(&file, "").unwrap();
+                    std::fs::write(file, "").unwrap();
                     while file.exists() {
                         std::thread::yield_now();
                     }
@@ -220,19 +261,44 @@ mod tests {
     fn a_step_is_heard_once_and_a_half_written_one_not_yet() {
         let (_root, mut signals, file) = listen(Signal::Dvclive);
         let (_ended, _stage) = std::io::pipe().unwrap();
-        let heard = |signals: &Signals| signals.is_raised().unwrap();
-        assert!(!heard(&signals));
+        let heard = |signals: &mut Signals| signals.is_raised().unwrap();
+        assert!(!heard(&mut signals));
         for (text, expected) in [("{\"pid\": 7, \"st", false), ("{\"pid\": 7, \"step\": 0}", true)] {
             std::fs::write(&file, text).unwrap();
-            assert_eq!(heard(&signals), expected);
+            assert_eq!(heard(&mut signals), expected);
         }
         signals.answer().unwrap();
         std::fs::write(&file, "{\"pid\": 7, \"step\": 0}").unwrap();
-        assert!(!heard(&signals));
+        assert!(!heard(&mut signals));
         std::fs::write(&file, "{\"pid\": 7, \"step\": 1}").unwrap();
-        assert!(heard(&signals));
+        assert!(heard(&mut signals));
         // DVCLive removes it at its end.
         std::fs::remove_file(&file).unwrap();
-        assert!(!heard(&signals));
+        assert!(!heard(&mut signals));
+    }
+
+    #[test]
+    fn a_step_that_is_completed_while_another_is_kept_is_heard_next() {
+        let (_root, mut signals, file) = listen(Signal::Dvclive);
+        let (ended, _stage) = std::io::pipe().unwrap();
+        std::fs::write(&file, "{\"step\": 0}").unwrap();
+        assert_eq!(signals.wait(&ended).unwrap(), Heard::Signal);
+        std::fs::write(&file, "{\"step\": 1}").unwrap();
+        signals.answer().unwrap();
+        assert_eq!(signals.wait(&ended).unwrap(), Heard::Signal);
+        signals.answer().unwrap();
+        assert!(!signals.is_raised().unwrap());
+        // An answer to nothing takes nothing back.
+        signals.answer().unwrap();
+        assert!(!signals.is_raised().unwrap());
+    }
+
+    #[test]
+    fn the_end_is_waited_for_so_long_at_most() {
+        let (_root, signals, _) = listen(Signal::File);
+        let (ended, stage) = std::io::pipe().unwrap();
+        assert_eq!(signals.wait_for_end(&ended, Duration::from_millis(20)).unwrap(), Heard::Signal);
+        drop(stage);
+        assert_eq!(signals.wait_for_end(&ended, Duration::from_secs(60)).unwrap(), Heard::End);
     }
 }

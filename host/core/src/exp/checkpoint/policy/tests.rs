@@ -1,64 +1,12 @@
 use std::sync::Mutex;
 
 use dewar_text::Value;
+use proptest::prelude::*;
 
+use super::fakes::Fakes;
 use super::*;
-use crate::extension::{Diagnostic, ParamFormat, PluginId, StageExecutor};
-use crate::path::RepoPath;
-
-/// Policies by name; each does what its name says.
-struct Fakes;
-
-struct Fake(PluginId);
-
-impl Extensions for Fakes {
-    fn param_format(&self, _: &RepoPath) -> Result<Arc<dyn ParamFormat>, ExtensionError> {
-        panic!("a policy reads no file")
-    }
-
-    fn claims(&self, _: &RepoPath) -> bool {
-        false
-    }
-
-    fn executor(&self, _: &str) -> Result<Arc<dyn StageExecutor>, ExtensionError> {
-        panic!("a policy runs nothing")
-    }
-
-    fn policy(&self, name: &str) -> Result<Arc<dyn CheckpointPolicy>, ExtensionError> {
-        if name == "nobody" {
-            return Err(ExtensionError::Unknown { kind: "checkpoint policy", name: name.to_owned() });
-        }
-        Ok(Arc::new(Fake(PluginId { name: name.to_owned(), digest: String::new() })))
-    }
-}
-
-impl CheckpointPolicy for Fake {
-    fn id(&self) -> &PluginId {
-        &self.0
-    }
-
-    fn decide(&self, options: &Value, history: &[PastMoment], now: &Moment) -> Result<Decision, ExtensionError> {
-        let decision = Decision { record: true, discard: None, stop: None };
-        let kept = || history.iter().filter_map(|past| past.checkpoint.clone());
-        let plugin = || self.0.clone();
-        match self.0.name.as_str() {
-            "all" => Ok(decision),
-            "even" => Ok(Decision { record: now.step.is_multiple_of(2), ..decision }),
-            "only-last" => Ok(Decision { discard: Some(kept().collect()), ..decision }),
-            "first" => Ok(Decision { discard: Some(kept().skip(1).collect()), ..decision }),
-            "stop-at-3" => Ok(Decision { stop: (now.step >= 3).then(|| "three".to_owned()), ..decision }),
-            "stop-at-2" => Ok(Decision { stop: (now.step >= 2).then(|| "two".to_owned()), ..decision }),
-            "liar" => Ok(Decision { discard: Some(["x", "y"].map(str::to_owned).into()), ..decision }),
-            "options" if *options != Value::Null => {
-                let diagnostics = vec![Diagnostic::error("unknown-option", "there is no option `a`")];
-                Err(ExtensionError::Refused { plugin: plugin(), diagnostics })
-            }
-            "options" => Ok(decision),
-            "trap" => Err(ExtensionError::Trapped { plugin: plugin(), reason: "unreachable".to_owned() }),
-            name => panic!("no fake `{name}`"),
-        }
-    }
-}
+use crate::event::Silent;
+use crate::extension::PluginId;
 
 #[derive(Default)]
 struct Heard(Mutex<Vec<String>>);
@@ -195,4 +143,93 @@ fn wrong_options_and_unknown_names_are_told_before_the_stage_begins() {
         "the checkpoint policy `nobody` cannot be used: there is no checkpoint policy `nobody`"
     );
     assert!(told("trap", Value::Null).contains("crashed"));
+}
+
+/// A policy that decides as it is told, moment by moment; `lets_go` has a bit for each moment before.
+struct Told(PluginId, Vec<Answer>);
+
+#[derive(Debug, Clone)]
+struct Answer {
+    record: bool,
+    lets_go: Option<u32>,
+    stops: bool,
+    fails: bool,
+}
+
+impl Answer {
+    fn lets_go_of(&self, step: u64) -> bool {
+        self.lets_go.is_none_or(|bits| bits >> step & 1 == 1)
+    }
+}
+
+impl CheckpointPolicy for Told {
+    fn id(&self) -> &PluginId {
+        &self.0
+    }
+
+    fn decide(&self, _: &Value, history: &[PastMoment], _: &Moment) -> Result<Decision, ExtensionError> {
+        let answer = &self.1[history.len()];
+        if answer.fails {
+            return Err(ExtensionError::Trapped { plugin: self.0.clone(), reason: String::new() });
+        }
+        let kept = history.iter().filter(|past| answer.lets_go_of(past.moment.step));
+        let names = || kept.filter_map(|past| past.checkpoint.clone()).collect();
+        let stop = answer.stops.then(|| "told to".to_owned());
+        Ok(Decision { record: answer.record, discard: answer.lets_go.map(|_| names()), stop })
+    }
+}
+
+prop_compose! {
+    fn answer()(
+        record in any::<bool>(), lets_go in prop::option::of(any::<u32>()), stops in prop::bool::weighted(0.05),
+        fails in prop::bool::weighted(0.1),
+    ) -> Answer {
+        Answer { record, lets_go, stops, fails }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_goes_that_a_policy_keeps_and_the_last_stays(
+        answers in prop::collection::vec(prop::collection::vec(answer(), 12), 0..4),
+    ) {
+        let asked = answers.iter().map(|answers| Asked {
+            choice: PolicyUse { name: "told".to_owned(), options: Value::Null },
+            policy: Arc::new(Told(PluginId { name: "told".to_owned(), digest: String::new() }, answers.clone())),
+            failures: 0,
+        });
+        let mut policies = Policies { asked: asked.collect(), events: Arc::new(Silent) };
+        let mut failures = vec![0; answers.len()];
+        let mut history: Vec<PastMoment> = Vec::new();
+        for step in 1..=12 {
+            let index = history.len();
+            let verdict = policies.decide(&history, &signalled(step));
+            // What fails, or failed three times, says yes and keeps all.
+            let mut heard: Vec<&Answer> = Vec::new();
+            for (answers, failures) in answers.iter().zip(&mut failures) {
+                if *failures >= FAILURES || answers[index].fails {
+                    *failures += 1;
+                } else {
+                    heard.push(&answers[index]);
+                }
+            }
+            let is_stopped = heard.iter().any(|answer| answer.stops);
+            prop_assert_eq!(verdict.stop.is_some(), is_stopped);
+            prop_assert_eq!(verdict.record, is_stopped || heard.iter().all(|answer| answer.record));
+            let all_heard = heard.len() == answers.len();
+            let has_say = heard.iter().any(|answer| answer.lets_go.is_some());
+            let goes = |past: &&PastMoment| {
+                let step = past.moment.step;
+                verdict.record && all_heard && has_say && heard.iter().all(|answer| answer.lets_go_of(step))
+            };
+            let wanted: Vec<String> = history.iter().filter(goes).filter_map(|past| past.checkpoint.clone()).collect();
+            prop_assert_eq!(&verdict.discard, &wanted);
+            for past in &mut history {
+                past.checkpoint.take_if(|name| verdict.discard.contains(name));
+            }
+            let checkpoint = verdict.record.then(|| format!("c{step}"));
+            prop_assert!(checkpoint.is_some() || verdict.discard.is_empty(), "the last one stays");
+            history.push(PastMoment { moment: signalled(step), checkpoint });
+        }
+    }
 }

@@ -99,7 +99,7 @@ fn what_is_recorded_between_two_looks_is_there_once() {
     waiting.settle(&before, State::Success, Some(tried.tips[0]));
     let experiments = refs::all(&tried.project.git()).unwrap();
     let tasks = Tasks { queue: waiting.queue(), on_lost: OnLost::Retry, hidden: &[] };
-    let known = |before: Task| KnownTasks::new(tasks, vec![before], &experiments).unwrap();
+    let known = |before: Task| KnownTasks::new(tasks, vec![before], &experiments, &Known::new()).unwrap();
     assert_eq!(known(before.clone()).of_result(&experiments[0].reference).unwrap().state, State::Success);
     // Nor is what was removed between them.
     waiting.queue().change().unwrap().remove(&tried.project.git(), std::slice::from_ref(&before)).unwrap();
