@@ -24,7 +24,7 @@ use crate::resources::Ledger;
 use crate::run_cache::RunCache;
 use crate::workspace::Workspace;
 
-pub use checkpoint::{Begun, CheckpointError, Checkpoints, Considered, Keep};
+pub use checkpoint::{Begun, CheckpointError, Checkpoints, Considered, DVCLIVE, Keep};
 pub use error::StageError;
 use execute::Executed;
 pub use pull::Pull;

@@ -147,10 +147,8 @@ impl EventSink for Reporter {
                     1 => ", and let go of one before".to_owned(),
                     more => format!(", and let go of {more} before"),
                 };
-                self.gap(&mut state);
-                self.ui.tell_soon(&format!(
-                    "Checkpoint experiment iteration '{name}{commit}{name:#}' (step {step}{let_go})."
-                ));
+                // At once: the next word of the stage may be an hour away.
+                self.tell(&format!("Checkpoint experiment iteration '{name}{commit}{name:#}' (step {step}{let_go})."));
             }
             Event::StageStopped { stage, reason } => {
                 self.warn(format!("'{stage}' was stopped at a checkpoint by {reason}"), None);

@@ -112,15 +112,18 @@ impl Git {
             text.extend(b"\"\n");
         };
         include(self.repo.commondir().join("config"));
+        let mut of_its_own = "";
         if config.get_bool("extensions.worktreeconfig").unwrap_or(false) {
             include(self.repo.path().join("config.worktree"));
+            // Only where it has to be taken back: not every program that reads a repository knows the word.
+            of_its_own = "[extensions]\n\tworktreeConfig = false\n";
         }
         let moved = if config.get_entry("core.worktree").is_ok() { "\tworktree = ..\n" } else { "" };
         let own =
             "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tsparseCheckout = false\n\tfsmonitor = false\n";
         // Nothing may go on in the background when the workspace is removed.
-        let quiet = "[extensions]\n\tworktreeConfig = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
-        text.extend(format!("{own}{moved}{quiet}").bytes());
+        let quiet = "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
+        text.extend(format!("{own}{moved}{of_its_own}{quiet}").bytes());
         Ok(text)
     }
 

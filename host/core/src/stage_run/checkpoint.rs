@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+pub use signal::DVCLIVE;
 use signal::{Heard, Signals};
 
 use super::{StageError, StageRunner};

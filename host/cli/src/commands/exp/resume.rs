@@ -153,7 +153,10 @@ impl Decided {
             }
             Self::Resume(checkpoint) => {
                 let name = &checkpoint.experiment.reference.name;
-                format!("Existing checkpoint experiment '{name}' will be resumed, from {}.", short(checkpoint))
+                let stopped = checkpoint.stopped.as_ref().map_or_else(String::new, |reason| {
+                    format!(" It was stopped there by {reason}. `--reset` starts over.")
+                });
+                format!("Existing checkpoint experiment '{name}' will be resumed, from {}.{stopped}", short(checkpoint))
             }
             Self::Branch(checkpoint, why) => {
                 let name = &checkpoint.experiment.reference.name;

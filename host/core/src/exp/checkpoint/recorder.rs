@@ -5,7 +5,9 @@ mod instant;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use dewar_text::Value;
 
 use super::history::History;
 use super::note::{Note, StageMoment};
@@ -18,17 +20,18 @@ use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
 use crate::fs;
 use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, TreeId};
-use crate::metrics::{RevisionReader, numbers};
+use crate::metrics::{FileData, FileError, Files, RevisionReader, numbers};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{LockEntry, LockFile, OutputKind, PolicyUse, Signal, Stage};
 use crate::repro::Selection;
 use crate::schedule::RunReport;
-use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, Keep};
+use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, DVCLIVE, Keep};
 
-/// How often outputs are kept again that changed while they were kept.
-const TRIES: usize = 5;
+/// How often outputs are kept again that changed while they were kept, and how long between.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,11 +191,44 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
+    fn metrics(&self, root: &Path, files: &[RepoPath]) -> Files {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
-        let reader = RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing);
-        numbers(&reader.metrics_of(files))
+        RevisionReader::new(&work, &self.run.selection.pipeline, &self.run.metrics, &nothing).metrics_of(files)
+    }
+
+    /// Keeps the outputs of a stage that goes on meanwhile, until they are of one instant: nothing changed while they were kept, no
+    /// step was completed, and no metrics file is half-written.
+    fn capture_moving(
+        &self,
+        chain: &Chain,
+        watched: &mut Watched,
+        stage: &Stage,
+        keep: Keep<'_>,
+    ) -> Result<(LockEntry, TreeId), CheckpointError> {
+        let completed = || fs::read_optional(&chain.ran.root().join(DVCLIVE)).ok().flatten();
+        for _ in 0..TRIES {
+            let step = completed();
+            // What changes while it is read is an error as often as another content.
+            if let Ok(entry) = keep()
+                && let Ok(tree) = tree_of(chain, watched, stage, &entry)
+                && self.metrics(chain.ran.root(), &watched.metrics).values().all(is_whole)
+                && keep().is_ok_and(|again| again == entry)
+                && completed() == step
+            {
+                return Ok((entry, tree));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(CheckpointError::Restless)
+    }
+}
+
+/// Whether a metrics file is not in the middle of being written: one that is emptied first is nothing for a moment.
+fn is_whole(file: &FileData) -> bool {
+    match file {
+        FileData::Values(values) => !matches!(**values, Value::Null),
+        FileData::Broken(error) => matches!(error, FileError::Missing(_) | FileError::NotCached { .. }),
     }
 }
 
@@ -275,21 +311,37 @@ impl Recorder<'_> {
             kept = Some(entry);
         }
         let elapsed = u64::try_from(watched.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let moment = Moment {
+        let mut moment = Moment {
             trigger,
             step: watched.past.last().map_or(0, |past| past.moment.step).saturating_add(1),
             elapsed_ms: watched.elapsed_before.saturating_add(elapsed),
-            metrics: self.numbers(chain.ran.root(), &watched.metrics),
+            metrics: numbers(&self.metrics(chain.ran.root(), &watched.metrics)),
         };
         let verdict = watched.policies.decide(&watched.past, &moment);
-        let told = StageMoment { stage: stage.address.to_string(), moment: moment.clone() };
         if !verdict.record {
-            chain.pending.passed.push(told);
+            let stage = stage.address.to_string();
+            chain.pending.passed.push(StageMoment { stage, moment: moment.clone() });
             watched.past.push(PastMoment { moment, checkpoint: None });
             return Ok(Considered { checkpoint: watched.last.clone(), stop: None });
         }
-        let (entry, tree) = capture(chain, watched, stage, kept, keep)?;
-        chain.pending.moment = Some(told);
+        let (entry, tree) = match kept {
+            Some(entry) => {
+                let tree = tree_of(chain, watched, stage, &entry)?;
+                (entry, tree)
+            }
+            // It waits for an answer, and writes nothing meanwhile.
+            None if stage.signal() == Signal::File => {
+                let entry = keep()?;
+                let tree = tree_of(chain, watched, stage, &entry)?;
+                (entry, tree)
+            }
+            None => {
+                let captured = self.capture_moving(chain, watched, stage, keep)?;
+                moment.metrics = numbers(&self.metrics(chain.ran.root(), &watched.metrics));
+                captured
+            }
+        };
+        chain.pending.moment = Some(StageMoment { stage: stage.address.to_string(), moment: moment.clone() });
         chain.pending.discarded = verdict.discard.iter().filter_map(|commit| CommitId::parse(commit)).collect();
         let reason = verdict.stop.map(|stop| format!("{}: {}", stop.policy, stop.reason));
         chain.pending.stop.clone_from(&reason);
@@ -338,33 +390,16 @@ pub fn policies(
     Ok(policies)
 }
 
-/// Keeps the outputs, and builds the files of a checkpoint from what they are at one instant.
-fn capture(
-    chain: &Chain,
-    watched: &mut Watched,
-    stage: &Stage,
-    kept: Option<LockEntry>,
-    keep: Keep<'_>,
-) -> Result<(LockEntry, TreeId), CheckpointError> {
-    // A stage that waits for an answer writes nothing meanwhile.
-    let is_still = stage.signal() == Signal::File || kept.is_some();
-    let mut entry = kept.map_or_else(keep, Ok)?;
-    for _ in 0..TRIES {
-        let mut tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
-        if let (Some(lock), Some(name)) = (watched.locks.get_mut(&stage.address.file), &stage.address.name) {
-            lock.set(name, entry.clone(), []);
-        }
-        let texts: Vec<(&RepoPath, String)> =
-            watched.locks.values().map(|lock| (lock.file(), lock.to_text())).collect();
-        tree = chain.ran.with_files(tree, texts.iter().map(|(file, text)| (*file, text.as_bytes())))?;
-        let again = if is_still { entry.clone() } else { keep()? };
-        if again == entry {
-            chain.git.adopt(&chain.ran, tree)?;
-            return Ok((entry, tree));
-        }
-        entry = again;
+/// The files of a checkpoint whose stage has this lock entry.
+fn tree_of(chain: &Chain, watched: &mut Watched, stage: &Stage, entry: &LockEntry) -> Result<TreeId, CheckpointError> {
+    let tree = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
+    if let (Some(lock), Some(name)) = (watched.locks.get_mut(&stage.address.file), &stage.address.name) {
+        lock.set(name, entry.clone(), []);
     }
-    Err(CheckpointError::Restless)
+    let texts: Vec<(&RepoPath, String)> = watched.locks.values().map(|lock| (lock.file(), lock.to_text())).collect();
+    let tree = chain.ran.with_files(tree, texts.iter().map(|(file, text)| (*file, text.as_bytes())))?;
+    chain.git.adopt(&chain.ran, tree)?;
+    Ok(tree)
 }
 
 /// Why a commit was not made.

@@ -37,19 +37,23 @@ pub struct Checkpoint {
     pub experiment: Experiment,
     /// Which moment of its stage it is, or which one was the last before it, when that is known.
     pub step: Option<u64>,
+    /// Why a policy stopped the stage there, if one did.
+    pub stopped: Option<String>,
 }
 
 impl Checkpoint {
     pub(super) fn of(git: &Git, commit: CommitId, experiment: Experiment) -> Result<Self, GitError> {
         // A wrap-up may be of no moment: then it is behind the last one.
         let mut next = Some(commit);
-        let mut step = None;
+        let (mut step, mut stopped) = (None, None);
         while let Some(commit) = next.filter(|commit| step.is_none() && *commit != experiment.reference.baseline) {
             let summary = git.commit_summary(commit)?;
-            step = Note::of(&summary.message).and_then(|note| note.moment).map(|moment| moment.moment.step);
+            if let Some(Note { moment: Some(moment), stop, .. }) = Note::of(&summary.message) {
+                (step, stopped) = (Some(moment.moment.step), stop);
+            }
             next = summary.parents.first().copied();
         }
-        Ok(Self { commit, experiment, step })
+        Ok(Self { commit, experiment, step, stopped })
     }
 
     /// Whether it is the last one of its experiment.

@@ -17,7 +17,7 @@ use crate::pipeline::Signal;
 /// and 2).
 const FILE: &str = ".dvc/tmp/DVC_CHECKPOINT";
 /// DVCLive's file of the last step that was completed: `{"pid": .., "step": ..}`, written anew after each.
-const DVCLIVE: &str = ".dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED";
+pub const DVCLIVE: &str = ".dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED";
 /// How long at most a signal goes unheard that the system did not tell of, though it tells of files.
 const LOOK: Duration = Duration::from_millis(200);
 /// The same where it tells of none.
