@@ -64,17 +64,17 @@ fn chain(repo: &TestRepo, parent: &str, name: &str, rates: &[u32]) -> Vec<String
     made
 }
 
-fn restore(repo: &TestRepo) {
+pub(super) fn restore(repo: &TestRepo) {
     repo.git(&["checkout", "--quiet", "--force", "."]).success();
     repo.dewar(&["checkout"]).success();
 }
 
-fn short(commit: &str) -> &str {
+pub(super) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap()
 }
 
 /// `first` with three checkpoints, and `side`, which branches off behind the second with two of its own.
-fn branched() -> (TestRepo, Vec<String>, Vec<String>) {
+pub(super) fn branched() -> (TestRepo, Vec<String>, Vec<String>) {
     let repo = project();
     let first = chain(&repo, &head(&repo), "first", &[1, 2, 3]);
     let side = chain(&repo, &first[1], "side", &[12, 13]);

@@ -361,6 +361,7 @@ fn what_cannot_be_gone_on_from_is_refused_before_anything_is_written() {
     training.repo.git(&["reset", "--quiet", "--hard", "main~1"]).success();
     training.dewar(&["exp", "apply", "e1"]).success();
     fs::remove_dir_all(training.repo.root().join(".dvc/cache/files")).unwrap();
+    training.repo.write("model", "another\n");
     let before = training.repo.everything();
     let told = training.dewar(&["exp", "run", "-S", "lr=9"]).failure(4);
     assert!(told.contains("the cache lacks `model`"), "{told}");
@@ -440,12 +441,12 @@ fn steps_that_dvclive_completed_are_checkpoints() {
     let script = r#"
 done="$DVC_ROOT/.dvc/tmp/exps/run/DVCLIVE_STEP_COMPLETED"
 n=$(cat model 2>/dev/null || echo 0)
-seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+seen=$(git for-each-ref refs/exps --format='%(objectname)')
 for i in 1 2 3; do
   n=$((n+1)); echo $n > model; echo "{\"step\": $n}" > metrics.json
   echo "{\"pid\": $$, \"step\": $n}" > "$done"
-  while [ "$(git for-each-ref refs/exps/exec --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
-  seen=$(git for-each-ref refs/exps/exec --format='%(objectname)')
+  while [ "$(git for-each-ref refs/exps --format='%(objectname)')" = "$seen" ]; do sleep 0.01; done
+  seen=$(git for-each-ref refs/exps --format='%(objectname)')
 done
 echo "waits=$DVC_CHECKPOINT" >> "$TOLD""#;
     training.repo.write("live.sh", script);

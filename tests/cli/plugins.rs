@@ -22,7 +22,7 @@ fn a_format_in_the_projects_folder_serves_its_suffix() {
     let repo = project();
     insta::assert_snapshot!(repo.dewar(&["params", "diff"]), @r#"
     --- stderr
-    warning: cannot read `notes.hostile`: this is not YAML: unclosed bracket '['
+    warning: in `HEAD`: cannot read `notes.hostile`: this is not YAML: unclosed bracket '['
      --> notes.hostile
     warning: cannot read `notes.hostile`: this is not YAML: unclosed bracket '['
      --> notes.hostile

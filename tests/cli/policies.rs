@@ -132,7 +132,6 @@ fn a_run_with_policies_does_what_a_replay_without_them_foretells() {
 fn wrong_options_are_told_before_the_stage_begins() {
     let repo = project("{every: {n: 2}, best: {metric: acc, mod: max}}");
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "e1"]), @"
-    Reproducing experiment 'e1'
     --- stderr
     error: the checkpoint policy `best` cannot be used: `mode` is needed: which values of the metric are better
     help: `mode: min` when lower ones are, `mode: max` when higher ones are

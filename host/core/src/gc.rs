@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::cache::hold::{self, CacheHold, HoldError};
 use crate::cache::{CacheError, ObjectStore, Unused};
 use crate::digest::ObjectId;
+use crate::exp::checkpoint::resume::ResumeError;
 use crate::exp::queue::QueueError;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, GitError};
@@ -52,6 +53,9 @@ pub enum GcError {
     /// The files of the workspace cannot be read.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// What the workspace stands at cannot be told.
+    #[error(transparent)]
+    Standing(#[from] ResumeError),
     /// The cache cannot be read.
     #[error(transparent)]
     Cache(#[from] CacheError),

@@ -291,9 +291,9 @@ impl<'a> Scheduler<'a> {
         let place = self.queue.take()?;
         let id = *self.order.get(place)?;
         let stage = self.pipeline.stage(id);
-        // Its checkpoints have the lock as it is on disk.
+        // Its checkpoints have the files as they are on disk, and git is not to see its outputs when it is interrupted.
         if stage.has_checkpoints()
-            && let Err(error) = self.locks.flush()
+            && let Err(error) = self.locks.flush().and_then(|()| Ok(self.ignore_in_git(place, stage)?))
         {
             self.ended.stop = Some(Stop::Broken(error));
             return None;

@@ -193,8 +193,11 @@ impl StageRunner<'_> {
             self.events.event(Event::Warning { message });
             return Ok(StageEnd::Unsettled);
         }
+        if let Executed::ToCheckpoint(checkpoint) = executed {
+            return Ok(StageEnd::Ran(checkpoint));
+        }
         entry = LockEntry { outs: self.collect(stage)?, ..after };
-        if let (Some(checkpoints), Executed::ToEnd) = (self.checkpoints.filter(|_| stage.has_checkpoints()), executed) {
+        if let Some(checkpoints) = self.checkpoints.filter(|_| stage.has_checkpoints()) {
             let end = checkpoints.consider(stage, Trigger::Finished, &|| Ok(entry.clone()));
             end.map_err(|error| StageError::checkpoint(stage, error))?;
         }

@@ -1,6 +1,34 @@
-//! `params diff` and `metrics show`.
+//! `params diff`, `metrics show` and `metrics diff`; `exp diff` stands in [`super::exp`].
 
 use clap::{Args, Subcommand};
+
+/// What is compared, and in which form that is printed.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The old revision or experiment
+    #[arg(value_name = "OLD", default_value = "HEAD")]
+    pub old: String,
+
+    /// The new one
+    #[arg(value_name = "NEW", default_value = "workspace")]
+    pub new: String,
+
+    /// Also what is alike
+    #[arg(long)]
+    pub all: bool,
+
+    /// Print JSON, in the shape that DVC prints
+    #[arg(long, conflicts_with = "md")]
+    pub json: bool,
+
+    /// Print a Markdown table
+    #[arg(long)]
+    pub md: bool,
+
+    /// Leave out the column with the file
+    #[arg(long)]
+    pub no_path: bool,
+}
 
 /// Compare parameters
 #[derive(Debug, Args)]
@@ -19,46 +47,29 @@ pub enum ParamsCommand {
 
 /// Show the parameters that differ between two revisions
 ///
+/// A revision is a commit, a branch, a tag, an experiment, a checkpoint, a task of the queue, or
+/// `workspace`.
+///
 /// Examples:
 ///   dewar params diff
 ///   dewar params diff HEAD~1 fuzzy-otter --md
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ParamsDiffArgs {
-    /// The old revision or experiment
-    #[arg(value_name = "OLD", default_value = "HEAD")]
-    pub old: String,
-
-    /// The new one; without it, the workspace
-    #[arg(value_name = "NEW")]
-    pub new: Option<String>,
+    /// What is compared.
+    #[command(flatten)]
+    pub diff: DiffArgs,
 
     /// Only these files
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub targets: Vec<String>,
 
-    /// Also the parameters that are alike
-    #[arg(long)]
-    pub all: bool,
-
     /// Only parameters that a stage reads
     #[arg(long)]
     pub deps: bool,
-
-    /// Print JSON, in the shape that DVC prints
-    #[arg(long, conflicts_with = "md")]
-    pub json: bool,
-
-    /// Print a Markdown table
-    #[arg(long)]
-    pub md: bool,
-
-    /// Leave out the column with the file
-    #[arg(long)]
-    pub no_path: bool,
 }
 
-/// Show metrics
+/// Show and compare metrics
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
     /// What to do.
@@ -71,6 +82,7 @@ pub struct MetricsArgs {
 #[expect(missing_docs, reason = "the manual of a command is that of its arguments")]
 pub enum MetricsCommand {
     Show(MetricsShowArgs),
+    Diff(MetricsDiffArgs),
 }
 
 /// Show the metrics of the workspace and of commits
@@ -107,6 +119,34 @@ pub struct MetricsShowArgs {
     /// Print a Markdown table
     #[arg(long)]
     pub md: bool,
+
+    /// How many significant digits numbers get [default: 5; JSON has all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub precision: Option<u8>,
+}
+
+/// Show the metrics that differ between two revisions
+///
+/// A revision is a commit, a branch, a tag, an experiment, a checkpoint, or `workspace`.
+///
+/// Examples:
+///   dewar metrics diff
+///   dewar metrics diff main fuzzy-otter --md
+///   dewar metrics diff 3e04c15 --targets metrics.json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct MetricsDiffArgs {
+    /// What is compared.
+    #[command(flatten)]
+    pub diff: DiffArgs,
+
+    /// Only these files, or with `-R` folders
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub targets: Vec<String>,
+
+    /// Look into folders
+    #[arg(short = 'R', long, requires = "targets")]
+    pub recursive: bool,
 
     /// How many significant digits numbers get [default: 5; JSON has all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]

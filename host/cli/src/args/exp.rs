@@ -1,7 +1,8 @@
-//! `exp show`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
+//! `exp show`, `exp diff`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::compare::DiffArgs;
 use super::run::ExpRunArgs;
 
 /// Run, compare, apply and remove experiments
@@ -18,6 +19,7 @@ pub struct ExpArgs {
 pub enum ExpCommand {
     Run(ExpRunArgs),
     Show(Box<ExpShowArgs>),
+    Diff(ExpDiffArgs),
     #[command(visible_alias = "ls")]
     List(ExpListArgs),
     Apply(ExpApplyArgs),
@@ -150,6 +152,31 @@ pub enum SortOrder {
     Asc,
     /// The largest
     Desc,
+}
+
+/// Show the metrics and parameters that differ between two experiments
+///
+/// Each is an experiment, one of its checkpoints, a task of the queue, a commit, a branch, a tag, or
+/// `workspace`. What has no result has no metrics.
+///
+/// Examples:
+///   dewar exp diff
+///   dewar exp diff fuzzy-otter calm-heron
+///   dewar exp diff 3e04c15 fuzzy-otter --param-deps --md
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExpDiffArgs {
+    /// What is compared.
+    #[command(flatten)]
+    pub diff: DiffArgs,
+
+    /// Only parameters that a stage reads
+    #[arg(long)]
+    pub param_deps: bool,
+
+    /// How many significant digits metrics get [default: 5; parameters and JSON have all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub precision: Option<u8>,
 }
 
 /// List experiments

@@ -5,6 +5,7 @@ pub mod add;
 pub mod checkout;
 pub mod commit;
 pub mod compare;
+pub mod compared;
 pub mod config;
 pub mod dag;
 pub mod demo;

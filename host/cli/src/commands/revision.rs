@@ -1,50 +1,137 @@
-//! What the user calls a revision: the workspace, a commit or an experiment; and reading what it holds.
+//! [`Revision`]: what the user calls the workspace, a commit or an experiment; and reading what it holds.
 
 use dewar_core::cache::ObjectStore;
 use dewar_core::digest::ObjectId;
-use dewar_core::exp::refs;
-use dewar_core::git::CommitId;
-use dewar_core::metrics::{CommitFiles, Files, RevisionReader};
+use dewar_core::exp::find::{FindError, Found, find};
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::refs::ResolveError;
+use dewar_core::git::{CommitId, GitError};
+use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader};
 use dewar_core::pipeline::Pipeline;
 
 use super::project::{Project, files};
 use crate::failure::Failure;
+use crate::ui::Ui;
+use crate::ui::problem::{Place, Problem};
 
-/// The commit of a revision or an experiment.
-///
-/// # Errors
-/// When it is neither.
-pub fn commit(project: &Project<'_>, text: &str) -> Result<CommitId, Failure> {
-    let git = project.repo.git()?;
-    match refs::resolve(git, text) {
-        Ok(found) => Ok(found.commit),
-        // What is no experiment is a revision of git's; its error is the better one to tell.
-        Err(refs::ResolveError::Unknown { .. }) => Ok(git.resolve(text)?),
-        Err(error) => Err(error.into()),
-    }
+/// What the work tree is called where a revision is asked for, as in DVC.
+pub const WORKSPACE: &str = "workspace";
+
+/// A revision that exists.
+pub struct Revision<'a> {
+    /// What the user calls it.
+    pub name: &'a str,
+    held: Held,
 }
 
-/// Reads from a revision; none is the workspace.
-///
-/// # Errors
-/// When it does not exist or its pipeline is invalid.
-pub fn read(
-    project: &Project<'_>,
-    revision: Option<&str>,
-    what: impl Fn(&RevisionReader<'_>) -> Files,
-) -> Result<Files, Failure> {
-    let store = project.store();
-    let objects = |id: &ObjectId| object(store, id);
-    match revision {
-        None => {
-            let files = files(project);
-            let pipeline = Pipeline::load(&files, project.templates())?;
-            Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
+/// Where the files of a revision are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Workspace,
+    Commit(CommitId),
+    /// What a task of the queue begins with: its metrics are those of whatever was in the workspace then.
+    Task(CommitId),
+}
+
+impl<'a> Revision<'a> {
+    /// The work tree.
+    #[must_use]
+    pub const fn workspace() -> Self {
+        Self { name: WORKSPACE, held: Held::Workspace }
+    }
+
+    /// A commit that is called `name`.
+    #[must_use]
+    pub const fn commit(name: &'a str, commit: CommitId) -> Self {
+        Self { name, held: Held::Commit(commit) }
+    }
+
+    /// Finds `workspace`, what git knows by name, an experiment, a checkpoint, a task of the queue, or a commit by its digits.
+    ///
+    /// # Errors
+    /// When it is none of these, or several.
+    pub fn find(project: &Project<'_>, name: &'a str) -> Result<Self, Failure> {
+        let is = |held| Ok(Self { name, held });
+        if name == WORKSPACE {
+            return is(Held::Workspace);
         }
-        Some(text) => {
-            let files = CommitFiles::new(project.repo.git()?, commit(project, text)?)?;
-            let pipeline = Pipeline::load(&files, project.templates())?;
-            Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
+        let git = project.repo.git()?;
+        if name == "HEAD" {
+            // Says how to make a first commit where there is none.
+            return is(Held::Commit(git.head()?.commit));
+        }
+        // Names of git go first, as in DVC. Digits do not: those of a task are a commit for git.
+        if !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            match git.resolve(name) {
+                Ok(commit) => return is(Held::Commit(commit)),
+                Err(GitError::UnknownRevision { .. } | GitError::AmbiguousRevision { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match find(git, &Queue::of(&project.repo), name) {
+            Ok(Found::Commit(found)) => is(Held::Commit(found.commit)),
+            Ok(Found::Task(task)) => is(Held::Task(task.id)),
+            Err(FindError::Resolve(ResolveError::Unknown { suggestion, .. })) => {
+                match (git.resolve(name), suggestion) {
+                    (Ok(commit), _) => is(Held::Commit(commit)),
+                    (Err(error), Some(like)) => {
+                        Err(Failure::from(error).hint(format!("there is an experiment `{like}`; did you mean that?")))
+                    }
+                    (Err(error), None) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether it is the work tree.
+    #[must_use]
+    pub const fn is_workspace(&self) -> bool {
+        matches!(self.held, Held::Workspace)
+    }
+
+    /// Its metrics, as `read` reads them. A task of the queue has none before it is finished or has made a checkpoint, which is
+    /// noted.
+    pub fn results(&self, read: impl FnOnce() -> Files, ui: &Ui) -> Files {
+        match self.held {
+            Held::Workspace | Held::Commit(_) => read(),
+            Held::Task(_) => {
+                ui.note(&format!("`{}` has no result, and so no metrics.", self.name));
+                Files::new()
+            }
+        }
+    }
+
+    /// Reads from it.
+    ///
+    /// # Errors
+    /// When its pipeline is invalid.
+    pub fn read<T>(&self, project: &Project<'_>, what: impl FnOnce(&RevisionReader<'_>) -> T) -> Result<T, Failure> {
+        let store = project.store();
+        let objects = |id: &ObjectId| object(store, id);
+        match self.held {
+            Held::Workspace => {
+                let files = files(project);
+                let pipeline = Pipeline::load(&files, project.templates())?;
+                Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
+            }
+            Held::Commit(commit) | Held::Task(commit) => {
+                let files = CommitFiles::new(project.repo.git()?, commit)?;
+                let pipeline = Pipeline::load(&files, project.templates())?;
+                Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
+            }
+        }
+    }
+
+    /// Warns of those of its files that cannot be used.
+    pub fn warn_of_broken(&self, files: &Files, ui: &Ui) {
+        for (file, data) in files {
+            let FileData::Broken(error) = data else { continue };
+            let message = match self.held {
+                Held::Workspace => error.to_string(),
+                Held::Commit(_) | Held::Task(_) => format!("in `{}`: {error}", self.name),
+            };
+            ui.warn(&Problem { message, place: Some(Place::file(file.to_string())), hints: Vec::new() });
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What was asked for goes to stdout, what is said about it to stderr. Colours are taken out where they are not wanted.
 
+pub mod changes;
 pub mod dag;
 pub mod explain;
 pub mod live;

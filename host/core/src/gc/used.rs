@@ -8,11 +8,11 @@ use super::GcError;
 use crate::cache::{ObjectStore, Tree};
 use crate::digest::{Algorithm, ObjectId};
 use crate::exp::chains::Chains;
-use crate::exp::checkpoint::resume::BEGUN;
+use crate::exp::checkpoint::standing;
 use crate::exp::queue::sweep::SWEEPS;
 use crate::exp::queue::task::State;
 use crate::exp::queue::{Queue, QueueError, STASH};
-use crate::exp::refs::{self, KEPT};
+use crate::exp::refs::{self, ExperimentRef, KEPT};
 use crate::exp::show::{Group, Selection};
 use crate::git::{CommitId, Git, GitError, History, RefName};
 use crate::pipeline::files::WorkFiles;
@@ -91,7 +91,8 @@ impl Used {
     }
 
     /// What the locks and `.dvc` files of queued and failed experiments name, and those of the checkpoints that they go on from:
-    /// they are to run yet, and data that changed when one was queued is kept for it alone.
+    /// they are to run yet, and data that changed when one was queued is kept for it alone. And those of the checkpoint that the
+    /// workspace stands at.
     ///
     /// # Errors
     /// When git or the queue cannot be read, or a file is invalid.
@@ -101,8 +102,12 @@ impl Used {
         for (sweep, _) in git.list_refs(SWEEPS)? {
             commits.extend(git.stashed_ever(&sweep)?);
         }
+        // Where the workspace stands, and goes on from, whatever a policy thinks of it.
+        commits.extend(standing::commit(git)?);
         let queue = Queue::of(repo);
         for task in queue.tasks()?.iter().filter(|task| task.state != State::Success) {
+            let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
+            commits.extend(standing::left_by(git, &reference, task.id)?);
             let begins_at = match queue.request(task.id) {
                 Err(QueueError::Damaged { .. }) => continue,
                 request => request?.rev,
@@ -239,8 +244,6 @@ fn commits(git: &Git, scope: &Scope) -> Result<Vec<CommitId>, GcError> {
             found.extend(history.links().iter().map(|link| link.commit).filter(|commit| history.keeps(*commit)));
         }
         found.extend(git.log(&RefName::parse(KEPT)?)?);
-        // Where the workspace stands, and goes on from, whatever a policy thinks of it.
-        found.extend(git.find_ref(&RefName::parse(BEGUN)?)?);
     }
     let mut seen = HashSet::new();
     found.retain(|commit| seen.insert(*commit));

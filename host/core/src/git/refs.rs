@@ -154,40 +154,6 @@ impl Git {
         self.update_refs(&[RefUpdate { name: name.clone(), expected, target: None }], "")
     }
 
-    /// Makes a reference follow another one, which need not exist; or deletes it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn follow_ref(&self, name: &RefName, followed: Option<&RefName>) -> Result<(), GitError> {
-        let error = || GitError::operation("change the reference", name);
-        let mut transaction = self.repo.transaction().map_err(error())?;
-        self.lock(&mut transaction, name)?;
-        match followed {
-            Some(followed) => {
-                transaction.set_symbolic_target(name.as_str(), followed.as_str(), None, "").map_err(error())?;
-            }
-            None if self.repo.find_reference(name.as_str()).is_ok() => {
-                transaction.remove(name.as_str()).map_err(error())?;
-            }
-            None => {}
-        }
-        transaction.commit().map_err(error())
-    }
-
-    /// Which reference another one follows.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn followed_by(&self, name: &RefName) -> Result<Option<RefName>, GitError> {
-        match self.repo.find_reference(name.as_str()) {
-            Ok(reference) => Ok(reference
-                .symbolic_target_bytes()
-                .and_then(|target| RefName::parse(std::str::from_utf8(target).ok()?).ok())),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(source) => Err(GitError::operation("read the reference", name)(source)),
-        }
-    }
-
     /// Changes several references: every one is locked and compared before the first is changed. `message` goes to the
     /// reflogs of those that have one.
     ///

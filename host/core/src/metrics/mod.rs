@@ -1,5 +1,5 @@
-//! Parameters, metrics and contents of one revision as data, and their differences: what `exp show`, `exp diff`, `params diff`
-//! and `metrics show` print. Reads only; no step of the walk.
+//! Parameters, metrics and contents of one revision as data, and their differences: what `exp show`, `exp diff`, `params diff`,
+//! `metrics show` and `metrics diff` print. Reads only; no step of the walk.
 //!
 //! In reading order: [`RevisionFiles`] (where a revision's files are), [`RevisionReader`] (what they say), [`difference`].
 //!

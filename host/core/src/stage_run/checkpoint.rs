@@ -41,6 +41,12 @@ pub trait Checkpoints: Send + Sync {
     /// # Errors
     /// When it cannot be recorded.
     fn consider(&self, stage: &Stage, trigger: Trigger, keep: Keep<'_>) -> Result<Considered, CheckpointError>;
+
+    /// Makes what the stage writes and git keeps what it was at the last checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    fn restore(&self, stage: &Stage) -> Result<(), CheckpointError>;
 }
 
 /// Keeps the outputs that are there, and answers what the lock would remember of the stage.
@@ -106,15 +112,14 @@ pub(super) struct Watched {
     pub stopped: Option<LockEntry>,
 }
 
-/// Ends a stage when who takes its checkpoints is gone: it would wait for ever.
+/// Ends a stage when who takes its checkpoints does so no more: it would wait for ever.
 struct EndsStage<'a>(&'a Cancellation);
 
 impl Drop for EndsStage<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.stop();
-            self.0.stop();
-        }
+        // Asked to end and then killed; nothing when it has ended.
+        self.0.stop();
+        self.0.stop();
     }
 }
 
@@ -234,16 +239,35 @@ impl StageRunner<'_> {
     }
 
     /// The outputs are those of the checkpoint again, should the stage have written on while it was ended.
-    pub(super) fn back_to(&self, stage: &Stage, checkpoint: &LockEntry) -> Result<(), StageError> {
-        for out in stage.outs.iter().filter(|out| out.cached) {
-            let Some(known) = checkpoint.out(&out.lock_path) else { continue };
+    pub(super) fn back_to(
+        &self,
+        stage: &Stage,
+        checkpoint: &LockEntry,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<(), StageError> {
+        let mut missing = Vec::new();
+        for out in &stage.outs {
+            let Some(known) = checkpoint.out(&out.lock_path) else {
+                self.workspace.tree().remove(&out.path)?;
+                missing.push(format!("`{}`", out.path));
+                continue;
+            };
+            if !out.cached {
+                continue;
+            }
             let place = Place::Inside(out.path.clone());
             if !self.is_as_locked(known, &place)?
                 && let Some(id) = &known.id
             {
                 self.check_out_from(self.store(), id, known.executable, &out.path)?;
-                self.workspace.forget(&out.path);
             }
+        }
+        checkpoints.restore(stage).map_err(|error| StageError::checkpoint(stage, error))?;
+        self.workspace.forget_all();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            let message = format!("the stage `{}` was stopped before it wrote {missing}", stage.address);
+            self.events.event(Event::Warning { message });
         }
         Ok(())
     }

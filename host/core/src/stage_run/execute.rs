@@ -9,12 +9,12 @@ use crate::pipeline::{Command, LockEntry, Place, ProjectFiles, Stage};
 use crate::process::Cancellation;
 
 /// How far the commands of a stage ran, when all is well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Executed {
     /// To their end.
     ToEnd,
-    /// To a checkpoint, where a policy stopped them.
-    ToCheckpoint,
+    /// To a checkpoint, where a policy stopped them: what the lock would remember of it.
+    ToCheckpoint(LockEntry),
 }
 
 impl StageRunner<'_> {
@@ -47,8 +47,8 @@ impl StageRunner<'_> {
                 if let Some(checkpoint) = watched.stopped
                     && !self.cancellation.is_cancelled()
                 {
-                    self.back_to(stage, &checkpoint)?;
-                    return Ok(Executed::ToCheckpoint);
+                    self.back_to(stage, &checkpoint, checkpoints)?;
+                    return Ok(Executed::ToCheckpoint(checkpoint));
                 }
                 watched.outcome
             }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply::{self, Uncommitted};
-use dewar_core::exp::checkpoint::{History, Note, resume};
+use dewar_core::exp::checkpoint::{History, Note, standing};
 use dewar_core::exp::find::{Found, find};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
@@ -42,7 +42,6 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
     let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
     project.save_index();
-    stand_at(git, &found)?;
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
     }
@@ -52,7 +51,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let missing: Vec<String> = checked_out?.missing.iter().map(|path| format!("`{path}`")).collect();
     if !missing.is_empty() {
         let message = format!("the cache lacks outputs of the experiment: {}", missing.join(", "));
-        let hint = "what git has was applied; `dewar exp run --pull` fetches outputs or makes them anew";
+        let hint = "what git has was applied, and the outputs that are there; `dewar exp run` makes the others anew";
         let failure = Failure::new(Kind::Repository, message).hint(hint);
         return Err(if is_discarded(git, &found)? {
             failure.hint("a policy let go of this checkpoint")
@@ -60,6 +59,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
             failure
         });
     }
+    stand_at(git, &found)?;
     ui.tell(&format!("Changes for experiment '{}' have been applied to your current workspace.", args.experiment))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -72,7 +72,7 @@ fn stand_at(git: &Git, found: &Found) -> Result<(), Failure> {
         }
         _ => None,
     };
-    Ok(resume::stand_at(git, checkpoint)?)
+    Ok(standing::stand_at(git, checkpoint)?)
 }
 
 /// Whether what was found is a checkpoint that a policy let go of.

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod branch;
+pub mod diff;
 pub mod isolated;
 pub mod list;
 pub mod queue;
@@ -28,6 +29,7 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
     match &args.command {
         ExpCommand::Run(args) => run::run(args, session, ui),
         ExpCommand::Show(args) => show::run(args, session, ui),
+        ExpCommand::Diff(args) => diff::run(args, session, ui),
         ExpCommand::List(args) => list::run(args, session, ui),
         ExpCommand::Apply(args) => apply::run(args, session, ui),
         ExpCommand::Branch(args) => branch::run(args, session, ui),

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use dewar_core::exp::checkpoint::recorder::{Recorded, Recorder, RunPlace};
-use dewar_core::exp::checkpoint::resume::{self, Beginning, Checkpoint, Standing};
+use dewar_core::exp::checkpoint::recorder::{self, Recorded, Recorder, RunPlace};
+use dewar_core::exp::checkpoint::resume::{self, Beginning, Replaced};
+use dewar_core::exp::checkpoint::standing::{self, Checkpoint, Standing};
+use dewar_core::exp::isolated;
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::refs::ExperimentRef;
 use dewar_core::exp::run::{Identified, identify};
 use dewar_core::extension::Extensions;
 use dewar_core::git::{CommitId, Git};
@@ -62,11 +65,15 @@ pub(super) fn decide(
     if !has_checkpoints(selection) {
         return Ok(Decided::Plain);
     }
+    for stage in resume::stages(selection) {
+        let project_wide = project.repo.config.own.checkpoint.policy.uses();
+        recorder::policies(stage, &project_wide, &**project.extensions(), &project.events())?;
+    }
     if args.reset {
         return Ok(Decided::Reset);
     }
     let baseline = git.head()?.commit;
-    let checkpoint = match resume::standing(git, baseline)? {
+    let checkpoint = match standing::standing(git, baseline)? {
         Standing::At(checkpoint) => checkpoint,
         standing => {
             let outs = resume::stages(selection).flat_map(|stage| &stage.outs).map(|out| &out.path);
@@ -75,8 +82,12 @@ pub(super) fn decide(
             return Ok(Decided::Anew { elsewhere, there });
         }
     };
-    resume::check(&project.workspace(&selection.pipeline)?, git, selection, checkpoint.commit)?;
-    let changed = resume::changed_since(git, selection, overlay, checkpoint.commit)?;
+    let workspace = project.workspace(&selection.pipeline)?;
+    resume::check(&workspace, git, selection, checkpoint.commit)?;
+    // Data that was not added again is found when its stage is looked at.
+    let mut overlay = overlay.clone();
+    overlay.extend(isolated::changed_data(&workspace, selection, &[])?);
+    let changed = resume::changed_since(git, selection, &overlay, checkpoint.commit)?;
     let is_named = |name: &String| *name != checkpoint.experiment.reference.name.as_str();
     Ok(if !changed.is_empty() {
         Decided::Branch(checkpoint, Why::Changed(changed))
@@ -176,12 +187,6 @@ pub(super) fn begin<'a>(
     if !has_checkpoints(selection) {
         return Ok(None);
     }
-    let ran = project.repo.git()?;
-    let workspace = project.workspace(&selection.pipeline)?;
-    let restored = run_as.identified.beginning.prepare(&workspace, ran, selection)?;
-    if !restored.is_empty() && !project.is_isolated() {
-        ui.note(&format!("{} brought back to the checkpoint", paths(&restored)));
-    }
     let session = project.session();
     let extensions = project.extensions();
     let recorded = Recorded {
@@ -198,7 +203,28 @@ pub(super) fn begin<'a>(
         clock: Box::new(|| session.commit_time()),
         events: project.events(),
     };
-    Ok(Some(Recorder::new(git, ran, recorded)?))
+    let ran = project.repo.git()?;
+    let recorder = Recorder::new(git, ran, recorded)?;
+    let Identified { baseline, name, beginning, .. } = run_as.identified;
+    let replaced = beginning.prepare(&project.workspace(&selection.pipeline)?, ran, selection)?;
+    if !project.is_isolated() {
+        replaced.iter().for_each(|replaced| note_replaced(project, replaced, ui));
+        let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
+        standing::follow(ran, &reference, beginning.checkpoint())?;
+    }
+    Ok(Some(recorder))
+}
+
+fn note_replaced(project: &Project<'_>, replaced: &Replaced, ui: &Ui) {
+    let path = &replaced.path;
+    ui.note(&match &replaced.kept {
+        None => format!("`{path}` brought back to the checkpoint"),
+        Some(id) => {
+            let object = project.store().path(id);
+            let object = object.strip_prefix(project.repo.root()).unwrap_or(&object).display().to_string();
+            format!("`{path}` brought back to the checkpoint; what was there is kept as `{object}` until `dewar gc`")
+        }
+    });
 }
 
 /// What is kept of a run of `project` that did not come to its end.
@@ -229,7 +255,7 @@ pub(super) fn named_rev(
 ) -> Result<Option<CommitId>, Failure> {
     let has_checkpoints = has_checkpoints(selection);
     let Some(text) = &args.rev else {
-        if has_checkpoints && matches!(resume::standing(git, git.head()?.commit)?, Standing::At(_)) {
+        if has_checkpoints && matches!(standing::standing(git, git.head()?.commit)?, Standing::At(_)) {
             ui.note("stages with checkpoints start over beside the workspace; `--rev CHECKPOINT` goes on from one");
         }
         return Ok(None);

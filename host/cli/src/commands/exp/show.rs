@@ -13,6 +13,7 @@ use dewar_core::exp::show::{
 };
 use dewar_core::git::CommitTime;
 use dewar_core::metrics::{ParamScope, RevisionData, RevisionReader};
+use dewar_core::path::RepoPath;
 use dewar_core::pipeline::{Pipeline, PipelineError};
 use serde_json::{Map, Value, json};
 
@@ -283,10 +284,11 @@ fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> V
             (path.to_string(), value)
         })
         .collect();
+    let root = RepoPath::root();
     let timestamp = time.and_then(moment::zoned).as_ref().map(in_full);
     json!({
         "rev": revision, "timestamp": timestamp,
-        "params": files_json(&data.params), "metrics": files_json(&data.metrics),
+        "params": files_json(&data.params, &root), "metrics": files_json(&data.metrics, &root),
         "deps": deps, "outs": outs, "meta": {},
     })
 }

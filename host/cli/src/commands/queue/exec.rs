@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::checkpoint::resume;
+use dewar_core::exp::checkpoint::standing;
 use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::queue::task::{End, Request};
 use dewar_core::exp::queue::{Queue, STASH};
@@ -82,7 +82,7 @@ fn run_task(
     let _held = project.hold_cache("queue exec")?;
     let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };
     // An attempt before this one got so far.
-    let left = resume::left_by(git, &reference, task.id)?;
+    let left = standing::left_by(git, &reference, task.id)?;
     if left.is_none() && request.taken == NameTaken::Refuse {
         record::check_free(git, task.baseline, &task.name)?;
     }

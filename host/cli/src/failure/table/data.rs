@@ -106,6 +106,7 @@ impl From<GcError> for Failure {
             GcError::Hold(error) => error.into(),
             GcError::NoGit(error) => error.into(),
             GcError::Git(error) => error.into(),
+            GcError::Standing(error) => error.into(),
             GcError::Queue(error) => error.into(),
             GcError::File(error) => error.into(),
             GcError::Pipeline(error) => error.into(),

@@ -73,6 +73,7 @@ impl From<ResumeError> for Failure {
                 .into_failure(Kind::Repository)
                 .hint("`--reset` starts over; `dewar exp apply` brings another checkpoint into the workspace"),
             ResumeError::Cache(error) => error.into(),
+            ResumeError::Observe(error) => error.into(),
             ResumeError::Path(error) => error.into(),
         }
     }

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod recorder;
 pub mod replay;
 pub mod resume;
+pub mod standing;
 
 pub use history::History;
 pub use note::{Note, StageMoment};

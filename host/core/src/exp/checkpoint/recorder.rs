@@ -1,6 +1,7 @@
 //! [`Recorder`]: records the checkpoints of one run, each a commit on the one before (walk, steps 7 and 9).
 
-use std::collections::btree_map::Entry;
+mod instant;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,6 @@ use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{LockEntry, LockFile, OutputKind, PolicyUse, Signal, Stage};
 use crate::repro::Selection;
 use crate::schedule::RunReport;
-use crate::source::Source;
 use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, Keep};
 
 /// How often outputs are kept again that changed while they were kept.
@@ -124,9 +124,6 @@ impl<'a> Recorder<'a> {
         let policies = resume::stages(run.selection).map(of_stage).collect::<Result<_, CheckpointError>>()?;
         let Identified { baseline, name, taken, beginning } = run.identified;
         let reference = ExperimentRef { baseline: *baseline, name: name.clone() };
-        if run.place == RunPlace::Workspace {
-            resume::follow(git, &reference, beginning.checkpoint())?;
-        }
         let parent = beginning.checkpoint().unwrap_or(*baseline);
         let chain = Chain {
             git: git.reopen()?,
@@ -144,11 +141,12 @@ impl<'a> Recorder<'a> {
         Ok(Self { run, chain: Mutex::new(chain) })
     }
 
-    /// How many checkpoints this run made, and the last of them.
+    /// How many checkpoints the experiment has after this run made some, and the last of them.
     #[must_use]
     pub fn made(&self) -> Option<(usize, CommitId)> {
         let chain = self.chain();
-        (chain.made > 0).then_some((chain.made, chain.parent))
+        let kept = chain.history.links().iter().filter(|link| chain.history.keeps(link.commit)).count();
+        (chain.made > 0).then_some((kept, chain.parent))
     }
 
     /// How many checkpoints policies let go of in this run.
@@ -166,7 +164,10 @@ impl<'a> Recorder<'a> {
         let chain = &mut *chain;
         let tree = run::snapshot(&chain.git, &chain.ran, self.run.selection)?;
         let is_there = chain.expected == Expected::At(chain.parent);
-        if !is_there || chain.git.commit_summary(chain.parent)?.tree != tree {
+        // A stage whose inputs changed meanwhile is in no lock: what the workspace has of it belongs to nothing that is known.
+        let has_ended = |address: &String| report.changed.iter().any(|(stage, _)| stage.to_string() == *address);
+        let is_settled = chain.stages.keys().all(has_ended);
+        if !is_there || is_settled && chain.git.commit_summary(chain.parent)?.tree != tree {
             let message = run::message(self.run.message, &report.changed);
             let name = chain.reference.name.clone();
             chain.commit(&self.run, tree, &message, &mut *recording.settled).map_err(|error| match error {
@@ -187,53 +188,6 @@ impl<'a> Recorder<'a> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The locks when a stage begins: as they are on disk, with what was recorded of other stages with checkpoints, which may not
-    /// be there yet, and without what the stage makes `stale`.
-    fn locks(
-        &self,
-        chain: &Chain,
-        root: &Path,
-        stage: &Stage,
-        inputs: &LockEntry,
-        stale: &[String],
-    ) -> Result<BTreeMap<RepoPath, LockFile>, CheckpointError> {
-        let own = (&stage.address, inputs);
-        let others = resume::stages(self.run.selection)
-            .filter_map(|other| Some((&other.address, chain.stages.get(&other.address.to_string())?.last.as_ref()?)));
-        let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
-        for (address, entry) in others.filter(|(address, _)| **address != stage.address).chain([own]) {
-            let Some(name) = &address.name else { continue };
-            let lock = match locks.entry(address.file.clone()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let file = LockFile::path_for(&address.file);
-                    new.insert(match fs::read_optional(&file.under(root))? {
-                        Some(text) => LockFile::parse(&Source::new(file, text))?,
-                        None => LockFile::new(file),
-                    })
-                }
-            };
-            lock.set(name, entry.clone(), []);
-        }
-        if let Some(lock) = locks.get_mut(&stage.address.file) {
-            lock.remove(|name| stale.iter().any(|stale| stale == name));
-        }
-        Ok(locks)
-    }
-
-    /// The outputs of all stages that need this one, which are of another instant.
-    fn stale_after(&self, stage: &Stage) -> (Vec<RepoPath>, Vec<String>) {
-        let pipeline = &self.run.selection.pipeline;
-        let (Some(id), Some(graph)) = (pipeline.find(&stage.address), &self.run.selection.graph) else {
-            return (Vec::new(), Vec::new());
-        };
-        let after = graph.downstream(&[id]).into_iter().filter(|other| *other != id);
-        let after: Vec<&Stage> = after.map(|id| pipeline.stage(id)).collect();
-        let outs = after.iter().flat_map(|stage| &stage.outs).filter(|out| !out.cached);
-        let beside = after.iter().filter(|other| other.address.file == stage.address.file);
-        (outs.map(|out| out.path.clone()).collect(), beside.filter_map(|stage| stage.address.name.clone()).collect())
-    }
-
     fn numbers(&self, root: &Path, files: &[RepoPath]) -> Vec<(String, f64)> {
         let work = WorkFiles::new(root.to_owned());
         let nothing = |_: &_| None;
@@ -247,18 +201,23 @@ impl Checkpoints for Recorder<'_> {
         let mut chain = self.chain();
         let policies = chain.policies.remove(&stage.address.to_string());
         let policies = policies.map_or_else(|| policies_of(&self.run, stage), Ok)?;
-        let (git, ran) = (&chain.git, &chain.ran);
-        let (stale, names) = self.stale_after(stage);
-        let base = git.without(run::snapshot(git, ran, self.run.selection)?, &stale)?;
-        let locks = self.locks(&chain, ran.root(), stage, inputs, &names)?;
+        let (after, beside) = self.others(stage);
+        let base = self.base(&chain, &after, &beside)?;
+        let (locks, is_known) = self.locks(&chain, stage, inputs, &after, &beside)?;
         let address = stage.address.to_string();
         let past = chain.history.moments(&address);
-        let top = self.run.selection.pipeline.files().get(&stage.address.file);
+        // What is written beside outputs, as DVCLive does, is named at the top of some file.
+        let pipeline = &self.run.selection.pipeline;
+        let is_output = |path: &&RepoPath| {
+            let outs = pipeline.stages().flat_map(|(_, stage)| &stage.outs);
+            outs.into_iter().any(|out| path.is_within(&out.path))
+        };
+        let top = || pipeline.files().values();
         let kept = stage.outs.iter().filter(|out| !out.cached).map(|out| &out.path);
-        let of_top = top.into_iter().flat_map(|file| file.metrics.iter().chain(&file.plots));
+        let of_top = top().flat_map(|file| file.metrics.iter().chain(&file.plots));
         let metrics = stage.outs.iter().filter(|out| out.kind == OutputKind::Metric).map(|out| &out.path);
-        let metrics = metrics.chain(top.into_iter().flat_map(|file| &file.metrics)).cloned().collect();
-        let is_output = |path: &&RepoPath| stage.outs.iter().any(|out| out.cached && path.is_within(&out.path));
+        let metrics =
+            metrics.chain(top().flat_map(|file| &file.metrics).filter(|path| !is_output(path))).cloned().collect();
         let watched = Watched {
             policies,
             base,
@@ -270,9 +229,19 @@ impl Checkpoints for Recorder<'_> {
             past,
             last: None,
         };
-        let has_history = !chain.history.links().is_empty();
         chain.stages.insert(address, watched);
-        Ok(if has_history { Begun::Resumed } else { Begun::Anew })
+        let goes_on = self.run.identified.beginning.checkpoint().is_some() && is_known;
+        Ok(if goes_on { Begun::Resumed } else { Begun::Anew })
+    }
+
+    fn restore(&self, stage: &Stage) -> Result<(), CheckpointError> {
+        let chain = self.chain();
+        let Some(watched) = chain.stages.get(&stage.address.to_string()) else { return Ok(()) };
+        let now = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
+        chain.git.adopt(&chain.ran, now)?;
+        let then = chain.git.with_paths_of(now, chain.git.commit_summary(chain.parent)?.tree, &watched.paths)?;
+        chain.ran.restore(now, then, &RepoPath::parse(".dvc/tmp").unwrap_or_default())?;
+        Ok(())
     }
 
     fn consider(&self, stage: &Stage, trigger: Trigger, keep: Keep<'_>) -> Result<Considered, CheckpointError> {
@@ -348,10 +317,23 @@ impl Recorder<'_> {
 }
 
 fn policies_of(run: &Recorded<'_>, stage: &Stage) -> Result<Policies, CheckpointError> {
+    policies(stage, &run.policies, run.extensions, &run.events)
+}
+
+/// The policies of a stage, those of the `project` unless it has its own; each can be used.
+///
+/// # Errors
+/// [`CheckpointError::Policy`].
+pub fn policies(
+    stage: &Stage,
+    project: &[PolicyUse],
+    extensions: &dyn Extensions,
+    events: &Arc<dyn EventSink>,
+) -> Result<Policies, CheckpointError> {
     let own = stage.checkpoint.as_ref().and_then(|settings| settings.policies.clone());
-    let chosen = own.unwrap_or_else(|| run.policies.clone());
+    let chosen = own.unwrap_or_else(|| project.to_vec());
     let unusable = |PolicyError { policy, source }| CheckpointError::Policy { policy, source };
-    let policies = Policies::new(chosen, run.extensions, Arc::clone(&run.events)).map_err(unusable)?;
+    let policies = Policies::new(chosen, extensions, Arc::clone(events)).map_err(unusable)?;
     policies.check().map_err(unusable)?;
     Ok(policies)
 }

@@ -1,31 +1,26 @@
 //! What a run goes on from: which checkpoint, of which experiment, and whether that goes on itself or another one branches off
 //! (walk, step 3).
 //!
-//! The workspace stands at the checkpoint that was recorded in it last, or that was applied to it; two references say which
-//! ([`follow`], [`stand_at`]).
+//! In the workspace that is where it stands ([`super::standing`]); beside it, what is named.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use super::history::History;
-use super::note::Note;
-use crate::cache::{CacheError, Wanted};
-use crate::exp::refs::{self, Experiment, ExperimentRef, ResolveError, Resolved};
+use super::standing::Checkpoint;
+use crate::cache::{CacheError, Scanned, Wanted};
+use crate::digest::ObjectId;
+use crate::exp::refs::{self, ResolveError, Resolved};
 use crate::exp::run;
 use crate::fs::{self, FsError};
-use crate::git::{CommitId, Expected, Git, GitError, RefName};
+use crate::git::{CommitId, Git, GitError};
+use crate::observe::{Observe, ObserveError};
 use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::Overlay;
-use crate::pipeline::{LockEntry, LockFile, Stage};
+use crate::pipeline::{LockEntry, LockFile, LockedPath, Output, Place, Stage};
+use crate::plan;
 use crate::repro::Selection;
 use crate::source::{Source, SourceError};
 use crate::workspace::Workspace;
-
-/// Follows the experiment whose last checkpoint the user's workspace stands at, while there is one. These have DVC 2's names, so
-/// that DVC takes them for no experiments.
-const FOLLOWED: &str = "refs/exps/exec/EXEC_BRANCH";
-/// Names the checkpoint that the workspace stands at else: what was applied, or what the last run began with.
-pub const BEGUN: &str = "refs/exps/exec/EXEC_CHECKPOINT";
 
 /// Why a run cannot go on from a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +56,9 @@ pub enum ResumeError {
     /// An output cannot be brought back.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// An output cannot be looked at.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// A path of the project.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -70,35 +68,13 @@ fn quoted(paths: &[RepoPath]) -> String {
     paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A checkpoint to go on from.
+/// An output that was not as the checkpoint has it, and is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Its commit.
-    pub commit: CommitId,
-    /// The experiment that it is of.
-    pub experiment: Experiment,
-    /// Which moment of its stage it is, or which one was the last before it, when that is known.
-    pub step: Option<u64>,
-}
-
-impl Checkpoint {
-    fn of(git: &Git, commit: CommitId, experiment: Experiment) -> Result<Self, GitError> {
-        // A wrap-up may be of no moment: then it is behind the last one.
-        let mut next = Some(commit);
-        let mut step = None;
-        while let Some(commit) = next.filter(|commit| step.is_none() && *commit != experiment.reference.baseline) {
-            let summary = git.commit_summary(commit)?;
-            step = Note::of(&summary.message).and_then(|note| note.moment).map(|moment| moment.moment.step);
-            next = summary.parents.first().copied();
-        }
-        Ok(Self { commit, experiment, step })
-    }
-
-    /// Whether it is the last one of its experiment.
-    #[must_use]
-    pub fn is_last(&self) -> bool {
-        self.experiment.commit == self.commit
-    }
+pub struct Replaced {
+    /// Where it is.
+    pub path: RepoPath,
+    /// What was there, when the cache did not have it before; now it does.
+    pub kept: Option<ObjectId>,
 }
 
 /// What stages with checkpoints begin with.
@@ -119,7 +95,7 @@ impl Beginning {
         if let Self::Checkpoint(commit) = self { Some(commit) } else { None }
     }
 
-    /// Brings a workspace to it, whose repository is `git`. Answers which outputs were others.
+    /// Brings a workspace to it, whose repository is `git`. Answers what became of outputs that were others.
     ///
     /// # Errors
     /// When the cache lacks an output, or something cannot be read or written.
@@ -128,101 +104,13 @@ impl Beginning {
         workspace: &Workspace<'_>,
         git: &Git,
         selection: &Selection,
-    ) -> Result<Vec<RepoPath>, ResumeError> {
+    ) -> Result<Vec<Replaced>, ResumeError> {
         match self {
             Self::AsItIs => Ok(Vec::new()),
             Self::Reset => reset(workspace, selection).map(|()| Vec::new()),
             Self::Checkpoint(commit) => restore(workspace, git, selection, commit),
         }
     }
-}
-
-/// Where the user's workspace stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// No checkpoint was recorded in it or applied to it, or its experiment was removed.
-    Nowhere,
-    /// At a checkpoint of an experiment on another commit than the one that is checked out.
-    Elsewhere(Checkpoint),
-    /// At a checkpoint.
-    At(Checkpoint),
-}
-
-/// Where the user's workspace stands, when `baseline` is checked out.
-///
-/// # Errors
-/// When git cannot be read.
-pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, GitError> {
-    let begun = git.find_ref(&RefName::parse(BEGUN)?)?;
-    if let Some(reference) = git.followed_by(&RefName::parse(FOLLOWED)?)?
-        && let Some(tip) = git.find_ref(&reference)?
-        && let Some(reference) = ExperimentRef::parse(reference.as_str())
-    {
-        return at(git, tip, Experiment { reference, commit: tip }, baseline);
-    }
-    let Some(commit) = begun else { return Ok(Standing::Nowhere) };
-    match experiment_of(git, commit, baseline)? {
-        Some(experiment) => at(git, commit, experiment, baseline),
-        None => Ok(Standing::Nowhere),
-    }
-}
-
-fn at(git: &Git, commit: CommitId, experiment: Experiment, baseline: CommitId) -> Result<Standing, GitError> {
-    let is_here = experiment.reference.baseline == baseline;
-    let checkpoint = Checkpoint::of(git, commit, experiment)?;
-    Ok(if is_here { Standing::At(checkpoint) } else { Standing::Elsewhere(checkpoint) })
-}
-
-/// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.
-fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Option<Experiment>, GitError> {
-    let has =
-        |experiment: &Experiment| -> Result<bool, GitError> { Ok(refs::commits(git, experiment)?.contains(&commit)) };
-    let recorded_by = Note::of(&git.commit_summary(commit)?.message).map(|note| note.experiment);
-    let by_name = recorded_by.map(|name| ExperimentRef { baseline, name });
-    if let Some(reference) = by_name
-        && let Some(tip) = git.find_ref(&reference.ref_name()?)?
-    {
-        let experiment = Experiment { reference, commit: tip };
-        if has(&experiment)? {
-            return Ok(Some(experiment));
-        }
-    }
-    let mut experiments = refs::all(git)?;
-    experiments.sort_by_key(|experiment| (experiment.reference.baseline != baseline, experiment.commit != commit));
-    for experiment in experiments {
-        if has(&experiment)? {
-            return Ok(Some(experiment));
-        }
-    }
-    Ok(None)
-}
-
-/// Says that the user's workspace stands at a checkpoint now, or at none.
-///
-/// # Errors
-/// When the references cannot be written.
-pub fn stand_at(git: &Git, checkpoint: Option<CommitId>) -> Result<(), GitError> {
-    begin_at(git, checkpoint)?;
-    git.follow_ref(&RefName::parse(FOLLOWED)?, None)
-}
-
-fn begin_at(git: &Git, checkpoint: Option<CommitId>) -> Result<(), GitError> {
-    let begun = RefName::parse(BEGUN)?;
-    match checkpoint {
-        Some(commit) => git.update_ref(&begun, commit, Expected::Any, "dewar: checkpoint"),
-        None => git.delete_ref(&begun, Expected::Any),
-    }
-}
-
-/// Says that the user's workspace stands at whatever is the last checkpoint of an experiment from now on; at the one that it begins
-/// with as long as there is none. Said once before a run: a kill between two checkpoints then leaves nothing half-said.
-///
-/// # Errors
-/// When the references cannot be written.
-pub fn follow(git: &Git, experiment: &ExperimentRef, begun: Option<CommitId>) -> Result<(), GitError> {
-    // In this order: until the second is done, what was followed before is.
-    begin_at(git, begun)?;
-    git.follow_ref(&RefName::parse(FOLLOWED)?, Some(&experiment.ref_name()?))
 }
 
 /// The checkpoint that a user names (`--rev`), of an experiment on `baseline`.
@@ -263,8 +151,18 @@ pub fn changed_since(
         locks.contains(path) || path.file_name() == ".gitignore" || results.iter().any(|result| path.is_within(result))
     };
     let differing = git.differing(now, git.commit_summary(checkpoint)?.tree)?;
+    let mut changed = Vec::new();
     // What is outside of the project is none of it.
-    Ok(differing.into_iter().flatten().filter(|path| !is_result(path)).collect())
+    for path in differing.into_iter().flatten().filter(|path| !is_result(path)) {
+        // Of what git does not track, only what belongs to the stages that were selected is in either.
+        let is_there = || fs::read_optional(&path.under(git.root())).ok().flatten();
+        let is_same =
+            !overlay.contains_key(&path) && git.read(checkpoint, &path)?.is_some_and(|then| is_there() == Some(then));
+        if !is_same {
+            changed.push(path);
+        }
+    }
+    Ok(changed)
 }
 
 /// The stages of a selection that have checkpoints.
@@ -279,10 +177,12 @@ pub fn stages(selection: &Selection) -> impl Iterator<Item = &Stage> {
 /// A stage with checkpoints, and what a checkpoint remembers of it; none when it had not begun.
 type Remembered<'a> = (&'a Stage, Option<LockEntry>);
 
+/// What a checkpoint remembers of all stages with checkpoints, also of those that are not to run now: its lock is one.
 fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Result<Vec<Remembered<'a>>, ResumeError> {
     let mut locks: BTreeMap<RepoPath, LockFile> = BTreeMap::new();
     let mut found = Vec::new();
-    for stage in stages(selection) {
+    let all = selection.pipeline.stages().map(|(_, stage)| stage);
+    for stage in all.filter(|stage| stage.has_checkpoints() && !stage.frozen) {
         let file = LockFile::path_for(&stage.address.file);
         if !locks.contains_key(&file) {
             let lock = match git.read(commit, &file)? {
@@ -291,10 +191,24 @@ fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Resu
             };
             locks.insert(file.clone(), lock);
         }
-        let entry = locks.get(&file).and_then(|lock| lock.get(stage.address.name.as_deref()?));
-        found.push((stage, entry.cloned()));
+        found.push((stage, locks.get(&file).and_then(|lock| entry(lock, stage))));
     }
     Ok(found)
+}
+
+/// What a lock remembers of a stage; should it have had another name, what is remembered of its outputs.
+fn entry(lock: &LockFile, stage: &Stage) -> Option<LockEntry> {
+    if let Some(entry) = stage.address.name.as_deref().and_then(|name| lock.get(name)) {
+        return Some(entry.clone());
+    }
+    let has_output =
+        |entry: &&LockEntry| stage.outs.iter().any(|out| out.checkpoint && entry.out(&out.lock_path).is_some());
+    lock.entries().map(|(_, entry)| entry).find(has_output).cloned()
+}
+
+fn known<'a>(entry: Option<&'a LockEntry>, out: &Output) -> Option<(&'a LockedPath, &'a ObjectId)> {
+    let known = entry?.out(&out.lock_path)?;
+    Some((known, known.id.as_ref()?))
 }
 
 /// Makes the locks of a workspace remember these of stages with checkpoints, so that what is in it and what is remembered of it
@@ -324,7 +238,7 @@ fn remember(root: &Path, stages: &[Remembered<'_>]) -> Result<(), ResumeError> {
     Ok(())
 }
 
-/// Refuses a checkpoint whose outputs the cache lacks; to be asked before anything is changed.
+/// Refuses a checkpoint whose outputs are neither in the cache nor in the workspace; to be asked before anything is changed.
 ///
 /// # Errors
 /// [`ResumeError::Missing`].
@@ -332,9 +246,9 @@ pub fn check(workspace: &Workspace<'_>, git: &Git, selection: &Selection, commit
     let mut paths = Vec::new();
     for (stage, entry) in remembered(git, selection, commit)? {
         for out in stage.outs.iter().filter(|out| out.cached) {
-            let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path)?.id.as_ref());
-            if let Some(id) = known
+            if let Some((known, id)) = known(entry.as_ref(), out)
                 && !workspace.store().contains(id)?
+                && !plan::is_as_locked(known, &Place::Inside(out.path.clone()), workspace)?
             {
                 paths.push(out.path.clone());
             }
@@ -348,30 +262,17 @@ fn restore(
     git: &Git,
     selection: &Selection,
     commit: CommitId,
-) -> Result<Vec<RepoPath>, ResumeError> {
+) -> Result<Vec<Replaced>, ResumeError> {
     check(workspace, git, selection, commit)?;
-    let mut restored = Vec::new();
-    let mut of_git = Vec::new();
     let remembered = remembered(git, selection, commit)?;
-    let outs = remembered.iter().flat_map(|(stage, entry)| stage.outs.iter().map(move |out| (out, entry)));
-    for (out, entry) in outs {
-        if !out.cached {
+    let mut replaced = Vec::new();
+    let mut of_git = Vec::new();
+    for (out, entry) in remembered.iter().flat_map(|(stage, entry)| stage.outs.iter().map(move |out| (out, entry))) {
+        if out.cached {
+            replaced.extend(restore_output(workspace, out, known(entry.as_ref(), out))?);
+            workspace.forget(&out.path);
+        } else {
             of_git.push(out.path.clone());
-            continue;
-        }
-        let known = entry.as_ref().and_then(|entry| entry.out(&out.lock_path));
-        let wanted = known.and_then(|known| Some(Wanted { id: known.id.as_ref()?, executable: known.executable }));
-        let has_changed = match wanted {
-            Some(wanted) => !workspace.tree().check_out(workspace.store(), &wanted, &out.path)?.is_empty(),
-            // It was not there yet.
-            None => {
-                workspace.tree().remove(&out.path)?;
-                false
-            }
-        };
-        workspace.forget(&out.path);
-        if has_changed {
-            restored.push(out.path.clone());
         }
     }
     if !of_git.is_empty() {
@@ -383,7 +284,40 @@ fn restore(
         }
     }
     remember(workspace.tree().root(), &remembered)?;
-    Ok(restored)
+    Ok(replaced)
+}
+
+/// Makes an output what a checkpoint has of it. What the cache has not is kept there first; what the checkpoint does not know
+/// goes only when the cache has it.
+fn restore_output(
+    workspace: &Workspace<'_>,
+    out: &Output,
+    known: Option<(&LockedPath, &ObjectId)>,
+) -> Result<Option<Replaced>, ResumeError> {
+    let place = Place::Inside(out.path.clone());
+    let algorithm = known.map_or_else(|| workspace.algorithm(), |(_, id)| id.algorithm());
+    let there = workspace.content(&place, algorithm)?;
+    let tree = workspace.tree();
+    let Some((known, id)) = known else {
+        if there.is_some_and(|there| workspace.is_cached(&there.id)) {
+            tree.remove(&out.path)?;
+            return Ok(Some(Replaced { path: out.path.clone(), kept: None }));
+        }
+        return Ok(None);
+    };
+    if there.as_ref().is_some_and(|there| there.id == *id) {
+        return Ok(None);
+    }
+    let kept = match there {
+        Some(there) if !workspace.is_cached(&there.id) => {
+            let (Scanned::File { id, .. } | Scanned::Directory { id, .. }) =
+                tree.ingest(&workspace.store().copying(), &out.path, workspace.algorithm())?;
+            Some(id)
+        }
+        _ => None,
+    };
+    tree.check_out(workspace.store(), &Wanted { id, executable: known.executable }, &out.path)?;
+    Ok(Some(Replaced { path: out.path.clone(), kept }))
 }
 
 fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeError> {
@@ -393,15 +327,4 @@ fn reset(workspace: &Workspace<'_>, selection: &Selection) -> Result<(), ResumeE
     }
     let nothing: Vec<Remembered<'_>> = stages(selection).map(|stage| (stage, None)).collect();
     remember(workspace.tree().root(), &nothing)
-}
-
-/// The last checkpoint that a task of the queue recorded before its process was killed, with its history's end.
-///
-/// # Errors
-/// When git cannot be read.
-pub fn left_by(git: &Git, reference: &ExperimentRef, task: CommitId) -> Result<Option<CommitId>, GitError> {
-    let Some(tip) = git.find_ref(&reference.ref_name()?)? else { return Ok(None) };
-    let history = History::read(git, reference.baseline, tip)?;
-    let is_own = |note: &Note| note.task == Some(task);
-    Ok(history.tip().and_then(|link| link.note.as_ref()).is_some_and(is_own).then_some(tip))
 }
