@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use dewar_tests::kill;
+use dewar_tests::{kill, wait_for};
 
 use super::checkpoints::{PIPELINE, Training};
 
@@ -76,6 +76,60 @@ fn what_was_acknowledged_is_there_and_the_run_goes_on() {
     training.assert_sound("e1");
     let last = training.steps("e1");
     assert!(last.windows(2).all(|pair| pair[1] == pair[0] + 1), "{last:?}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "what a killed run leaves is found in /proc")]
+fn of_runs_that_begin_at_once_after_a_kill_one_goes_on_and_the_others_are_refused() {
+    const RUNS: usize = 4;
+    let training = Training::new();
+    let outside = |name: &str| training.repo.outside(name);
+    // The first waits for its end; one that follows says when it is not alone, and waits until it may go on.
+    training.each(&format!(
+        "if [ ! -e {reached} ]; then echo $$ > {orphan}; : > {reached}; exec sleep 60; fi\n\
+         mkdir {running} || : > {together}\nuntil [ -e {go} ]; do sleep 0.01; done\nrmdir {running}\n",
+        reached = outside("reached").display(),
+        orphan = outside("orphan").display(),
+        running = outside("running").display(),
+        together = outside("together").display(),
+        go = outside("go").display(),
+    ));
+    let mut killed = training.spawn(&["exp", "run", "-n", "e1"]);
+    wait_for(&outside("reached"));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let orphan = fs::read_to_string(outside("orphan")).unwrap();
+    assert!(runs(orphan.trim()));
+
+    let mut running: Vec<_> = [(); RUNS].map(|()| training.spawn(&["exp", "run"])).into();
+    let began = Instant::now();
+    let mut refused = Vec::new();
+    while refused.len() < RUNS - 1 {
+        assert!(began.elapsed() < Duration::from_secs(60), "more than one runs");
+        std::thread::sleep(Duration::from_millis(5));
+        refused.extend(running.extract_if(.., |child| child.try_wait().unwrap().is_some()));
+    }
+    fs::write(outside("go"), "").unwrap();
+    // One that was ended by a signal has no code.
+    for child in refused {
+        let output = training.repo.wait(child);
+        assert_eq!(output.code, Some(4), "{output}");
+        assert!(output.stderr.contains("another run holds this workspace"), "{output}");
+    }
+    for child in running {
+        training.repo.wait(child).success();
+    }
+    assert!(!runs(orphan.trim()));
+    assert!(!outside("together").exists());
+    assert_eq!(training.told(), ["from 0 resume=", "from 1 resume=1"]);
+    assert_eq!(training.steps("e1"), [1, 2, 3, 4]);
+    training.assert_sound("e1");
+}
+
+/// Whether there is such a process, and not only its number, which its parent has not taken note of yet (`proc(5)`).
+fn runs(pid: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    state.is_some_and(|text| !text.rsplit_once(") ").unwrap().1.starts_with(['Z', 'X']))
 }
 
 /// All that was acknowledged since `before` is in the chain, once.

@@ -1,5 +1,6 @@
 //! [`Repo`]: the project a command works on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::fs::{self, FsError};
 use crate::git::{Git, GitError};
 use crate::lock::{Lock, Taken, pauses};
 use crate::path::{PathError, RepoPath};
-use crate::process::identity::holders;
+use crate::process::identity::{ProcessIdentity, holders};
 
 /// The folder of a project's own files.
 pub const PROJECT_DIR: &str = ".dvc";
@@ -37,10 +38,10 @@ pub enum RepoError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// A process that ran stages in the workspace was killed, and their commands go on.
-    #[error("another run holds this workspace: {holder}, has ended, but a command that it started still runs")]
+    #[error("another run holds this workspace: {holder}, has ended, but a command that it started still runs{}", holder.left())]
     Orphans {
-        /// Who: process number and command.
-        holder: String,
+        /// Who.
+        holder: KilledRun,
     },
     /// Another process runs stages in the workspace.
     #[error("another run holds this workspace: {holder}")]
@@ -145,60 +146,121 @@ pub fn find_root(from: &Path) -> Option<&Path> {
 /// # Errors
 /// When another process has it.
 pub fn take_workspace(root: &Path, command: &str) -> Result<WorkspaceLock, RepoError> {
-    let tmp = root.join(PROJECT_DIR).join("tmp");
-    fs::create_dir(&tmp)?;
-    let mut lock = match Lock::try_take(&tmp.join(WORKSPACE_LOCK))? {
-        Taken::Yes(lock) => lock,
-        Taken::No { text } => {
-            let holder = text.trim().to_owned();
-            return Err(if has_ended(&holder) {
-                RepoError::Orphans { holder }
-            } else {
-                RepoError::Busy { holder: described(holder) }
-            });
-        }
-    };
+    fs::create_dir(&root.join(PROJECT_DIR).join("tmp"))?;
+    let mut lock = take(&workspace_lock(root))?;
     // Commands of stages have it, too: nothing runs beside them.
     lock.share()?;
     lock.write(&format!("{HOLDER}{}, `{command}`\n", std::process::id()))?;
     Ok(WorkspaceLock { _lock: lock, _cache: None })
 }
 
-/// The lock of the workspace, in `.dvc/tmp`.
-const WORKSPACE_LOCK: &str = "workspace.lock";
+/// The file of the lock of the workspace.
+fn workspace_lock(root: &Path) -> PathBuf {
+    root.join(PROJECT_DIR).join("tmp/workspace.lock")
+}
 
 /// How the text of a lock begins, before the number of the process.
 const HOLDER: &str = "process ";
 
+fn take(path: &Path) -> Result<Lock, RepoError> {
+    let since = Instant::now();
+    let mut pauses = pauses();
+    loop {
+        let text = match Lock::try_take(path)? {
+            Taken::Yes(lock) => return Ok(lock),
+            Taken::No { text } => text.trim().to_owned(),
+        };
+        if !has_ended(&text) {
+            return Err(RepoError::Busy { holder: described(text) });
+        }
+        let (commands, text) = left(path)?;
+        if has_ended(&text) && (!commands.is_empty() || since.elapsed() > HANDOVER) {
+            return Err(RepoError::Orphans { holder: KilledRun::of(text, &commands) });
+        }
+        // Nobody is seen who has it: the last command is about to be gone, or who took it next has not said so yet.
+        std::thread::sleep(pauses.next().unwrap_or_default());
+    }
+}
+
+/// How long at most a lock is on its way from one holder to the next.
+const HANDOVER: Duration = Duration::from_secs(1);
+
+/// The commands of stages that have a lock, and the text in it: when that names a process that has ended, they are what it, or
+/// one before it, left. None is found on a system without `/proc`.
+fn left(lock: &Path) -> Result<(Vec<ProcessIdentity>, String), FsError> {
+    // In this order: a run says who it is before it starts commands, so that none of its own is taken for one that was left.
+    // Others that have the file open only ask for the lock, or are a user's who looks at it.
+    let commands = holders(lock).into_iter().filter(|process| process.has_variable(STAGE_VARIABLE)).collect();
+    let text = fs::read_optional(lock)?.unwrap_or_default();
+    Ok((commands, String::from_utf8_lossy(&text).trim().to_owned()))
+}
+
+/// By what a command of a stage is known.
+const STAGE_VARIABLE: &str = "DVC_STAGE";
+
 /// Ends the commands that a killed process left running in the workspace of `root`, and waits until they are gone: what they
-/// would write is recorded by nobody. None is found on a system without `/proc`.
+/// would write is recorded by nobody.
 ///
 /// # Errors
-/// [`RepoError::Orphans`] when they stay.
+/// [`RepoError::Orphans`] when they stay, [`RepoError::Busy`] when another run has the workspace by now.
 pub fn end_orphans(root: &Path) -> Result<(), RepoError> {
-    let lock = root.join(PROJECT_DIR).join("tmp").join(WORKSPACE_LOCK);
-    let holder =
-        fs::read_optional(&lock)?.map(|text| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default();
+    let lock = workspace_lock(root);
     let since = Instant::now();
-    for pause in pauses() {
-        let left = holders(&lock);
-        if left.is_empty() {
+    let mut pauses = pauses();
+    loop {
+        let (commands, text) = left(&lock)?;
+        if commands.is_empty() {
             return Ok(());
         }
+        if !has_ended(&text) {
+            return Err(RepoError::Busy { holder: described(text) });
+        }
         if since.elapsed() > ORPHANS_END {
-            break;
+            return Err(RepoError::Orphans { holder: KilledRun::of(text, &commands) });
         }
-        for process in left {
-            // Another user's stays, and is told below.
-            process.signal(Signal::KILL).ok();
+        for command in commands {
+            // One that cannot be ended stays, and is told above.
+            command.signal(Signal::KILL).ok();
         }
-        std::thread::sleep(pause);
+        std::thread::sleep(pauses.next().unwrap_or_default());
     }
-    Err(RepoError::Orphans { holder })
 }
 
 /// How long orphans have to go.
 const ORPHANS_END: Duration = Duration::from_secs(5);
+
+/// A run that was killed: shown as its process number and command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KilledRun {
+    holder: String,
+    /// The processes that it left, as the user is told of them.
+    left: Vec<String>,
+}
+
+impl KilledRun {
+    fn of(holder: String, commands: &[ProcessIdentity]) -> Self {
+        let described = |command: &ProcessIdentity| format!("{HOLDER}{} (`{}`)", command.pid(), command.command_line());
+        Self { holder, left: commands.iter().map(described).collect() }
+    }
+
+    /// The processes that it left, as the end of a sentence; nothing where the system does not tell of them.
+    fn left(&self) -> String {
+        const SHOWN: usize = 5;
+        let Some((last, first)) = self.left.split_last() else { return String::new() };
+        let first: Vec<&str> = first.iter().map(String::as_str).take(SHOWN).collect();
+        match (self.left.len() - first.len(), first.is_empty()) {
+            (_, true) => format!(": {last}"),
+            (1, false) => format!(": {} and {last}", first.join(", ")),
+            (more, false) => format!(": {} and {more} more", first.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for KilledRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.holder)
+    }
+}
 
 /// Who holds a lock, from the text in it.
 fn described(text: String) -> String {
@@ -208,8 +270,9 @@ fn described(text: String) -> String {
 
 /// Whether the process that is told of in a lock has ended, and only commands that it started hold it.
 fn has_ended(text: &str) -> bool {
-    let number =
-        text.strip_prefix(HOLDER).and_then(|rest| rest.split(',').next()?.parse().ok()).and_then(Pid::from_raw);
+    // Half a number is that of another process.
+    let number = text.strip_prefix(HOLDER).and_then(|rest| rest.split_once(','));
+    let number = number.and_then(|(number, _)| Pid::from_raw(number.parse().ok()?));
     number.is_some_and(|number| test_kill_process(number) == Err(rustix::io::Errno::SRCH))
 }
 
@@ -248,5 +311,66 @@ mod tests {
         assert!(holder.contains("`exp run`") && holder.contains(&std::process::id().to_string()), "{holder}");
         drop(held);
         assert!(repo.take_workspace("repro", || ()).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_commands_that_a_killed_run_left_are_ended() {
+        use std::process::{Child, Command, Stdio};
+        let dir = tempfile::tempdir().unwrap();
+        let (root, path) = (dir.path(), workspace_lock(dir.path()));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Its file alone is handed to the command: what is shared would go to the commands of other tests, too.
+        let held = std::fs::File::create(&path).unwrap();
+        rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let sleep = |file, stage: Option<&str>| {
+            let mut command = Command::new("sleep");
+            command.arg("60").stdin(Stdio::from(file)).env_remove(STAGE_VARIABLE);
+            command.envs(stage.map(|stage| (STAGE_VARIABLE, stage))).spawn().unwrap()
+        };
+        let runs = |child: &mut Child| child.try_wait().unwrap().is_none();
+        let mut stage = sleep(held.try_clone().unwrap(), Some("train"));
+        let mut reader = sleep(std::fs::File::open(&path).unwrap(), None);
+        let mut killed = Command::new("true").spawn().unwrap();
+        killed.wait().unwrap();
+
+        for text in
+            [format!("{HOLDER}{}, `exp run`", std::process::id()), String::new(), format!("{HOLDER}{}", killed.id())]
+        {
+            std::fs::write(&path, &text).unwrap();
+            assert!(matches!(end_orphans(root), Err(RepoError::Busy { .. })), "{text}");
+            assert!(matches!(take_workspace(root, "repro"), Err(RepoError::Busy { .. })), "{text}");
+        }
+        assert!(runs(&mut stage));
+
+        std::fs::write(&path, format!("{HOLDER}{}, `exp run`\n", killed.id())).unwrap();
+        let Err(error) = take_workspace(root, "repro") else { panic!("taken twice") };
+        let expected = format!(
+            "process {}, `exp run`, has ended, but a command that it started still runs: process {} (`sleep 60`)",
+            killed.id(),
+            stage.id()
+        );
+        assert!(matches!(error, RepoError::Orphans { .. }) && error.to_string().ends_with(&expected), "{error}");
+        end_orphans(root).unwrap();
+        assert!(!runs(&mut stage) && runs(&mut reader));
+
+        // It is given back in a moment, though nobody is seen who has it.
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| take_workspace(root, "repro"));
+            std::thread::sleep(Duration::from_millis(50));
+            drop(held);
+            assert!(taken.join().unwrap().is_ok());
+        });
+        reader.kill().unwrap();
+        reader.wait().unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_told_in_one_line() {
+        let left = |count: usize| {
+            KilledRun { holder: String::new(), left: (0..count).map(|number| number.to_string()).collect() }.left()
+        };
+        assert_eq!([0, 1, 2, 6].map(left), ["", ": 0", ": 0 and 1", ": 0, 1, 2, 3, 4 and 5"]);
+        assert_eq!(left(9), ": 0, 1, 2, 3, 4 and 4 more");
     }
 }

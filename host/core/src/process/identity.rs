@@ -54,6 +54,27 @@ impl ProcessIdentity {
         self.pid
     }
 
+    /// Whether it was started with a variable of this name. Not told of processes of others.
+    #[must_use]
+    pub fn has_variable(&self, name: &str) -> bool {
+        let variables = std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        let is_it = |variable: &[u8]| variable.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+        variables.split(|byte| *byte == 0).any(is_it)
+    }
+
+    /// Its program and arguments, for people: in one line, and not all of a long one.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        const LONGEST: usize = 80;
+        let text = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).replace(char::is_control, " ");
+        let text = text.trim();
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}..", text.split_at(end).0),
+            None => text.to_owned(),
+        }
+    }
+
     /// What became of it.
     #[must_use]
     pub fn life(&self) -> Life {
@@ -164,6 +185,22 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(identity.life(), Life::Ended);
         identity.signal(Signal::KILL).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_told_by_what_it_was_started_with() {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("read x\n#{}", "0".repeat(99))]).stdin(std::process::Stdio::piped());
+        let mut child = command.env_clear().env("DVC_STAGE", "a").env("NOT_X", "Y=").spawn().unwrap();
+        let process = ProcessIdentity::of(child.id());
+        assert_eq!(process.command_line(), format!("sh -c read x #{}..", "0".repeat(66)));
+        assert!(process.has_variable("DVC_STAGE") && process.has_variable("NOT_X"));
+        assert!(!["DVC", "X", "Y", "a", ""].iter().any(|name| process.has_variable(name)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!process.has_variable("DVC_STAGE"));
+        assert_eq!(process.command_line(), "");
     }
 
     #[test]
