@@ -172,11 +172,11 @@ fn each_signal_is_a_commit_and_downstream_stages_come_last() {
     Reproducing experiment 'e1'
     Running stage 'train':
     > sh train.sh
-
     Checkpoint experiment iteration 'COMMIT' (step 1).
     Checkpoint experiment iteration 'COMMIT' (step 2).
     Checkpoint experiment iteration 'COMMIT' (step 3).
     Generating lock file 'dvc.lock'
+
     Running stage 'evaluate':
     > env | grep -c DVC_CHECKPOINT > env; sed s/^/score-/ model > score
     Updating lock file 'dvc.lock'
@@ -209,11 +209,11 @@ fn a_run_goes_on_from_the_last_checkpoint() {
     Reproducing experiment 'e1'
     Running stage 'train':
     > sh train.sh
-
     Checkpoint experiment iteration 'COMMIT' (step 4).
     Checkpoint experiment iteration 'COMMIT' (step 5).
     Checkpoint experiment iteration 'COMMIT' (step 6).
     Updating lock file 'dvc.lock'
+
     Running stage 'evaluate':
     > env | grep -c DVC_CHECKPOINT > env; sed s/^/score-/ model > score
     Updating lock file 'dvc.lock'

@@ -8,14 +8,19 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::extension::{Captured, ChildProcess, Exit, ProcessCommand, ProcessError, Processes};
+use crate::lock::pauses;
 
 use lines::Readers;
 
 pub use lines::Lines;
+
+/// How long what a stopped child started has to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The most that [`Processes::capture`] takes of one stream, in bytes.
 const CAPTURE_LIMIT: u64 = 16 << 20;
@@ -282,9 +287,29 @@ impl NativeChild {
                 let _ = rustix::process::kill_process_group(pid, Signal::TERM);
             }
         }
+        let pid = pid(child);
         let status = child.wait()?;
         self.child = None;
+        if self.stop.is_cancelled() && self.group == Group::Own {
+            pid.into_iter().for_each(wait_for_group);
+        }
         Ok(Some(status))
+    }
+}
+
+/// Waits until nothing is left of what a child started, which may be at its last writes; for so long that it is killed then.
+fn wait_for_group(group: Pid) {
+    let since = Instant::now();
+    for pause in pauses() {
+        if rustix::process::test_kill_process_group(group).is_err() {
+            return;
+        }
+        if since.elapsed() > GRACE {
+            // What is gone already needs no signal.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            return;
+        }
+        std::thread::sleep(pause);
     }
 }
 

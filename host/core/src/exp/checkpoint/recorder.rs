@@ -214,6 +214,8 @@ impl<'a> Recorder<'a> {
                 && let Ok(tree) = tree_of(chain, watched, stage, &entry)
                 && self.metrics(chain.ran.root(), &watched.metrics).values().all(is_whole)
                 && keep().is_ok_and(|again| again == entry)
+                // Written anew with the same content, a file is empty for a moment, too.
+                && tree_of(chain, watched, stage, &entry).is_ok_and(|again| again == tree)
                 && completed() == step
             {
                 return Ok((entry, tree));
