@@ -172,7 +172,7 @@ fn git_does_not_see_the_model_of_a_run_that_was_interrupted() {
     fs::remove_file(training.repo.root().join(".gitignore")).unwrap();
     training.repo.commit("nothing is ignored");
     let reached = training.repo.outside("reached");
-    training.each(&format!("if [ $n = 2 ]; then : > {}; sleep 60; fi", reached.display()));
+    training.each(&format!("if [ $n = 2 ]; then : > {}; while :; do sleep 0.05; done; fi", reached.display()));
     let child = training.spawn(&["exp", "run", "-n", "e1"]);
     wait_for(&reached);
     assert!(kill("-INT", &child.id().to_string()));
