@@ -66,34 +66,38 @@ pub enum Group {
     Own,
 }
 
+impl Group {
+    /// Sends a child, with all that it started when its group is its own, a signal. One that is gone needs none.
+    fn signal(self, child: Pid, signal: Signal) {
+        let _ = match self {
+            Self::Own => rustix::process::kill_process_group(child, signal),
+            Self::Shared => rustix::process::kill_process(child, signal),
+        };
+    }
+}
+
 impl Cancellation {
     /// Ends the run: children are interrupted now, none is started any more. Asked again, they are killed.
     pub fn cancel(&self, asked: Asked) {
-        let mut running = self.lock();
-        let signal = if running.asked > 0 { Signal::KILL } else { Signal::INT };
-        running.asked += 1;
-        for (child, group) in &running.children {
-            // A child that is gone needs no signal.
-            let _ = match group {
-                Group::Own => rustix::process::kill_process_group(*child, signal),
-                // Interrupted twice, it could take the second for a wish to be quick about it.
-                Group::Shared if asked == Asked::AtTerminal && signal == Signal::INT => Ok(()),
-                Group::Shared => rustix::process::kill_process(*child, signal),
-            };
-        }
+        // Interrupted twice, a child could take the second for a wish to be quick about it.
+        let is_told = |group, signal| group == Group::Shared && asked == Asked::AtTerminal && signal == Signal::INT;
+        self.end(Signal::INT, is_told);
     }
 
     /// Ends what belongs to one stage, because its work is done: children are asked to end. Asked again, they are killed.
     pub fn stop(&self) {
+        self.end(Signal::TERM, |_, _| false);
+    }
+
+    /// Sends children that are not told already a signal; the second time, one that kills them.
+    fn end(&self, first: Signal, is_told: impl Fn(Group, Signal) -> bool) {
         let mut running = self.lock();
-        let signal = if running.asked > 0 { Signal::KILL } else { Signal::TERM };
+        let signal = if running.asked > 0 { Signal::KILL } else { first };
         running.asked += 1;
         for (child, group) in &running.children {
-            // A child that is gone needs no signal.
-            let _ = match group {
-                Group::Own => rustix::process::kill_process_group(*child, signal),
-                Group::Shared => rustix::process::kill_process(*child, signal),
-            };
+            if !is_told(*group, signal) {
+                group.signal(*child, signal);
+            }
         }
     }
 
@@ -329,11 +333,7 @@ impl ChildProcess for NativeChild {
 
     fn kill(&mut self) {
         let Some(pid) = self.child.as_ref().and_then(pid) else { return };
-        // A child that is gone already needs no signal.
-        let _ = match self.group {
-            Group::Own => rustix::process::kill_process_group(pid, Signal::KILL),
-            Group::Shared => rustix::process::kill_process(pid, Signal::KILL),
-        };
+        self.group.signal(pid, Signal::KILL);
     }
 }
 

@@ -196,7 +196,7 @@ fn left(lock: &Path) -> Result<(Vec<ProcessIdentity>, String), FsError> {
 }
 
 /// By what a command of a stage is known.
-const STAGE_VARIABLE: &str = "DVC_STAGE";
+pub(crate) const STAGE_VARIABLE: &str = "DVC_STAGE";
 
 /// Ends the commands that a killed process left running in the workspace of `root`, and waits until they are gone: what they
 /// would write is recorded by nobody.

@@ -62,6 +62,21 @@ impl Git {
         Ok(Restored { written: names(&work.write), removed: names(&work.remove) })
     }
 
+    /// Makes these paths of the work tree what they are in `to`; `base` is a tree of about what the work tree is beside them.
+    ///
+    /// # Errors
+    /// As [`Git::restore`].
+    pub fn restore_paths(
+        &self,
+        base: TreeId,
+        to: TreeId,
+        paths: &[RepoPath],
+        staging: &RepoPath,
+    ) -> Result<Restored, GitError> {
+        let now = self.snapshot_onto(base, paths)?;
+        self.restore(now, self.with_paths_of(now, to, paths)?, staging)
+    }
+
     /// Records the work tree as [`Git::snapshot`] does, together with every untracked file that stands in the way of a file of
     /// `target`, whether git ignores it or not: what [`Git::restore`] to that tree starts from.
     ///

@@ -152,6 +152,17 @@ impl LockFile {
         self.stages.get(name).map(|(entry, _)| entry)
     }
 
+    /// One whose text is this; an empty one where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn of(file: RepoPath, text: Option<Vec<u8>>) -> Result<Self, Box<SourceError>> {
+        match text {
+            Some(text) => Self::parse(&Source::new(file, text)),
+            None => Ok(Self::new(file)),
+        }
+    }
+
     /// All entries, in order.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &LockEntry)> {
         self.stages.iter().map(|(name, (entry, _))| (name.as_str(), entry))

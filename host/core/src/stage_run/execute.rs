@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::extension::{Job, Outcome};
 use crate::pipeline::{Command, LockEntry, Place, ProjectFiles, Stage};
 use crate::process::Cancellation;
+use crate::repo::STAGE_VARIABLE;
 
 /// How far the commands of a stage ran, when all is well.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +71,7 @@ impl StageRunner<'_> {
 
     fn job(&self, stage: &Stage, commands: Vec<String>) -> Job {
         let mut env = self.env.clone();
-        env.push(("DVC_STAGE".to_owned(), stage.address.to_string()));
+        env.push((STAGE_VARIABLE.to_owned(), stage.address.to_string()));
         let deps = stage.deps.iter().map(|dep| match &dep.place {
             Place::Inside(path) => path.to_string(),
             Place::Outside(path) => path.display().to_string(),

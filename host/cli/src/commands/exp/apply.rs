@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply::{self, Uncommitted};
-use dewar_core::exp::checkpoint::{History, Note, standing};
+use dewar_core::exp::chains::Chains;
+use dewar_core::exp::checkpoint::{Note, standing};
 use dewar_core::exp::find::{Found, find};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
@@ -67,9 +68,7 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
 /// The next run of stages with checkpoints goes on from what was applied.
 fn stand_at(git: &Git, found: &Found) -> Result<(), Failure> {
     let checkpoint = match found {
-        Found::Commit(Resolved { commit, experiment: Some(_) }) => {
-            Note::of(&git.commit_summary(*commit)?.message).map(|_| *commit)
-        }
+        Found::Commit(Resolved { commit, experiment: Some(_) }) => Note::at(git, *commit)?.map(|_| *commit),
         _ => None,
     };
     Ok(standing::stand_at(git, checkpoint)?)
@@ -78,7 +77,7 @@ fn stand_at(git: &Git, found: &Found) -> Result<(), Failure> {
 /// Whether what was found is a checkpoint that a policy let go of.
 fn is_discarded(git: &Git, found: &Found) -> Result<bool, Failure> {
     let Found::Commit(Resolved { commit, experiment: Some(experiment) }) = found else { return Ok(false) };
-    Ok(!History::read(git, experiment.reference.baseline, experiment.commit)?.keeps(*commit))
+    Ok(!Chains::new(git).history(experiment.reference.baseline, experiment.commit)?.keeps(*commit))
 }
 
 /// Why a task has no result.

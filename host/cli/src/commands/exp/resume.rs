@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dewar_core::exp::checkpoint::recorder::{self, Recorded, Recorder, RunPlace};
+use dewar_core::exp::checkpoint::recorder::{self, Recorded, Recorder};
 use dewar_core::exp::checkpoint::resume::{self, Beginning, Replaced};
 use dewar_core::exp::checkpoint::standing::{self, Checkpoint, Standing};
 use dewar_core::exp::isolated;
@@ -65,8 +65,8 @@ pub(super) fn decide(
     if !has_checkpoints(selection) {
         return Ok(Decided::Plain);
     }
+    let project_wide = project.repo.config.own.checkpoint.policy.uses();
     for stage in resume::stages(selection) {
-        let project_wide = project.repo.config.own.checkpoint.policy.uses();
         recorder::policies(stage, &project_wide, &**project.extensions(), &project.events())?;
     }
     if args.reset {
@@ -195,7 +195,6 @@ pub(super) fn begin<'a>(
     let recorded = Recorded {
         identified: run_as.identified,
         task: run_as.task.as_ref().map(|task| task.task().id),
-        place: if project.is_isolated() { RunPlace::Isolated } else { RunPlace::Workspace },
         message: run_as.message,
         identity: git.identity(&project.identity())?,
         selection,

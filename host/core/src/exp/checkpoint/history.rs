@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::note::{Note, StageMoment};
 use crate::extension::PastMoment;
-use crate::git::{CommitId, Git, GitError};
+use crate::git::CommitId;
 
 /// A commit of a chain and what it says.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,22 +23,6 @@ pub struct History {
 }
 
 impl History {
-    /// The commits that lead from `baseline`, which is none of them, to `tip`.
-    ///
-    /// # Errors
-    /// When a commit cannot be read.
-    pub fn read(git: &Git, baseline: CommitId, tip: CommitId) -> Result<Self, GitError> {
-        let mut links = Vec::new();
-        let mut next = Some(tip);
-        while let Some(commit) = next.filter(|commit| *commit != baseline) {
-            let summary = git.commit_summary(commit)?;
-            next = summary.parents.first().copied();
-            links.push(Link { commit, note: Note::of(&summary.message) });
-        }
-        links.reverse();
-        Ok(Self::of(links))
-    }
-
     /// The chain of these commits, oldest first.
     #[must_use]
     pub fn of(links: Vec<Link>) -> Self {
@@ -62,12 +46,6 @@ impl History {
     #[must_use]
     pub fn links(&self) -> &[Link] {
         &self.links
-    }
-
-    /// The last commit.
-    #[must_use]
-    pub fn tip(&self) -> Option<&Link> {
-        self.links.last()
     }
 
     /// Whether a checkpoint is kept: a policy let go of it nowhere in this chain.
@@ -143,7 +121,7 @@ mod tests {
         assert_eq!(told("b"), [(1, Some("3".repeat(40))), (2, None)]);
         assert_eq!(history.stages(), ["a", "b"]);
         assert_eq!((history.keeps(id('1')), history.keeps(id('3'))), (false, true));
-        assert_eq!(history.tip().unwrap().commit, id('4'));
+        assert_eq!(history.links().last().unwrap().commit, id('4'));
     }
 
     #[test]

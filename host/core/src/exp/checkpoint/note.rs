@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exp::name::ExperimentName;
 use crate::extension::Moment;
-use crate::git::CommitId;
+use crate::git::{CommitId, Git, GitError};
 
 /// How the line begins.
 const TRAILER: &str = "Dewar-Checkpoint: ";
@@ -53,6 +53,14 @@ impl Note {
     pub fn of(message: &str) -> Option<Self> {
         let line = message.lines().rev().find_map(|line| line.strip_prefix(TRAILER))?;
         serde_json::from_str(line).ok()
+    }
+
+    /// The note of a commit of `git`.
+    ///
+    /// # Errors
+    /// When the commit cannot be read.
+    pub fn at(git: &Git, commit: CommitId) -> Result<Option<Self>, GitError> {
+        Ok(Self::of(&git.commit_summary(commit)?.message))
     }
 
     /// `message` with this note behind it.

@@ -12,14 +12,15 @@ use dewar_text::Value;
 use super::history::History;
 use super::note::{Note, StageMoment};
 use super::policy::{Policies, PolicyError};
-use super::resume;
+use super::resume::{self, STAGING};
 use crate::event::{Event, EventSink};
+use crate::exp::chains::Chains;
 use crate::exp::record::{self, RecordError};
 use crate::exp::refs::{Experiment, ExperimentRef};
 use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
 use crate::fs;
-use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, TreeId};
+use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefConflict, TreeId};
 use crate::metrics::{FileData, FileError, Files, RevisionReader, numbers};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
@@ -33,23 +34,12 @@ use crate::stage_run::{Begun, CheckpointError, Checkpoints, Considered, DVCLIVE,
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunPlace {
-    /// In the user's workspace, which stands at each checkpoint in turn ([`resume::follow`]).
-    Workspace,
-    /// In one of its own.
-    Isolated,
-}
-
 /// A run whose checkpoints are recorded.
 pub struct Recorded<'a> {
     /// What the experiment is called, where it belongs and what it goes on from.
     pub identified: &'a Identified,
     /// The task of the queue that it is.
     pub task: Option<CommitId>,
-    /// Where it runs.
-    pub place: RunPlace,
     /// What the user says of it.
     pub message: Option<&'a str>,
     /// Whose it is.
@@ -134,7 +124,7 @@ impl<'a> Recorder<'a> {
             expected: record::expected(git, &reference.ref_name()?, parent, *taken)?,
             reference,
             parent,
-            history: History::read(git, *baseline, parent)?,
+            history: Chains::new(git).history(*baseline, parent)?,
             pending: Note::new(name.clone(), run.task),
             made: 0,
             let_go: 0,
@@ -173,13 +163,13 @@ impl<'a> Recorder<'a> {
         if !is_there || is_settled && chain.git.commit_summary(chain.parent)?.tree != tree {
             let message = run::message(self.run.message, &report.changed);
             let name = chain.reference.name.clone();
-            chain.commit(&self.run, tree, &message, &mut *recording.settled).map_err(|error| match error {
-                CommitError::Git(GitError::RefConflict(conflict)) => match (conflict.expected, conflict.found) {
-                    (Expected::Absent, Some(commit)) => RecordError::NameTaken { name, commit }.into(),
-                    _ => GitError::RefConflict(conflict).into(),
-                },
-                CommitError::Git(error) => ExperimentError::Git(error),
-                CommitError::File(error) => ExperimentError::File(error),
+            let commit = chain.make(&self.run, tree, &message)?;
+            (recording.settled)(commit)?;
+            chain.advance(commit).map_err(|error| match error {
+                GitError::RefConflict(RefConflict { expected: Expected::Absent, found: Some(commit), .. }) => {
+                    RecordError::NameTaken { name, commit }.into()
+                }
+                error => ExperimentError::Git(error),
             })?;
         } else {
             (recording.settled)(chain.parent)?;
@@ -275,10 +265,8 @@ impl Checkpoints for Recorder<'_> {
     fn restore(&self, stage: &Stage) -> Result<(), CheckpointError> {
         let chain = self.chain();
         let Some(watched) = chain.stages.get(&stage.address.to_string()) else { return Ok(()) };
-        let now = chain.ran.snapshot_onto(watched.base, &watched.paths)?;
-        chain.git.adopt(&chain.ran, now)?;
-        let then = chain.git.with_paths_of(now, chain.git.commit_summary(chain.parent)?.tree, &watched.paths)?;
-        chain.ran.restore(now, then, &RepoPath::parse(".dvc/tmp").unwrap_or_default())?;
+        let last = chain.git.commit_summary(chain.parent)?.tree;
+        chain.ran.restore_paths(watched.base, last, &watched.paths, &RepoPath::parse(STAGING).unwrap_or_default())?;
         Ok(())
     }
 
@@ -326,29 +314,23 @@ impl Recorder<'_> {
             watched.past.push(PastMoment { moment, checkpoint: None });
             return Ok(Considered { checkpoint: watched.last.clone(), stop: None });
         }
-        let (entry, tree) = match kept {
-            Some(entry) => {
-                let tree = tree_of(chain, watched, stage, &entry)?;
-                (entry, tree)
-            }
-            // It waits for an answer, and writes nothing meanwhile.
-            None if stage.signal() == Signal::File => {
-                let entry = keep()?;
-                let tree = tree_of(chain, watched, stage, &entry)?;
-                (entry, tree)
-            }
-            None => {
-                let captured = self.capture_moving(chain, watched, stage, keep)?;
-                moment.metrics = numbers(&self.metrics(chain.ran.root(), &watched.metrics));
-                captured
-            }
+        // One that has ended, or waits for an answer, writes nothing meanwhile.
+        let (entry, tree) = if kept.is_some() || stage.signal() == Signal::File {
+            let entry = kept.map_or_else(keep, Ok)?;
+            let tree = tree_of(chain, watched, stage, &entry)?;
+            (entry, tree)
+        } else {
+            let captured = self.capture_moving(chain, watched, stage, keep)?;
+            moment.metrics = numbers(&self.metrics(chain.ran.root(), &watched.metrics));
+            captured
         };
         chain.pending.moment = Some(StageMoment { stage: stage.address.to_string(), moment: moment.clone() });
         chain.pending.discarded = verdict.discard.iter().filter_map(|commit| CommitId::parse(commit)).collect();
         let reason = verdict.stop.map(|stop| format!("{}: {}", stop.policy, stop.reason));
         chain.pending.stop.clone_from(&reason);
         let message = run::message(self.run.message, &[(stage.address.clone(), entry.clone())]);
-        let commit = chain.commit(&self.run, tree, &message, &mut |_| Ok(()))?;
+        let commit = chain.make(&self.run, tree, &message)?;
+        chain.advance(commit)?;
         chain.made += 1;
         chain.let_go += verdict.discard.len();
         for past in watched
@@ -404,50 +386,25 @@ fn tree_of(chain: &Chain, watched: &mut Watched, stage: &Stage, entry: &LockEntr
     Ok(tree)
 }
 
-/// Why a commit was not made.
-enum CommitError {
-    Git(GitError),
-    File(fs::FsError),
-}
-
-impl From<GitError> for CommitError {
-    fn from(error: GitError) -> Self {
-        Self::Git(error)
-    }
-}
-
-impl From<CommitError> for CheckpointError {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Git(error) => error.into(),
-            CommitError::File(error) => error.into(),
-        }
-    }
-}
-
 impl Chain {
-    /// Puts a commit on the chain and moves what names it, in one step for those who read.
-    fn commit(
-        &mut self,
-        run: &Recorded<'_>,
-        tree: TreeId,
-        message: &str,
-        settled: &mut dyn FnMut(CommitId) -> Result<(), fs::FsError>,
-    ) -> Result<CommitId, CommitError> {
-        let message = self.pending.under(message);
-        let commit = self.git.commit(&NewCommit {
+    /// Makes the next commit, which nothing names yet.
+    fn make(&self, run: &Recorded<'_>, tree: TreeId, message: &str) -> Result<CommitId, GitError> {
+        self.git.commit(&NewCommit {
             tree,
             parents: &[self.parent],
-            message: &message,
+            message: &self.pending.under(message),
             time: (run.clock)(),
             identity: &run.identity,
-        })?;
-        settled(commit).map_err(CommitError::File)?;
+        })
+    }
+
+    /// Puts that commit on the chain: what names the experiment moves to it.
+    fn advance(&mut self, commit: CommitId) -> Result<(), GitError> {
         let name = self.reference.ref_name()?;
         self.git.update_ref(&name, commit, self.expected, "dewar: checkpoint")?;
         let fresh = Note::new(self.pending.experiment.clone(), self.pending.task);
         self.history.push(commit, std::mem::replace(&mut self.pending, fresh));
         (self.parent, self.expected) = (commit, Expected::At(commit));
-        Ok(commit)
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::history::{History, Link};
 use super::note::StageMoment;
 use super::policy::{Policies, Stop};
 use crate::digest::ObjectId;
+use crate::exp::chains::Chains;
 use crate::exp::show::{CommitReader, CommitRevision, Part, RevisionError};
 use crate::extension::{Moment, PastMoment, Trigger};
 use crate::git::{CommitId, Git, GitError};
@@ -155,7 +156,7 @@ impl StageRecord {
         baseline: CommitId,
         tip: CommitId,
     ) -> Result<Vec<Self>, ReplayError> {
-        let history = History::read(git, baseline, tip)?;
+        let history = Chains::new(git).history(baseline, tip)?;
         let commits = history.links().iter().map(|link| link.commit);
         let commits: Vec<CommitId> = [baseline].into_iter().chain(commits).collect();
         let mut revisions = reader.read(git, &commits, Part::All)?.into_iter();

@@ -19,8 +19,11 @@ use crate::pipeline::files::Overlay;
 use crate::pipeline::{LockEntry, LockFile, LockedPath, Output, Place, Stage};
 use crate::plan;
 use crate::repro::Selection;
-use crate::source::{Source, SourceError};
+use crate::source::SourceError;
 use crate::workspace::Workspace;
+
+/// Where files are made that are brought back.
+pub(super) const STAGING: &str = ".dvc/tmp";
 
 /// Why a run cannot go on from a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -185,11 +188,8 @@ fn remembered<'a>(git: &Git, selection: &'a Selection, commit: CommitId) -> Resu
     for stage in all.filter(|stage| stage.has_checkpoints() && !stage.frozen) {
         let file = LockFile::path_for(&stage.address.file);
         if !locks.contains_key(&file) {
-            let lock = match git.read(commit, &file)? {
-                Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
-                None => LockFile::new(file.clone()),
-            };
-            locks.insert(file.clone(), lock);
+            let text = git.read(commit, &file)?;
+            locks.insert(file.clone(), LockFile::of(file.clone(), text)?);
         }
         found.push((stage, locks.get(&file).and_then(|lock| entry(lock, stage))));
     }
@@ -217,10 +217,7 @@ fn remember(root: &Path, stages: &[Remembered<'_>]) -> Result<(), ResumeError> {
     let files: BTreeSet<&RepoPath> = stages.iter().map(|(stage, _)| &stage.address.file).collect();
     for pipeline in files {
         let file = LockFile::path_for(pipeline);
-        let mut lock = match fs::read_optional(&file.under(root))? {
-            Some(text) => LockFile::parse(&Source::new(file.clone(), text))?,
-            None => LockFile::new(file.clone()),
-        };
+        let mut lock = LockFile::of(file.clone(), fs::read_optional(&file.under(root))?)?;
         let mut has_changed = false;
         for (stage, entry) in stages.iter().filter(|(stage, _)| stage.address.file == *pipeline) {
             let Some(name) = &stage.address.name else { continue };
@@ -276,9 +273,8 @@ fn restore(
         }
     }
     if !of_git.is_empty() {
-        let now = git.snapshot_onto(run::snapshot(git, git, selection)?, &of_git)?;
-        let then = git.with_paths_of(now, git.commit_summary(commit)?.tree, &of_git)?;
-        git.restore(now, then, &RepoPath::parse(".dvc/tmp")?)?;
+        let (base, then) = (run::snapshot(git, git, selection)?, git.commit_summary(commit)?.tree);
+        git.restore_paths(base, then, &of_git, &RepoPath::parse(STAGING)?)?;
         for path in &of_git {
             workspace.forget(path);
         }

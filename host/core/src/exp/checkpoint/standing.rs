@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::history::History;
 use super::note::Note;
 use super::resume::ResumeError;
+use crate::exp::chains::Chains;
 use crate::exp::refs::{self, Experiment, ExperimentRef};
 use crate::fs;
 use crate::git::{CommitId, Git, GitError, RefName};
@@ -79,17 +79,10 @@ pub enum Standing {
 /// # Errors
 /// When the document or git cannot be read.
 pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, ResumeError> {
-    let found = match read(git.root())? {
-        Document { followed: Some(followed), begun } => match last(git, &followed)? {
-            Some(experiment) => Some((experiment.commit, Some(experiment))),
-            None => begun.map(|commit| (commit, None)),
-        },
-        Document { followed: None, begun } => begun.map(|commit| (commit, None)),
-    };
-    let Some((commit, experiment)) = found else { return Ok(Standing::Nowhere) };
-    let experiment = match experiment {
-        Some(experiment) => Some(experiment),
-        None => experiment_of(git, commit, baseline)?,
+    let (commit, experiment) = match told(git)? {
+        (_, Some(followed)) => (followed.commit, Some(followed)),
+        (Some(begun), None) => (begun, experiment_of(git, begun, baseline)?),
+        (None, None) => return Ok(Standing::Nowhere),
     };
     let Some(experiment) = experiment else { return Ok(Standing::Nowhere) };
     let is_here = experiment.reference.baseline == baseline;
@@ -102,27 +95,34 @@ pub fn standing(git: &Git, baseline: CommitId) -> Result<Standing, ResumeError> 
 /// # Errors
 /// When the document or git cannot be read.
 pub fn commit(git: &Git) -> Result<Option<CommitId>, ResumeError> {
-    let Document { followed, begun } = read(git.root())?;
-    let last = followed.map(|followed| last(git, &followed)).transpose()?.flatten();
-    let commit = last.map(|experiment| experiment.commit).or(begun);
+    let (begun, followed) = told(git)?;
+    let commit = followed.map(|experiment| experiment.commit).or(begun);
     // Git may have forgotten what was begun with.
     Ok(commit.filter(|commit| git.commit_summary(*commit).is_ok()))
+}
+
+/// What the document says: what was begun with, and the experiment that is followed, as far as it goes before that.
+fn told(git: &Git) -> Result<(Option<CommitId>, Option<Experiment>), ResumeError> {
+    let Document { followed, begun } = read(git.root())?;
+    Ok((begun, followed.map(|followed| last(git, &followed)).transpose()?.flatten()))
 }
 
 /// The experiment that is followed, when a run in a workspace recorded its last checkpoint: one that was made beside is another.
 fn last(git: &Git, followed: &str) -> Result<Option<Experiment>, GitError> {
     let Some(reference) = ExperimentRef::parse(followed) else { return Ok(None) };
     let Some(commit) = git.find_ref(&RefName::parse(followed)?)? else { return Ok(None) };
-    let note = Note::of(&git.commit_summary(commit)?.message);
-    let is_own = note.is_some_and(|note| note.task.is_none() && note.experiment == reference.name);
+    let is_own = Note::at(git, commit)?.is_some_and(|note| note.task.is_none() && note.experiment == reference.name);
     Ok(is_own.then_some(Experiment { reference, commit }))
 }
 
 /// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.
 fn experiment_of(git: &Git, commit: CommitId, baseline: CommitId) -> Result<Option<Experiment>, GitError> {
-    let has =
-        |experiment: &Experiment| -> Result<bool, GitError> { Ok(refs::commits(git, experiment)?.contains(&commit)) };
-    let recorded_by = Note::of(&git.commit_summary(commit)?.message).map(|note| note.experiment);
+    let mut chains = Chains::new(git);
+    let mut has = |experiment: &Experiment| -> Result<bool, GitError> {
+        let history = chains.history(experiment.reference.baseline, experiment.commit)?;
+        Ok(history.links().iter().any(|link| link.commit == commit))
+    };
+    let recorded_by = Note::at(git, commit)?.map(|note| note.experiment);
     let by_name = recorded_by.map(|name| ExperimentRef { baseline, name });
     if let Some(reference) = by_name
         && let Some(tip) = git.find_ref(&reference.ref_name()?)?
@@ -182,13 +182,11 @@ fn write(root: &Path, document: &Document) -> Result<(), ResumeError> {
     Ok(fs::write_atomic(&file, &text)?)
 }
 
-/// The last checkpoint that a task of the queue recorded before its process was killed, with its history's end.
+/// The last checkpoint that a task of the queue recorded before its process was killed.
 ///
 /// # Errors
 /// When git cannot be read.
 pub fn left_by(git: &Git, reference: &ExperimentRef, task: CommitId) -> Result<Option<CommitId>, GitError> {
     let Some(tip) = git.find_ref(&reference.ref_name()?)? else { return Ok(None) };
-    let history = History::read(git, reference.baseline, tip)?;
-    let is_own = |note: &Note| note.task == Some(task);
-    Ok(history.tip().and_then(|link| link.note.as_ref()).is_some_and(is_own).then_some(tip))
+    Ok(Note::at(git, tip)?.is_some_and(|note| note.task == Some(task)).then_some(tip))
 }

@@ -11,7 +11,6 @@ use crate::fs;
 use crate::git::{GitError, TreeId};
 use crate::path::RepoPath;
 use crate::pipeline::{LockEntry, LockFile, Stage};
-use crate::source::Source;
 use crate::stage_run::CheckpointError;
 
 impl Recorder<'_> {
@@ -62,21 +61,15 @@ impl Recorder<'_> {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let file = LockFile::path_for(&address.file);
-                    new.insert(match fs::read_optional(&file.under(chain.ran.root()))? {
-                        Some(text) => LockFile::parse(&Source::new(file, text))?,
-                        None => LockFile::new(file),
-                    })
+                    let text = fs::read_optional(&file.under(chain.ran.root()))?;
+                    new.insert(LockFile::of(file, text)?)
                 }
             };
             is_known |= *address == stage.address && lock.get(name).is_some();
             lock.set(name, entry.clone(), []);
         }
         for (pipeline, lock) in &mut locks {
-            let file = lock.file().clone();
-            let before = match chain.git.read(chain.parent, &file)? {
-                Some(text) => LockFile::parse(&Source::new(file, text))?,
-                None => LockFile::new(file),
-            };
+            let before = LockFile::of(lock.file().clone(), chain.git.read(chain.parent, lock.file())?)?;
             let of_file = |stage: &&&Stage| stage.address.file == *pipeline;
             for other in after.iter().filter(of_file) {
                 lock.remove(|name| other.address.name.as_deref() == Some(name));
