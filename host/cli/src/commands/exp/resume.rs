@@ -12,12 +12,12 @@ use dewar_core::exp::refs::ExperimentRef;
 use dewar_core::exp::run::{Identified, identify};
 use dewar_core::extension::Extensions;
 use dewar_core::git::{CommitId, Git};
-use dewar_core::params::ParamFiles;
+use dewar_core::params::{Override, ParamFiles};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::files::Overlay;
 use dewar_core::repro::Selection;
 
-use super::run::{ExperimentRun, taken};
+use super::run::{ExperimentRun, select, taken};
 use crate::args::run::ExpRunArgs;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
@@ -251,11 +251,16 @@ pub(super) fn kept(project: &Project<'_>, name: &ExperimentName, count: usize, l
 pub(super) fn named_rev(
     project: &Project<'_>,
     git: &Git,
-    selection: &Selection,
+    overrides: &[Override],
     args: &ExpRunArgs,
     ui: &Ui,
 ) -> Result<Option<CommitId>, Failure> {
-    let has_checkpoints = has_checkpoints(selection);
+    // Most projects have no checkpoints: nothing is selected twice for their sake.
+    if args.rev.is_none() && standing::commit(git)?.is_none() {
+        return Ok(None);
+    }
+    let (selection, _) = select(project, &args.stages, overrides)?;
+    let has_checkpoints = has_checkpoints(&selection);
     let Some(text) = &args.rev else {
         if has_checkpoints && matches!(standing::standing(git, git.head()?.commit)?, Standing::At(_)) {
             ui.note("stages with checkpoints start over beside the workspace; `--rev CHECKPOINT` goes on from one");
@@ -267,7 +272,7 @@ pub(super) fn named_rev(
         return Err(Failure::new(Kind::Usage, message).hint("an output is registered as one by `checkpoint: true`"));
     }
     let checkpoint = resume::named(git, git.head()?.commit, text)?;
-    resume::check(&project.workspace(&selection.pipeline)?, git, selection, checkpoint.commit)?;
+    resume::check(&project.workspace(&selection.pipeline)?, git, &selection, checkpoint.commit)?;
     let name = &checkpoint.experiment.reference.name;
     ui.tell(&format!("A new experiment will go on from {} of '{name}'.", short(&checkpoint)))?;
     Ok(Some(checkpoint.commit))

@@ -82,7 +82,7 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         refuse_sweep(args)?;
     }
     let rev = if args.temp || args.queue || sweep.is_sweep() {
-        resume::named_rev(&project, git, &select(&project, stages, &overrides)?.0, args, ui)?
+        resume::named_rev(&project, git, &overrides, args, ui)?
     } else {
         None
     };
