@@ -15,6 +15,7 @@ pub mod run;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
+pub mod why;
 
 use std::path::PathBuf;
 
@@ -52,6 +53,7 @@ pub enum Command {
     Sweep(sweep::SweepArgs),
     Policy(policy::PolicyArgs),
     Status(project::StatusArgs),
+    Why(why::WhyArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),
