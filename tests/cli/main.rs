@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "everything here is a test")]
 
+mod apply;
 mod bad_input;
 mod bad_params;
 mod chains;
@@ -9,6 +10,7 @@ mod checkpoint_kills;
 mod checkpoints;
 mod checkpoints_adverse;
 mod checkpoints_example;
+mod clean;
 mod config;
 mod dag;
 mod data;
@@ -23,7 +25,9 @@ mod plugins;
 mod policies;
 mod pull;
 mod queue;
+mod rename;
 mod runs;
+mod save;
 mod show;
 mod show_queue;
 mod stages;
@@ -34,6 +38,7 @@ mod temp;
 mod torture;
 mod trust;
 mod usage;
+mod why;
 
 use std::collections::BTreeSet;
 use std::path::Path;

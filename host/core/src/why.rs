@@ -145,6 +145,20 @@ fn entry(stage: &Stage, side: Side<'_>) -> Result<LockEntry, ObserveError> {
     Ok(entry)
 }
 
+/// Tells what differs inside of directories that the cache does not have, where `recorded` has them as the stage read them.
+pub fn tell_files(why: &mut Explanation, locked: &LockEntry, recorded: &dyn Observe, now: &dyn Observe) {
+    for cause in why.causes.iter_mut().filter(|cause| cause.files.is_none()) {
+        let (Reason::DependencyChanged { path, .. }, Some(place)) = (&cause.reason, &cause.place) else { continue };
+        let Some(known) = locked.dep(path).and_then(|known| known.id.as_ref()) else { continue };
+        let listing = |observe: &dyn Observe| observe.listing(place, known.algorithm()).ok().flatten();
+        if let Some(then) = listing(recorded).filter(|then| then.id(&then.to_bytes()) == *known)
+            && let Some(now) = listing(now)
+        {
+            cause.files = Some(FileChanges::between(&then, &now));
+        }
+    }
+}
+
 /// What differs inside of a directory, as far as both revisions tell what is in it.
 fn files(place: &Place, before: Side<'_>, now: Side<'_>) -> Option<FileChanges> {
     let algorithm = before.observe.algorithm();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dewar_core::observe::Observe;
 use dewar_core::pipeline::target::{self, Targets};
 use dewar_core::pipeline::{Pipeline, StageAddress};
-use dewar_core::plan::{Explanation, Plan, Reason, Recall, Rules};
+use dewar_core::plan::{Cause, Downstream, Explanation, Plan, Reason, Recall, Rules, Step};
 use dewar_core::repro::{self, Reach};
 use dewar_core::why::{self, Difference, Ran, Side, Undeclared};
 use serde_json::{Map, Value, json};
@@ -59,10 +59,11 @@ fn since_last_run(project: &Project<'_>, args: &WhyArgs) -> Result<Vec<Told>, Fa
     let run_cache = project.run_cache(Results::default());
     let recall = Recall { observe: &workspace, store: workspace.store(), run_cache: run_cache.as_ref(), fetcher: None };
     let repro::Selection { pipeline, graph, order } = &selection;
-    let downstream = dewar_core::plan::Downstream::WhenStale;
-    let plan = Plan::make(pipeline, graph.as_ref(), order, Rules::USUAL, downstream, &recall)?;
+    let plan = Plan::make(pipeline, graph.as_ref(), order, Rules::USUAL, Downstream::WhenStale, &recall)?;
     project.save_index();
-    let told = plan.steps.into_iter().filter(|step| named.contains(&step.stage)).map(|step| {
+    let mut steps: Vec<Step> = plan.steps.into_iter().filter(|step| named.contains(&step.stage)).collect();
+    tell_files_of_head(project, pipeline, &mut steps, &workspace);
+    let told = steps.into_iter().map(|step| {
         let mut upstream = why::upstream(pipeline, &step.why);
         for cause in &step.why.causes {
             if let Reason::UpstreamStale { stage } = &cause.reason
@@ -76,6 +77,25 @@ fn since_last_run(project: &Project<'_>, args: &WhyArgs) -> Result<Vec<Told>, Fa
         Told { stage: difference.why.stage.clone(), heading: heading.to_owned(), difference: Some(difference) }
     });
     Ok(told.collect())
+}
+
+/// What is in a directory that git tracks is not in the cache; `HEAD` may have it as it was when the stage ran.
+fn tell_files_of_head(project: &Project<'_>, pipeline: &Pipeline, steps: &mut [Step], workspace: &dyn Observe) {
+    let is_untold = |cause: &Cause| matches!(cause.reason, Reason::DependencyChanged { .. }) && cause.files.is_none();
+    if !steps.iter().any(|step| step.why.causes.iter().any(is_untold)) {
+        return;
+    }
+    let Ok(head) = Revision::find(project, "HEAD") else { return };
+    let told = head.observe(project, |_, recorded, _| {
+        for step in steps {
+            if let Some(locked) = pipeline.locked(pipeline.stage(step.stage)) {
+                why::tell_files(&mut step.why, locked, recorded, workspace);
+            }
+        }
+        Ok(())
+    });
+    // It adds to what is told, and is not what was asked.
+    drop(told);
 }
 
 fn between(
