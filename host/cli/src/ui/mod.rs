@@ -8,6 +8,7 @@ pub mod explain;
 pub mod live;
 pub mod moment;
 pub mod number;
+pub mod page;
 pub mod problem;
 pub mod report;
 pub mod style;
@@ -164,6 +165,13 @@ impl Ui {
         let mut streams = self.streams();
         streams.begin();
         streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()).map_err(Failure::stdout)
+    }
+
+    /// A text as stdout would get it: with colours only where they are wanted.
+    #[must_use]
+    pub fn as_on_stdout(&self, text: &str) -> Vec<u8> {
+        let choice = self.streams().out.current_choice();
+        if choice == ColorChoice::Never { strip_str(text).to_string().into_bytes() } else { text.as_bytes().to_vec() }
     }
 
     /// Prints a line about what happens, unless quiet.
