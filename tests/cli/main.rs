@@ -24,6 +24,7 @@ mod policies;
 mod pull;
 mod queue;
 mod runs;
+mod shell;
 mod show;
 mod show_queue;
 mod stages;

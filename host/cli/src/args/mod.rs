@@ -11,6 +11,7 @@ pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod run;
+pub mod shell;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
@@ -64,6 +65,8 @@ pub enum Command {
     Dag(dag::DagArgs),
     Config(config::ConfigArgs),
     Demo(project::DemoArgs),
+    Completion(shell::CompletionArgs),
+    Man(shell::ManArgs),
 }
 
 /// Flags that every command has.

@@ -36,6 +36,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Verbosity {
+    /// What was asked for alone: a shell asks, and nobody would see the rest where it belongs.
+    Silent,
     /// Errors, warnings, and what was asked for.
     Quiet,
     /// And what happens.
@@ -298,6 +300,9 @@ impl Ui {
 
     /// Nobody is left to tell when stderr does not take it.
     fn complain(&self, text: &str) {
+        if self.verbosity == Verbosity::Silent {
+            return;
+        }
         let mut streams = self.streams();
         streams.begin();
         let _nobody_left = streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush());
