@@ -7,6 +7,7 @@ pub mod config;
 pub mod dag;
 pub mod data;
 pub mod exp;
+pub mod keep;
 pub mod policy;
 pub mod project;
 pub mod queue;

@@ -175,6 +175,15 @@ impl Git {
         &self.workdir
     }
 
+    /// Whether the repository has this work tree alone, and no other shares its references.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn has_one_work_tree(&self) -> Result<bool, GitError> {
+        let linked = self.repo.worktrees().map_err(GitError::operation("list", "the work trees"))?;
+        Ok(linked.is_empty() && !self.repo.is_worktree())
+    }
+
     /// How git names a path of the project.
     fn in_git(&self, path: &RepoPath) -> String {
         match (self.prefix.is_root(), path.is_root()) {

@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::*;
 use crate::config::OnLost;
 use crate::digest::ObjectId;
+use crate::exp::refs::ResolveError;
 use crate::metrics::{FileData, ParamScope, RevisionReader};
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
@@ -149,7 +150,7 @@ fn selections_name_baselines_once_and_in_order() {
     assert_eq!(of(&[], 1, &[Group::Tags]).unwrap(), [second]);
     assert_eq!(of(&[], 1, &[Group::Branches]).unwrap(), [third, second]);
     assert_eq!(of(&[], 1, &[Group::Commits]).unwrap(), [third, second, tried.baseline]);
-    assert!(matches!(of(&["nosuch"], 1, &[]), Err(GitError::UnknownRevision { .. })));
+    assert!(matches!(of(&["nosuch"], 1, &[]), Err(ResolveError::UnknownRevision { .. })));
     // A tag goes before another branch, as in DVC.
     assert_eq!(git.name_of(second).unwrap().as_deref(), Some("v1"));
 
