@@ -9,6 +9,7 @@ mod checkpoint_kills;
 mod checkpoints;
 mod checkpoints_adverse;
 mod checkpoints_example;
+mod clients;
 mod config;
 mod dag;
 mod data;

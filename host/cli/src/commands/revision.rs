@@ -5,7 +5,7 @@ use dewar_core::digest::ObjectId;
 use dewar_core::exp::find::{self, Found};
 use dewar_core::exp::queue::Queue;
 use dewar_core::git::CommitId;
-use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader};
+use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader, pipeline_finder};
 use dewar_core::pipeline::Pipeline;
 
 use super::project::{Project, files};
@@ -92,7 +92,9 @@ impl<'a> Revision<'a> {
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }
             Held::Commit(commit) | Held::Task(commit) => {
-                let files = CommitFiles::new(project.repo.git()?, commit)?;
+                let git = project.repo.git()?;
+                let finder = pipeline_finder(git);
+                let files = CommitFiles::new(git, commit, &finder)?;
                 let pipeline = Pipeline::load(&files, project.templates())?;
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }

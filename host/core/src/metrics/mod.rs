@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use difference::{Change, Changes, Unchanged, difference};
-pub use files::{CommitFiles, RevisionFiles};
+pub use files::{CommitFiles, RevisionFiles, pipeline_finder};
 pub use read::{ParamScope, ReadObject, RevisionReader};
 
 use crate::digest::ObjectId;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::memory::Memory;
 use crate::digest::ObjectId;
 use crate::exp::checkpoint::Note;
-use crate::git::{CommitId, CommitTime, Git, GitError};
-use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
+use crate::git::{CommitId, CommitTime, Finder, Git, GitError};
+use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader, pipeline_finder};
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
@@ -105,16 +105,18 @@ impl CommitReader<'_> {
         let params = self.params.forgetful();
         let reader = CommitReader { params: &params, ..*self };
         if threads < 2 {
-            return Ok(commits.iter().map(|commit| reader.read_one(git, *commit, part)).collect());
+            let finder = pipeline_finder(git);
+            return Ok(commits.iter().map(|commit| reader.read_one(git, &finder, *commit, part)).collect());
         }
         let repositories = (0..threads).map(|_| git.reopen()).collect::<Result<Vec<_>, _>>()?;
         let next = AtomicUsize::new(0);
         let work = |git: &Git| {
+            let finder = pipeline_finder(git);
             let mut done = Vec::new();
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(commit) = commits.get(at) else { return done };
-                done.push((at, reader.read_one(git, *commit, part)));
+                done.push((at, reader.read_one(git, &finder, *commit, part)));
             }
         };
         let work = &work;
@@ -129,7 +131,7 @@ impl CommitReader<'_> {
         Ok(done.into_iter().map(|(_, revision)| revision).collect())
     }
 
-    fn read_one(&self, git: &Git, commit: CommitId, part: Part) -> CommitRevision {
+    fn read_one(&self, git: &Git, finder: &Finder<'_>, commit: CommitId, part: Part) -> CommitRevision {
         let summary = match git.commit_summary(commit) {
             Ok(summary) => summary,
             Err(error) => {
@@ -141,12 +143,18 @@ impl CommitReader<'_> {
             time: Some(summary.time),
             parent: summary.parents.first().copied(),
             note: Note::of(&summary.message),
-            data: self.data(git, commit, part),
+            data: self.data(git, finder, commit, part),
         }
     }
 
-    fn data(&self, git: &Git, commit: CommitId, part: Part) -> Result<RevisionData, RevisionError> {
-        let files = CommitFiles::new(git, commit)?;
+    fn data(
+        &self,
+        git: &Git,
+        finder: &Finder<'_>,
+        commit: CommitId,
+        part: Part,
+    ) -> Result<RevisionData, RevisionError> {
+        let files = CommitFiles::new(git, commit, finder)?;
         let pipeline = Pipeline::load(&files, self.templates())?;
         let reader = RevisionReader::new(&files, &pipeline, self.params, self.objects);
         Ok(match part {
