@@ -145,7 +145,7 @@ pub struct ExpShowArgs {
     pub no_pager: bool,
 
     /// Read everything anew, without what was remembered
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Form")]
     pub force: bool,
 }
 

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod run;
+pub mod shell;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
@@ -67,6 +68,8 @@ pub enum Command {
     Dag(dag::DagArgs),
     Config(config::ConfigArgs),
     Demo(project::DemoArgs),
+    Completion(shell::CompletionArgs),
+    Man(shell::ManArgs),
 }
 
 /// Flags that every command has.

@@ -5,7 +5,7 @@ use dewar_core::digest::ObjectId;
 use dewar_core::exp::find::{self, Found};
 use dewar_core::exp::queue::Queue;
 use dewar_core::git::CommitId;
-use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader};
+use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader, pipeline_finder};
 use dewar_core::observe::Observe;
 use dewar_core::pipeline::Pipeline;
 use dewar_core::why::{Recorded, Results};
@@ -94,7 +94,9 @@ impl<'a> Revision<'a> {
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }
             Held::Commit(commit) | Held::Task(commit) => {
-                let files = CommitFiles::new(project.repo.git()?, commit)?;
+                let git = project.repo.git()?;
+                let finder = pipeline_finder(git);
+                let files = CommitFiles::new(git, commit, &finder)?;
                 let pipeline = Pipeline::load(&files, project.templates())?;
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }
@@ -118,11 +120,12 @@ impl<'a> Revision<'a> {
             Held::Commit(commit) => (commit, Results::There),
             Held::Task(commit) => (commit, Results::NotYet),
         };
-        let files = CommitFiles::new(project.repo.git()?, commit)?;
+        let git = project.repo.git()?;
+        let finder = pipeline_finder(git);
+        let files = CommitFiles::new(git, commit, &finder)?;
         let pipeline = Pipeline::load(&files, project.templates())
             .map_err(|error| Failure::from(error).hint(format!("it stands so in `{}`", self.name)))?;
         let algorithm = project.repo.config.algorithm(pipeline.algorithm_in_use());
-        let git = project.repo.git()?;
         let recorded = Recorded::new(git, commit, &pipeline, &project.params, project.store(), algorithm)?;
         what(&pipeline, &recorded, results)
     }

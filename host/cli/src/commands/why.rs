@@ -159,7 +159,7 @@ impl Told {
         if args.old.is_some() && difference.is_of_outputs_alone() && difference.why.command.is_some() {
             note("nothing that it declares to read is another: it reads something else, or its results vary");
         }
-        if !(difference.why.causes.is_empty() && !difference.is_none()) {
+        if !difference.why.causes.is_empty() || difference.is_none() {
             lines.push(causes(&difference.why, from, Detail::Thorough));
         }
         for upstream in &difference.upstream {

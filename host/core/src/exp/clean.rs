@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::isolated;
 use super::queue::{Queue, QueueError};
 use crate::fs::{self, FsError};
-use crate::git::{CommitId, Git, GitError};
+use crate::git::{CommitId, Finder, Git, GitError};
 use crate::path::{PathError, RepoPath};
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{PipelineError, ProjectFiles};
@@ -144,7 +144,7 @@ fn is_the_only_one(repo: &Repo, git: &Git) -> Result<bool, CleanError> {
         return Ok(false);
     }
     let Ok(head) = git.head() else { return Ok(false) };
-    let configs = git.tree(head.commit)?.files(|name| name == "config")?;
+    let configs = git.tree(head.commit)?.files(&Finder::new(git, |name| name == "config"))?;
     let projects = configs.iter().filter_map(RepoPath::parent).filter(|folder| folder.file_name() == PROJECT_DIR);
     Ok(projects.filter_map(|folder| folder.parent()).all(|project| project.is_root()))
 }

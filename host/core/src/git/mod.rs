@@ -15,6 +15,7 @@
 
 mod commit;
 mod error;
+mod finder;
 mod history;
 mod isolated;
 mod refs;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use commit::{CommitTime, Identity, IdentityOverrides, NewCommit, Person};
 pub use error::GitError;
+pub use finder::Finder;
 pub use history::{History, Version};
 pub use refs::{Expected, RefConflict, RefName, RefUpdate};
 pub use restore::Restored;

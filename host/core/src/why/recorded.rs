@@ -7,12 +7,11 @@ use dewar_text::Value;
 
 use crate::cache::{ObjectStore, Part, Tree};
 use crate::digest::{Algorithm, Hasher, ObjectId};
-use crate::git::{CommitId, Git, GitError};
-use crate::metrics::{CommitFiles, RevisionFiles};
+use crate::git::{CommitId, CommitTree, Git, GitError};
 use crate::observe::{Content, Observe, ObserveError};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
-use crate::pipeline::{LockedPath, Pipeline, PipelineError, Place, ProjectFiles};
+use crate::pipeline::{LockedPath, Pipeline, PipelineError, Place};
 use crate::source::Source;
 
 /// What a commit says of contents: files have what git has; what git does not have, and folders, have what the locks and `.dvc`
@@ -44,14 +43,19 @@ impl<'a> Recorded<'a> {
         Ok(Self { git: Mutex::new(git.reopen()?), commit, pipeline, params, store, outs, algorithm })
     }
 
-    fn files<T>(&self, look: impl FnOnce(&CommitFiles<'_>) -> Result<T, PipelineError>) -> Result<T, ObserveError> {
+    /// What git has at a path of the commit, as `look` sees it.
+    fn look<T>(
+        &self,
+        path: &RepoPath,
+        look: impl FnOnce(&CommitTree<'_>) -> Result<T, GitError>,
+    ) -> Result<T, ObserveError> {
         let git = self.git.lock().unwrap_or_else(PoisonError::into_inner);
-        let unreadable = |error| PipelineError::Unreadable { file: RepoPath::root(), source: Box::new(error) };
-        Ok(look(&CommitFiles::new(&git, self.commit).map_err(unreadable)?)?)
+        let found = git.tree(self.commit).and_then(|tree| look(&tree));
+        Ok(found.map_err(|error| PipelineError::Unreadable { file: path.clone(), source: Box::new(error) })?)
     }
 
     fn read(&self, file: &RepoPath) -> Result<Option<Vec<u8>>, ObserveError> {
-        self.files(|files| files.read(file))
+        self.look(file, |tree| tree.read(file))
     }
 
     /// What is remembered of the content at a place.
@@ -83,11 +87,11 @@ impl<'a> Recorded<'a> {
 
     /// The files of a folder that git has.
     fn folder(&self, path: &RepoPath, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError> {
-        let entries = self.files(|files| {
-            let Some(below) = files.files_below(path)? else { return Ok(None) };
+        let entries = self.look(path, |tree| {
+            let Some(below) = tree.files_below(path)? else { return Ok(None) };
             let mut entries = Vec::with_capacity(below.len());
             for file in below {
-                if let Some(text) = files.read(&file)? {
+                if let Some(text) = tree.read(&file)? {
                     entries.push((file.relative_to(path), Hasher::digest(algorithm, &text)));
                 }
             }

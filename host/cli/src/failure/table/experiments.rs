@@ -51,7 +51,7 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::UnknownRevision { ref similar, .. } => {
                 let hint = similar.as_deref().map(did_you_mean);
-                hint.into_iter().fold(error.into_failure(Kind::Usage), Failure::hint)
+                hint.into_iter().fold(error.into_failure(Kind::Usage), Self::hint)
             }
             ResolveError::Ambiguous { .. } | ResolveError::AmbiguousCheckpoint { .. } => {
                 error.into_failure(Kind::Usage)
