@@ -16,4 +16,5 @@ pub mod queue;
 pub mod record;
 pub mod refs;
 pub mod run;
+pub mod share;
 pub mod show;
