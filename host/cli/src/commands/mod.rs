@@ -23,6 +23,7 @@ pub mod revision;
 pub mod stage;
 pub mod status;
 pub mod sweep;
+pub mod transfer;
 
 use std::process::ExitCode;
 use std::sync::Arc;

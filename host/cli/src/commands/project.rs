@@ -22,7 +22,7 @@ use dewar_core::pipeline::target::{Folders, Names, Typed};
 use dewar_core::pipeline::{FlagStyle, Pipeline, StageAddress, Templates};
 use dewar_core::plan::ExplanationSink;
 use dewar_core::process::{Cancellation, Group, Lines, NativeProcesses, StageOutput};
-use dewar_core::remote::{self, Fetcher};
+use dewar_core::remote::{self, Access, Fetcher};
 use dewar_core::repo::{Repo, RepoError, WorkspaceLock};
 use dewar_core::repro::{self, Selection};
 use dewar_core::resources::Ledger;
@@ -314,7 +314,7 @@ impl<'a> Project<'a> {
 
     /// What fetches from the default remote.
     fn pull(&self, pipeline: &Pipeline) -> Result<Pull<'_>, Failure> {
-        let remote = remote::open(&self.repo.config, self.repo.root(), None)?;
+        let remote = remote::open(&self.repo.config, self.repo.root(), None, Access::Read)?;
         Ok(Pull::new(Fetcher::new(remote, &self.store, Arc::clone(&self.events)), pipeline))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
 //! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
-//! [`chains`], [`record`], [`apply`], [`queue`], [`find`], [`show`].
+//! [`chains`], [`record`], [`apply`], [`outputs`], [`queue`], [`find`], [`show`].
 
 pub mod apply;
 pub mod chains;
@@ -12,6 +12,7 @@ pub mod escapes;
 pub mod find;
 pub mod isolated;
 pub mod name;
+pub mod outputs;
 pub mod queue;
 pub mod record;
 pub mod refs;

@@ -7,6 +7,7 @@ use dewar_core::removal::RemovalError;
 use dewar_core::track::TrackError;
 
 use super::super::{Failure, IntoFailure, Kind};
+use super::hint_of;
 
 impl From<TrackError> for Failure {
     fn from(error: TrackError) -> Self {
@@ -69,21 +70,30 @@ impl From<RemoteError> for Failure {
             RemoteError::Cache(error) => error.into(),
             RemoteError::NoDefault => error
                 .into_failure(Kind::Remote)
-                .hint("`.dvc/config` names it: `remote = NAME` under `[core]`, and `url = FOLDER` under `['remote \"NAME\"']`"),
+                .hint("`dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are"),
             RemoteError::Unknown { ref known, .. } if !known.is_empty() => {
                 let hint = format!("there is {}", known.join(", "));
                 error.into_failure(Kind::Remote).hint(hint)
             }
             RemoteError::Unsupported { .. } => {
-                error.into_failure(Kind::Remote).hint("a remote can be a folder: `url = /mnt/store`")
+                error.into_failure(Kind::Remote).hint("a remote can be a folder: `dewar remote add NAME /mnt/store`; DVC speaks the others")
             }
             RemoteError::Absent { .. } => {
                 error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
             }
-            RemoteError::Unknown { .. }
-            | RemoteError::NoUrl { .. }
-            | RemoteError::Circle { .. }
-            | RemoteError::Unreadable { .. } => error.into_failure(Kind::Remote),
+            RemoteError::Unknown { .. } => {
+                error.into_failure(Kind::Remote).hint("`dewar remote add NAME FOLDER` makes one")
+            }
+            RemoteError::Damaged { .. } => error
+                .into_failure(Kind::Remote)
+                .hint("remove that file from the remote, and push it again from where the cache has it"),
+            RemoteError::Unreadable { error: ref cause, .. } | RemoteError::Unwritable { error: ref cause, .. } => {
+                let hint = hint_of(&cause.source);
+                let failure = error.into_failure(Kind::Remote);
+                hint.into_iter().fold(failure, Self::hint)
+            }
+            RemoteError::NoUrl { .. } | RemoteError::Circle { .. } => error.into_failure(Kind::Remote),
+            RemoteError::Threads(_) => error.into_failure(Kind::Repository),
         }
     }
 }
