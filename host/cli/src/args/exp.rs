@@ -1,9 +1,11 @@
-//! `exp show`, `exp diff`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
+//! `exp show`, `exp diff`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`],
+//! `exp push` and `exp pull` in [`super::share`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::compare::DiffArgs;
 use super::run::ExpRunArgs;
+use super::share::{ExpPullArgs, ExpPushArgs};
 
 /// Run, compare, apply and remove experiments
 #[derive(Debug, Args)]
@@ -26,6 +28,8 @@ pub enum ExpCommand {
     Branch(ExpBranchArgs),
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
+    Push(ExpPushArgs),
+    Pull(ExpPullArgs),
 }
 
 /// The commits whose experiments are meant.
@@ -179,14 +183,19 @@ pub struct ExpDiffArgs {
     pub precision: Option<u8>,
 }
 
-/// List experiments
+/// List experiments, here or in another git repository
 ///
 /// Examples:
 ///   dewar exp list
 ///   dewar exp list -A --name-only
+///   dewar exp list origin
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpListArgs {
+    /// List those of a git remote: its name, its URL or its path
+    #[arg(value_name = "GIT_REMOTE")]
+    pub git_remote: Option<String>,
+
     /// Whose experiments.
     #[command(flatten)]
     pub baseline: BaselineArgs,
@@ -196,7 +205,7 @@ pub struct ExpListArgs {
     pub name_only: bool,
 
     /// Print commit hashes alone
-    #[arg(long)]
+    #[arg(long, visible_alias = "shas-only")]
     pub sha_only: bool,
 }
 
@@ -252,6 +261,7 @@ pub struct ExpBranchArgs {
 ///   dewar exp remove --rev main
 ///   dewar exp remove --keep fuzzy-otter
 ///   dewar exp remove --queue
+///   dewar exp remove --git-remote origin fuzzy-otter
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits", "queue"]).required(true).multiple(true))]
 pub struct ExpRemoveArgs {
@@ -266,6 +276,10 @@ pub struct ExpRemoveArgs {
     /// Keep the experiments that are meant, and remove all others of the repository
     #[arg(long)]
     pub keep: bool,
+
+    /// Remove them from a git remote (its name, its URL or its path), and keep those that are here
+    #[arg(short, long, value_name = "GIT_REMOTE", conflicts_with = "queue")]
+    pub git_remote: Option<String>,
 
     /// Remove those that wait in the queue, and no experiment
     #[arg(long, conflicts_with_all = ["experiments", "rev", "num", "all_commits", "keep"])]

@@ -11,6 +11,7 @@ pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod run;
+pub mod share;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;

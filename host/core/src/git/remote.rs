@@ -391,9 +391,7 @@ impl Connection<'_> {
     /// What was learnt beside what libgit2 says is nearer to the cause.
     fn heard<T>(&self, verb: &'static str, done: Result<T, git2::Error>) -> Result<T, GitRemoteError> {
         done.map_err(|source| match self.call.failure() {
-            Some(error) => {
-                GitRemoteError::Transport { name: self.name.clone(), address: self.address.clone(), error }
-            }
+            Some(error) => GitRemoteError::Transport { name: self.name.clone(), address: self.address.clone(), error },
             None => GitRemoteError::Operation { verb, name: self.name.clone(), source },
         })
     }

@@ -5,10 +5,13 @@ pub mod branch;
 pub mod diff;
 pub mod isolated;
 pub mod list;
+pub mod pull;
+pub mod push;
 pub mod queue;
 pub mod remove;
 pub mod resume;
 pub mod run;
+pub mod share;
 pub mod show;
 pub mod snapshot;
 pub mod watch;
@@ -34,5 +37,7 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
         ExpCommand::Apply(args) => apply::run(args, session, ui),
         ExpCommand::Branch(args) => branch::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),
+        ExpCommand::Push(args) => push::run(args, session, ui),
+        ExpCommand::Pull(args) => pull::run(args, session, ui),
     }
 }

@@ -105,8 +105,7 @@ fn a_hook_of_the_remote_has_its_say() {
     let commit = Some(git.head().unwrap().commit);
     let mut connection = connect(&git, Purpose::Push).unwrap();
     let other = "refs/exps/aa/bb/other";
-    let outcomes =
-        connection.push(&[to(REF, Expected::Absent, commit), to(other, Expected::Absent, commit)]).unwrap();
+    let outcomes = connection.push(&[to(REF, Expected::Absent, commit), to(other, Expected::Absent, commit)]).unwrap();
     assert_eq!(outcomes, [Pushed::Refused("hook declined".into()), Pushed::Done]);
 }
 

@@ -135,7 +135,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(path) => f.write_str(&visible(&path.display().to_string())),
-            Self::Ssh(SshAddress { destination, port: None, path }) => f.write_str(&visible(&format!("{destination}:{path}"))),
+            Self::Ssh(SshAddress { destination, port: None, path }) => {
+                f.write_str(&visible(&format!("{destination}:{path}")))
+            }
             Self::Ssh(SshAddress { destination, port: Some(port), path }) => {
                 f.write_str(&visible(&format!("ssh://{destination}:{port}{path}")))
             }
@@ -288,7 +290,9 @@ mod tests {
 
     #[test]
     fn what_would_be_an_option_is_refused() {
-        for text in ["ssh://-oProxyCommand=touch x/a", "-oProxyCommand=x:a", "me@-host:a", "host:-x", "ssh://%2doption/a"] {
+        for text in
+            ["ssh://-oProxyCommand=touch x/a", "-oProxyCommand=x:a", "me@-host:a", "host:-x", "ssh://%2doption/a"]
+        {
             assert!(matches!(parse(text), Err(AddressError::Option(_))), "{text}");
         }
         assert!(parse("host:./-x").is_ok());

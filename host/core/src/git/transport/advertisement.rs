@@ -179,8 +179,14 @@ mod tests {
 
     #[test]
     fn names_that_are_none_do_not_pass() {
-        let bad: [&[u8]; 6] =
-            [b"refs/exps/../../heads/main", b"refs/exps/a\x1b[2J", b"refs/\xff", b"main", b"refs/a..b", b"refs/exps//x"];
+        let bad: [&[u8]; 6] = [
+            b"refs/exps/../../heads/main",
+            b"refs/exps/a\x1b[2J",
+            b"refs/\xff",
+            b"main",
+            b"refs/a..b",
+            b"refs/exps//x",
+        ];
         for name in bad {
             // Also when the abilities stand behind such a name.
             let bytes = lines(&[&line(A, &[name, b"\0ofs-delta"].concat()), &line(B, b"refs/heads/main\n")]);

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ureq::{Proxy, ProxyProtocol};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Proxy, ProxyProtocol};
 
 use super::address::{HttpAddress, Scheme};
 use super::{Surroundings, TransportError, Verify};
@@ -48,7 +48,8 @@ impl HttpSettings {
         folder: &Path,
     ) -> Result<Self, TransportError> {
         let settings = Values::of(settings, address);
-        let is_false = |key: &str| settings.last(key).is_some_and(|text| git2::Config::parse_bool(text).ok() == Some(false));
+        let is_false =
+            |key: &str| settings.last(key).is_some_and(|text| git2::Config::parse_bool(text).ok() == Some(false));
         let verify = if is_false("sslverify") { Verify::No } else { around.verify };
         let ca_file = around.ca_file.clone().or_else(|| settings.last("sslcainfo").map(str::to_owned));
         let roots = match ca_file.filter(|file| !file.is_empty()) {
@@ -69,10 +70,8 @@ impl HttpSettings {
 
     /// What makes the connections.
     pub(super) fn agent(&self) -> ureq::Agent {
-        let tls = TlsConfig::builder()
-            .root_certs(self.roots.clone())
-            .disable_verification(self.verify == Verify::No)
-            .build();
+        let tls =
+            TlsConfig::builder().root_certs(self.roots.clone()).disable_verification(self.verify == Verify::No).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .tls_config(tls)
@@ -128,7 +127,8 @@ fn weight(url: &str, address: &HttpAddress) -> Option<usize> {
         return None;
     }
     let pattern = HttpAddress::parse(address.scheme, rest)?;
-    let is_below = address.path.strip_prefix(pattern.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        address.path.strip_prefix(pattern.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let is_user = pattern.user.is_none() || pattern.user == address.user;
     let same_host = with_port(&pattern) == with_port(address);
     (is_below && is_user && same_host).then(|| 1 + 2 * pattern.path.len() + usize::from(pattern.user.is_some()))
@@ -162,11 +162,7 @@ fn headers(settings: &Values) -> Result<Vec<(String, String)>, TransportError> {
 }
 
 /// The proxy for an address: that of git's settings (none when it is empty there), else that of the environment.
-fn proxy(
-    setting: Option<&str>,
-    address: &HttpAddress,
-    around: &Surroundings,
-) -> Result<Option<Proxy>, TransportError> {
+fn proxy(setting: Option<&str>, address: &HttpAddress, around: &Surroundings) -> Result<Option<Proxy>, TransportError> {
     const SETTING: &str = "http.proxy";
     let of_environment = || {
         let (name, own) = match address.scheme {

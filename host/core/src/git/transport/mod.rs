@@ -137,10 +137,7 @@ thread_local! {
 ///
 /// # Errors
 /// Those of `connect`, and when libgit2 does not take the transport.
-pub(super) fn with<T>(
-    call: &Arc<Call>,
-    connect: impl FnOnce() -> Result<T, git2::Error>,
-) -> Result<T, git2::Error> {
+pub(super) fn with<T>(call: &Arc<Call>, connect: impl FnOnce() -> Result<T, git2::Error>) -> Result<T, git2::Error> {
     register()?;
     CALL.set(Some(Arc::clone(call)));
     let done = connect();
