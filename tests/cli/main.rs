@@ -24,6 +24,8 @@ mod policies;
 mod pull;
 mod queue;
 mod runs;
+mod sharing;
+mod sharing_http;
 mod show;
 mod show_queue;
 mod stages;

@@ -17,7 +17,7 @@ use crate::words;
 /// Another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitRemote {
-    /// What the user calls it: a name of git's settings, or its address without a password.
+    /// What the user calls it: a name of git's settings, a path, or its address without a password.
     pub name: String,
     fetch: Address,
     push: Address,
@@ -140,7 +140,11 @@ impl Git {
         // Settings may have another URL for it (`url.<base>.insteadOf`).
         let url = self.repo.remote_anonymous(text).ok().and_then(|remote| remote.url().ok().map(str::to_owned));
         let address = self.address(text, url.as_deref().unwrap_or(text), folder)?;
-        let name = address.to_string();
+        let name = match &address {
+            // Nothing in a path is secret.
+            Address::Local(_) => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+            Address::Ssh(_) | Address::Http(_) => address.to_string(),
+        };
         Ok(GitRemote { name, fetch: address.clone(), push: address })
     }
 

@@ -53,8 +53,9 @@ fn experiments(args: &ExpListArgs, project: &Project<'_>) -> Result<Vec<(CommitI
     let meant = match &args.git_remote {
         None => of_commits(git, &args.baseline)?,
         Some(remote) => {
-            let connection = There::named(remote, project)?.connect(git, Purpose::Fetch)?;
-            chosen(git, &share::of_remote(&connection.refs), &[], &args.baseline)?
+            let there = There::named(remote, project)?;
+            let connection = there.connect(git, Purpose::Fetch)?;
+            chosen(git, &there, &share::of_remote(&connection.refs), &[], &args.baseline)?
         }
     };
     // Commits that only another repository has come last.

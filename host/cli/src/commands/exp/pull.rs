@@ -26,7 +26,7 @@ pub fn run(args: &ExpPullArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     let there = There::named(&args.share.git_remote, &project)?;
     let mut connection = there.connect(git, Purpose::Fetch)?;
     let theirs = share::of_remote(&connection.refs);
-    let meant = chosen(git, &theirs, &args.share.experiments, &args.share.baseline)?;
+    let meant = chosen(git, &there, &theirs, &args.share.experiments, &args.share.baseline)?;
     if meant.is_empty() {
         ui.tell("No experiments to pull.")?;
         return Ok(ExitCode::SUCCESS);

@@ -67,7 +67,7 @@ fn remove_there(name: &str, args: &ExpRemoveArgs, project: &Project<'_>, ui: &Ui
     let there = There::named(name, project)?;
     let mut connection = there.connect(git, Purpose::Push)?;
     let theirs = share::of_remote(&connection.refs);
-    let meant = chosen(git, &theirs, &args.experiments, &args.baseline)?;
+    let meant = chosen(git, &there, &theirs, &args.experiments, &args.baseline)?;
     let leaves = |experiment: &Experiment| meant.contains(experiment) != args.keep;
     let leaving: Vec<Experiment> = theirs.into_iter().filter(leaves).collect();
     let (removed, kept): (Vec<_>, Vec<_>) =

@@ -4,7 +4,7 @@
 use dewar_core::event::Direction;
 use dewar_core::exp::chains::Chains;
 use dewar_core::exp::outputs::add_commits;
-use dewar_core::exp::refs::{self, Experiment};
+use dewar_core::exp::refs::{self, Experiment, ResolveError};
 use dewar_core::exp::share;
 use dewar_core::git::{CommitId, Connection, Git, GitError, GitRemote, Purpose, Pushed, Surroundings, Verify};
 use dewar_core::pipeline::target::{self, Targets};
@@ -17,6 +17,7 @@ use crate::commands::project::Project;
 use crate::commands::transfer::{self, Move};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
+use crate::ui::text;
 
 /// So many names are told one by one.
 const TOLD: usize = 10;
@@ -72,6 +73,7 @@ fn surroundings(session: &Session) -> Surroundings {
 /// When a name or a revision is unknown.
 pub fn chosen(
     git: &Git,
+    there: &There,
     theirs: &[Experiment],
     names: &[String],
     baseline: &BaselineArgs,
@@ -82,7 +84,14 @@ pub fn chosen(
             Err(GitError::Unborn { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        return Ok(share::named(theirs, here, names)?);
+        return share::named(theirs, here, names).map_err(|error| match error {
+            error @ ResolveError::Unknown { .. } => {
+                let remote = text::shell_quoted(&there.remote.name);
+                Failure::new(Kind::Usage, error.to_string())
+                    .hint(format!("`dewar exp list -A {remote}` lists all experiments of that git remote"))
+            }
+            error => error.into(),
+        });
     }
     if baseline.all_commits {
         return Ok(theirs.to_vec());
