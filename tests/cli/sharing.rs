@@ -93,7 +93,7 @@ fn which_experiments_are_meant() {
     assert_eq!(list(&["-n", "2"]), "c\na\nb\n");
     assert_eq!(list(&["-A"]).lines().count(), 3);
     let tip = experiments(&repo, ".").into_iter().find(|line| line.starts_with("c ")).unwrap();
-    assert!(repo.dewar(&["exp", "push", "origin", &tip[2..]]).success().contains("Experiment c is up to date"));
+    assert!(repo.dewar(&["exp", "push", "origin", tip.trim_start_matches("c ")]).success().contains("Experiment c is up to date"));
     repo.dewar(&["exp", "push", "origin", "a", "-A"]).failure(2);
     let said = repo.dewar(&["exp", "push", "origin", "aa"]).failure(2);
     assert!(said.contains("`aa` is no experiment; did you mean `a`?"), "{said}");
