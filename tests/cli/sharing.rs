@@ -93,14 +93,20 @@ fn which_experiments_are_meant() {
     assert_eq!(list(&["-n", "2"]), "c\na\nb\n");
     assert_eq!(list(&["-A"]).lines().count(), 3);
     let tip = experiments(&repo, ".").into_iter().find(|line| line.starts_with("c ")).unwrap();
-    assert!(repo.dewar(&["exp", "push", "origin", tip.trim_start_matches("c ")]).success().contains("Experiment c is up to date"));
+    assert!(
+        repo.dewar(&["exp", "push", "origin", tip.trim_start_matches("c ")])
+            .success()
+            .contains("Experiment c is up to date")
+    );
     repo.dewar(&["exp", "push", "origin", "a", "-A"]).failure(2);
     let said = repo.dewar(&["exp", "push", "origin", "aa"]).failure(2);
-    assert!(said.contains("`aa` is no experiment; did you mean `a`?"), "{said}");
+    assert!(said.contains("`aa` is no experiment\n") && said.contains("did you mean `a`?"), "{said}");
     let said = repo.dewar(&["exp", "pull", "origin", "bb"]).failure(2);
-    assert!(said.contains("did you mean `b`?") && said.contains("dewar exp list -A origin"), "{said}");
+    assert!(said.contains("no experiment of the git remote `origin`") && said.contains("did you mean `b`?"), "{said}");
+    let said = repo.dewar(&["exp", "remove", "-g", "origin", "fuzzy-otter"]).failure(2);
+    assert!(said.contains("`dewar exp list -A origin` lists all"), "{said}");
     let said = repo.dewar(&["exp", "list", "orgin"]).failure(2);
-    assert!(said.contains("no git remote `orgin`; did you mean `origin`?"), "{said}");
+    assert!(said.contains("no git remote `orgin`") && said.contains("did you mean `origin`?"), "{said}");
     let said = repo.dewar(&["exp", "list", "../nowhere"]).failure(6);
     assert!(said.contains("no git repository"), "{said}");
 }
@@ -202,6 +208,22 @@ fn experiments_are_removed_there_and_stay_here() {
     assert_eq!(experiments(&repo, "../bare").len(), 0);
     assert_eq!(repo.dewar(&["exp", "remove", "-g", "origin", "-A"]).success(), "No experiments to remove.\n");
     repo.dewar(&["exp", "remove", "-g", "origin", "--queue"]).failure(2);
+}
+
+#[test]
+fn experiments_are_renamed_there_and_keep_their_names_here() {
+    let repo = shared();
+    repo.dewar(&["exp", "push", "origin"]).success();
+    let said = repo.dewar(&["exp", "rename", "-g", "origin", "a", "c"]).success();
+    assert_eq!(said, "Renamed experiments on Git remote 'origin': 'a' is 'c' now.\n");
+    let names = |args: &[&str]| repo.dewar(&[&["exp", "list", "--name-only"], args].concat()).success();
+    assert_eq!((names(&["origin"]), names(&[])), ("b\nc\n".to_owned(), "a\nb\n".to_owned()));
+    let said = repo.dewar(&["exp", "rename", "-g", "origin", "c", "b"]).failure(6);
+    assert!(said.contains("has an experiment `b` already") && said.contains("--force"), "{said}");
+    repo.dewar(&["exp", "rename", "-f", "-g", "origin", "c", "b"]).success();
+    assert_eq!(names(&["origin"]), "b\n");
+    repo.dewar(&["exp", "rename", "-g", "origin", "nope", "x"]).failure(2);
+    assert_eq!(repo.dewar(&["exp", "rename", "-g", "origin", "b", "b"]).success(), "No experiments to rename.\n");
 }
 
 /// Writes a program that stands for ssh.

@@ -39,6 +39,12 @@ impl ExperimentRef {
         Some(Self { baseline, name: ExperimentName::parse(name).ok()? })
     }
 
+    /// Reads one as a user writes it, with or without `refs/` before it.
+    #[must_use]
+    pub fn typed(text: &str) -> Option<Self> {
+        if text.starts_with("exps/") { Self::parse(&format!("refs/{text}")) } else { Self::parse(text) }
+    }
+
     /// The full name of the reference.
     ///
     /// # Errors
@@ -119,12 +125,20 @@ pub struct Resolved {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// None is called so.
-    #[error("`{text}` is no experiment{}", did_you_mean(suggestion.as_ref()))]
+    #[error("`{text}` is no experiment")]
     Unknown {
         /// What was asked for.
         text: String,
         /// The name that is most like it.
-        suggestion: Option<ExperimentName>,
+        similar: Option<String>,
+    },
+    /// Nothing is called so: neither git nor an experiment knows it.
+    #[error("`{text}` is no commit, branch, tag or experiment of this repository")]
+    UnknownRevision {
+        /// What was asked for.
+        text: String,
+        /// The name that is most like it.
+        similar: Option<String>,
     },
     /// Several baselines have one of this name, or several commits begin so.
     #[error("`{text}` can mean {} experiments; say which:{}", candidates.len(), lines(candidates))]
@@ -145,10 +159,6 @@ pub enum ResolveError {
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),
-}
-
-fn did_you_mean(suggestion: Option<&ExperimentName>) -> String {
-    suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 fn lines(candidates: &[ExperimentRef]) -> String {
@@ -198,7 +208,7 @@ pub fn among<'e>(
     here: Option<CommitId>,
     text: &str,
 ) -> Result<Option<&'e Experiment>, ResolveError> {
-    if let Some(wanted) = full_name(text).and_then(|full| ExperimentRef::parse(&full)) {
+    if let Some(wanted) = ExperimentRef::typed(text) {
         return Ok(experiments.iter().find(|experiment| experiment.reference == wanted));
     }
     let named: Vec<&Experiment> =
@@ -221,20 +231,14 @@ pub fn among<'e>(
 /// That none of these is called so.
 #[must_use]
 pub fn unknown(text: &str, experiments: &[Experiment]) -> ResolveError {
-    let names = experiments.iter().map(|experiment| &experiment.reference.name);
-    ResolveError::Unknown { text: text.to_owned(), suggestion: nearest(text, names).cloned() }
+    let names = experiments.iter().map(|experiment| experiment.reference.name.as_str());
+    ResolveError::Unknown { text: text.to_owned(), similar: words::most_similar(text, names).map(str::to_owned) }
 }
 
 /// The first digits of a commit, in lower case; none for what is too short, too long or something else.
 fn digits(text: &str) -> Option<String> {
     let is_digits = (4..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_digits.then(|| text.to_ascii_lowercase())
-}
-
-/// What may be the full name of a reference of ours.
-fn full_name(text: &str) -> Option<String> {
-    let full = if text.starts_with("exps/") { format!("refs/{text}") } else { text.to_owned() };
-    full.starts_with(PREFIX).then_some(full)
 }
 
 fn tip(experiment: &Experiment) -> Resolved {
@@ -255,8 +259,11 @@ fn only<'a>(text: &str, found: &[&'a Experiment]) -> Result<Option<&'a Experimen
 
 /// A state that `apply` kept, by its reference.
 fn by_reference(git: &Git, text: &str) -> Result<Option<Resolved>, ResolveError> {
-    let full = full_name(text).filter(|full| ExperimentRef::parse(full).is_none());
-    let Some(name) = full.and_then(|full| RefName::parse(&full).ok()) else { return Ok(None) };
+    let full = if text.starts_with("exps/") { format!("refs/{text}") } else { text.to_owned() };
+    if !full.starts_with(PREFIX) || ExperimentRef::typed(text).is_some() {
+        return Ok(None);
+    }
+    let Ok(name) = RefName::parse(&full) else { return Ok(None) };
     Ok(git.find_ref(&name)?.map(|commit| Resolved { commit, experiment: None }))
 }
 
@@ -297,13 +304,6 @@ fn kept(git: &Git, digits: &str) -> Result<Option<CommitId>, GitError> {
 pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitError> {
     let history = Chains::new(git).history(experiment.reference.baseline, experiment.commit)?;
     Ok(history.links().iter().rev().map(|link| link.commit).collect())
-}
-
-/// The name most like a mistyped one, if any is like it.
-pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
-    let names: Vec<&ExperimentName> = names.collect();
-    let similar = words::most_similar(text, names.iter().map(|name| name.as_str()))?;
-    names.into_iter().find(|name| name.as_str() == similar)
 }
 
 #[cfg(test)]

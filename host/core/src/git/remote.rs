@@ -36,12 +36,12 @@ pub enum Purpose {
 #[derive(Debug, thiserror::Error)]
 pub enum GitRemoteError {
     /// There is none of this name, and it is no address either.
-    #[error("there is no git remote `{name}`{}", did_you_mean(suggestion.as_ref()))]
+    #[error("there is no git remote `{name}`")]
     Unknown {
         /// What was asked for.
         name: String,
         /// A name of git's settings that is like it.
-        suggestion: Option<String>,
+        similar: Option<String>,
         /// All names of git's settings.
         known: Vec<String>,
     },
@@ -97,10 +97,6 @@ pub enum GitRemoteError {
     Git(#[from] GitError),
 }
 
-fn did_you_mean(suggestion: Option<&String>) -> String {
-    suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
-}
-
 fn at(name: &str, address: &Address) -> String {
     let address = address.to_string();
     if address == name { String::new() } else { format!(" (`{address}`)") }
@@ -134,8 +130,8 @@ impl Git {
             return Ok(GitRemote { name: text.to_owned(), fetch: address(&url)?, push: address(&push)? });
         }
         if text.is_empty() || text.contains('\0') || !(text.contains(['/', ':']) || folder.join(text).is_dir()) {
-            let suggestion = words::most_similar(text, known.iter().map(String::as_str)).map(str::to_owned);
-            return Err(GitRemoteError::Unknown { name: text.replace('\0', "\u{2400}"), suggestion, known });
+            let similar = words::most_similar(text, known.iter().map(String::as_str)).map(str::to_owned);
+            return Err(GitRemoteError::Unknown { name: text.replace('\0', "\u{2400}"), similar, known });
         }
         // Settings may have another URL for it (`url.<base>.insteadOf`).
         let url = self.repo.remote_anonymous(text).ok().and_then(|remote| remote.url().ok().map(str::to_owned));

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::event::Direction;
-use dewar_core::exp::apply::named;
+use dewar_core::exp::find;
+use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::share::{self, Compared, Diverged, Standing};
 use dewar_core::git::{Connection, Git, Purpose, Pushed};
@@ -27,7 +28,7 @@ pub fn run(args: &ExpPushArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     let there = There::named(&args.share.git_remote, &project)?;
     let meant = match args.share.experiments.as_slice() {
         [] => of_commits(git, &args.share.baseline)?,
-        texts => named(git, texts)?,
+        names => named(git, &Queue::of(&project.repo), names)?,
     };
     if meant.is_empty() {
         ui.tell("No experiments to push.")?;
@@ -82,6 +83,18 @@ pub fn run(args: &ExpPushArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     failures
         .extend(pushed.into_iter().filter_map(|(experiment, outcome)| refused(&experiment, outcome, &there.remote)));
     Failure::together(failures).map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// The experiments that are named, each once: all of them or, when one is not known, none.
+fn named(git: &Git, queue: &Queue, names: &[String]) -> Result<Vec<Experiment>, Failure> {
+    let mut found = Vec::new();
+    for name in names {
+        let experiment = find::experiment(git, queue, name)?;
+        if !found.contains(&experiment) {
+            found.push(experiment);
+        }
+    }
+    Ok(found)
 }
 
 /// Why an experiment does not go: another one of its name is there.

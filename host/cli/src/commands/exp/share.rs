@@ -3,12 +3,14 @@
 
 use dewar_core::event::Direction;
 use dewar_core::exp::chains::Chains;
+use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::outputs::add_commits;
 use dewar_core::exp::refs::{self, Experiment, ResolveError};
-use dewar_core::exp::share;
+use dewar_core::exp::share::{self, Diverged};
 use dewar_core::git::{CommitId, Connection, Git, GitError, GitRemote, Purpose, Pushed, Surroundings, Verify};
 use dewar_core::pipeline::target::{self, Targets};
 use dewar_core::remote::{Outputs, Runs, Transferred};
+use dewar_core::words::did_you_mean;
 
 use super::show::selection;
 use crate::args::exp::BaselineArgs;
@@ -46,6 +48,20 @@ impl There {
     /// When it cannot be reached.
     pub fn connect<'g>(&self, git: &'g Git, purpose: Purpose) -> Result<Connection<'g>, Failure> {
         Ok(git.connect(&self.remote, purpose, &self.around)?)
+    }
+
+    /// Renames an experiment there.
+    ///
+    /// # Errors
+    /// As [`share::rename`].
+    pub fn rename(
+        &self,
+        git: &Git,
+        experiment: &Experiment,
+        name: &ExperimentName,
+        taken: Diverged,
+    ) -> Result<Pushed, Failure> {
+        Ok(share::rename(git, &self.remote, &self.around, experiment, name, taken)?)
     }
 }
 
@@ -85,10 +101,11 @@ pub fn chosen(
             Err(error) => return Err(error.into()),
         };
         return share::named(theirs, here, names).map_err(|error| match error {
-            error @ ResolveError::Unknown { .. } => {
-                let remote = text::shell_quoted(&there.remote.name);
-                Failure::new(Kind::Usage, error.to_string())
-                    .hint(format!("`dewar exp list -A {remote}` lists all experiments of that git remote"))
+            ResolveError::Unknown { text: word, similar } => {
+                let remote = &there.remote.name;
+                let message = format!("`{word}` is no experiment of the git remote `{remote}`");
+                let list = format!("`dewar exp list -A {}` lists all of them", text::shell_quoted(remote));
+                Failure::new(Kind::Usage, message).hint(similar.map_or(list, |similar| did_you_mean(&similar)))
             }
             error => error.into(),
         });

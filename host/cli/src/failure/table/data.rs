@@ -5,6 +5,7 @@ use dewar_core::gc::GcError;
 use dewar_core::remote::RemoteError;
 use dewar_core::removal::RemovalError;
 use dewar_core::track::TrackError;
+use dewar_core::words::{did_you_mean, most_similar};
 
 use super::super::{Failure, IntoFailure, Kind};
 use super::hint_of;
@@ -71,8 +72,9 @@ impl From<RemoteError> for Failure {
             RemoteError::NoDefault => error
                 .into_failure(Kind::Remote)
                 .hint("`dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are"),
-            RemoteError::Unknown { ref known, .. } if !known.is_empty() => {
-                let hint = format!("there is {}", known.join(", "));
+            RemoteError::Unknown { ref name, ref known } if !known.is_empty() => {
+                let similar = most_similar(name, known.iter().map(String::as_str));
+                let hint = similar.map_or_else(|| format!("there is {}", known.join(", ")), did_you_mean);
                 error.into_failure(Kind::Remote).hint(hint)
             }
             RemoteError::Unsupported { .. } => {
@@ -116,6 +118,7 @@ impl From<GcError> for Failure {
             GcError::Hold(error) => error.into(),
             GcError::NoGit(error) => error.into(),
             GcError::Git(error) => error.into(),
+            GcError::Resolve(error) => error.into(),
             GcError::Standing(error) => error.into(),
             GcError::Queue(error) => error.into(),
             GcError::File(error) => error.into(),

@@ -1,12 +1,14 @@
 //! Git repositories that experiments are shared through.
 
 use dewar_core::git::{AddressError, GitRemoteError, TransportError};
+use dewar_core::words::did_you_mean;
 
 use super::super::{Failure, IntoFailure, Kind};
 
 impl From<GitRemoteError> for Failure {
     fn from(error: GitRemoteError) -> Self {
         let hint = match &error {
+            GitRemoteError::Unknown { similar: Some(similar), .. } => did_you_mean(similar),
             GitRemoteError::Unknown { known, .. } if known.is_empty() => {
                 "`git remote add NAME URL` names one; a URL or a path does, too".to_owned()
             }

@@ -2,6 +2,7 @@
 
 use dewar_core::config::options::OptionError;
 use dewar_core::config::settings::{Level, SettingError};
+use dewar_core::words::did_you_mean;
 
 use super::super::{Failure, IntoFailure, Kind};
 
@@ -35,10 +36,8 @@ impl From<OptionError> for Failure {
             OptionError::Shape(_) => {
                 Some("it is `SECTION.OPTION` or `remote.NAME.OPTION`, such as `cache.type`".to_owned())
             }
-            OptionError::UnknownSection { similar, .. } => similar.map(|similar| format!("did you mean `{similar}`?")),
-            OptionError::Unknown { similar, .. } => {
-                similar.as_ref().map(|similar| format!("did you mean `{similar}`?"))
-            }
+            OptionError::UnknownSection { similar, .. } => similar.map(did_you_mean),
+            OptionError::Unknown { similar, .. } => similar.as_ref().map(|similar| did_you_mean(&similar.to_string())),
             OptionError::RemoteName(_) => None,
         };
         let failure = error.into_failure(Kind::Usage);

@@ -161,8 +161,8 @@ fn remotes_have_names_addresses_and_other_addresses_for_pushing() {
     assert_eq!(at("../x").unwrap().fetch, Address::Local("/here/../x".into()));
     repo.git(&["remote", "add", "near", "../near"]);
     assert_eq!(at("near").unwrap().fetch, Address::Local(repo.root().canonicalize().unwrap().join("../near")));
-    let Err(GitRemoteError::Unknown { suggestion, known, .. }) = at("orign") else { panic!() };
-    assert_eq!((suggestion.as_deref(), known.len()), (Some("origin"), 2));
+    let Err(GitRemoteError::Unknown { similar, known, .. }) = at("orign") else { panic!() };
+    assert_eq!((similar.as_deref(), known.len()), (Some("origin"), 2));
     let absent = git.connect(&at("near").unwrap(), Purpose::Fetch, &around());
     assert!(matches!(absent.err(), Some(GitRemoteError::Absent { .. })));
     for bad in ["https://me:secret@ho st/a", "ext::sh secret", "git://me:secret@host/a"] {
