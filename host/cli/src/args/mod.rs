@@ -10,6 +10,7 @@ pub mod exp;
 pub mod policy;
 pub mod project;
 pub mod queue;
+pub mod remote;
 pub mod run;
 pub mod spaced;
 pub mod stage;
@@ -57,6 +58,10 @@ pub enum Command {
     Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
     Gc(data::GcArgs),
+    Push(remote::PushArgs),
+    Pull(remote::PullArgs),
+    Fetch(remote::FetchArgs),
+    Remote(remote::RemoteArgs),
     Freeze(stage::FreezeArgs),
     Unfreeze(stage::UnfreezeArgs),
     #[command(visible_alias = "rm")]
