@@ -5,6 +5,7 @@
 
 mod ini;
 pub mod options;
+pub mod remotes;
 pub mod settings;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ pub mod keep;
 pub mod policy;
 pub mod project;
 pub mod queue;
+pub mod remote;
 pub mod run;
 pub mod share;
 pub mod shell;
@@ -60,6 +61,10 @@ pub enum Command {
     Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
     Gc(data::GcArgs),
+    Push(remote::PushArgs),
+    Pull(remote::PullArgs),
+    Fetch(remote::FetchArgs),
+    Remote(remote::RemoteArgs),
     Freeze(stage::FreezeArgs),
     Unfreeze(stage::UnfreezeArgs),
     #[command(visible_alias = "rm")]

@@ -2,7 +2,7 @@
 
 use crate::git::{CommitId, Git, GitError};
 use crate::metrics::CommitFiles;
-use crate::pipeline::target::{Target, TargetError};
+use crate::pipeline::target::Target;
 use crate::pipeline::{Pipeline, PipelineError, Templates};
 use crate::remote::Outputs;
 
@@ -25,7 +25,7 @@ pub fn add_commits(
     git: &Git,
     templates: Templates<'_>,
     commits: impl IntoIterator<Item = CommitId>,
-    selected: impl Fn(&Pipeline) -> Result<Vec<Target>, TargetError>,
+    selected: impl Fn(&Pipeline) -> Vec<Target>,
 ) -> Vec<(CommitId, OutputsError)> {
     let mut unreadable = Vec::new();
     for commit in commits {
@@ -33,7 +33,7 @@ pub fn add_commits(
         match load() {
             Err(error) => unreadable.push((commit, error)),
             Ok(pipeline) => {
-                for target in selected(&pipeline).unwrap_or_default() {
+                for target in selected(&pipeline) {
                     outputs.add_stage(&pipeline, pipeline.stage(target.stage), target.output.as_ref());
                 }
             }

@@ -127,6 +127,11 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Where the project has the files of it that are meant.
+    fn places(&self) -> impl Iterator<Item = (String, &ObjectId)> {
+        self.files().map(|(inner, id)| (format!("{}/{inner}", self.path), id))
+    }
+
     /// The files of it that are meant, by their paths in it.
     fn files(&self) -> Box<dyn Iterator<Item = (String, &ObjectId)> + '_> {
         if self.is_whole {
@@ -148,21 +153,22 @@ impl Objects {
             .flat_map(|listing| listing.tree.files().map(|(_, id)| id))
     }
 
+    /// Where the project has each object.
+    pub(super) fn all_places(&self) -> impl Iterator<Item = (String, &ObjectId)> {
+        let plain = self.plain.iter().map(|(id, path)| (path.to_string(), id));
+        let listings = self.listings.iter().map(|listing| (listing.path.to_string(), &listing.id));
+        plain.chain(listings).chain(self.listings.iter().flat_map(Listing::places))
+    }
+
     /// Where the project has objects, each once, in order of path.
     pub(super) fn places(&self, ids: &[&ObjectId]) -> Vec<Absent> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
         let ids: HashSet<&ObjectId> = ids.iter().copied().collect();
         let mut found: HashMap<&ObjectId, String> = HashMap::new();
-        if !ids.is_empty() {
-            let plain = self.plain.iter().map(|(id, path)| (id, path));
-            let listings = self.listings.iter().map(|listing| (&listing.id, &listing.path));
-            for (id, path) in plain.chain(listings).filter(|(id, _)| ids.contains(id)) {
-                found.entry(id).or_insert_with(|| path.to_string());
-            }
-            for listing in &self.listings {
-                for (inner, id) in listing.files().filter(|(_, id)| ids.contains(id)) {
-                    found.entry(id).or_insert_with(|| format!("{}/{inner}", listing.path));
-                }
-            }
+        for (path, id) in self.all_places().filter(|(_, id)| ids.contains(id)) {
+            found.entry(id).or_insert(path);
         }
         let mut places: Vec<Absent> = found.into_iter().map(|(id, path)| Absent { path, id: id.clone() }).collect();
         places.sort();

@@ -6,10 +6,12 @@
 //!
 //! 1. `outputs`: what is to go, by the outputs that name it; `batch`: the objects of it that one remote is for.
 //! 2. `present`: which of them a remote has.
-//! 3. `transfer`: many at once, with `progress`; `push`, `fetch`: one way and the other. What arrives is verified by its name,
+//! 3. `compare`: which of them either side has.
+//! 4. `transfer`: many at once, with `progress`; `push`, `fetch`: one way and the other. What arrives is verified by its name,
 //!    and so is what is sent.
 
 mod batch;
+mod compare;
 mod directory;
 mod fetch;
 mod outputs;
@@ -116,6 +118,15 @@ pub enum Access {
     Read,
     /// To write, too. One that is not there is made by what is first written (DVC's rule).
     Write,
+}
+
+/// The one or the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The cache.
+    Cache,
+    /// The remote.
+    Remote,
 }
 
 /// What stands in a folder of a remote.

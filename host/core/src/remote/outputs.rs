@@ -46,8 +46,10 @@ impl Outputs {
     #[must_use]
     pub fn batches(mut self, chosen: Option<&str>) -> Vec<(Option<String>, Batch)> {
         let Some(chosen) = chosen.map(|name| Some(name.to_owned())) else {
-            // Also when there is nothing: that there is no remote is to be told.
-            self.by_remote.entry(None).or_default();
+            if self.by_remote.is_empty() {
+                // That there is no remote is to be told, also when there is nothing to go.
+                self.by_remote.insert(None, Batch::default());
+            }
             return self.by_remote.into_iter().collect();
         };
         let mut batch = self.by_remote.remove(&None).unwrap_or_default();

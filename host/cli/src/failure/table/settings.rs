@@ -24,6 +24,16 @@ impl From<SettingError> for Failure {
                 );
                 error.into_failure(Kind::Usage).hint(hint)
             }
+            SettingError::NoRemote { ref known, .. } => {
+                let hint = match known.as_slice() {
+                    [] => "`dewar remote add NAME FOLDER` makes one".to_owned(),
+                    known => format!("there is {}", known.join(", ")),
+                };
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            SettingError::RemoteExists { .. } => {
+                error.into_failure(Kind::Usage).hint("choose another name; `dewar remote add --force` replaces it")
+            }
             SettingError::NoPlace(_) => error.into_failure(Kind::Repository),
             SettingError::Value { .. } | SettingError::Unwritable(_) => error.into_failure(Kind::Usage),
         }
