@@ -82,7 +82,7 @@ fn data(
     };
     let _held = project.hold_cache("exp pull")?;
     let (done, lacking) = data.run(experiments)?;
-    if let Some(told) = transfer::told(&done, "downloaded") {
+    if let Some(told) = transfer::counted(&done, "downloaded") {
         ui.tell(&told)?;
     }
     let of = |(experiment, failure): (Experiment, Failure)| {

@@ -51,7 +51,7 @@ pub fn run(args: &ExpPushArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
             let going: Vec<Experiment> = compared.iter().map(|compared| compared.experiment.clone()).collect();
             let (done, left) = data.run(&going)?;
             drop(held);
-            uploaded = transfer::told(&done, "uploaded");
+            uploaded = transfer::counted(&done, "uploaded");
             compared.retain(|compared| left.iter().all(|(experiment, _)| *experiment != compared.experiment));
             failures.extend(left.into_iter().map(|(experiment, failure)| not_pushed(&experiment, failure)));
             connection = there.connect(git, Purpose::Push)?;

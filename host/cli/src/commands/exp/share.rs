@@ -8,6 +8,7 @@ use dewar_core::exp::outputs::add_commits;
 use dewar_core::exp::refs::{self, Experiment, ResolveError};
 use dewar_core::exp::share::{self, Diverged};
 use dewar_core::git::{CommitId, Connection, Git, GitError, GitRemote, Purpose, Pushed, Surroundings, Verify};
+use dewar_core::pipeline::Pipeline;
 use dewar_core::pipeline::target::{self, Targets};
 use dewar_core::remote::{Outputs, Runs, Transferred};
 use dewar_core::words::did_you_mean;
@@ -195,7 +196,7 @@ impl<'a> Data<'a> {
         // The data of what a policy let go of may be gone.
         let kept: Vec<CommitId> =
             history.links().iter().map(|link| link.commit).filter(|commit| history.keeps(*commit)).collect();
-        let every = |pipeline: &_| target::resolve(pipeline, &Targets::All);
+        let every = |pipeline: &Pipeline| target::resolve(pipeline, &Targets::All).unwrap_or_default();
         let unreadable = add_commits(outputs, git, self.project.templates(), kept, every);
         match unreadable.into_iter().next() {
             None => Ok(()),
