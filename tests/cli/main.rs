@@ -23,6 +23,7 @@ mod plugins;
 mod policies;
 mod pull;
 mod queue;
+mod remotes;
 mod runs;
 mod show;
 mod show_queue;
