@@ -399,7 +399,7 @@ fn remotes_are_named_changed_and_removed() {
     ");
     insta::assert_snapshot!(dewar("remote modify clod region eu").failure(2), @r"
     error: there is no remote `clod`
-    help: there is cloud, store
+    help: did you mean `cloud`?
     ");
     dewar("remote rename cloud s3").success();
     assert!(repo.read(".dvc/config").contains("['remote \"s3\"']\n    url = s3://bucket/path\n    region = eu\n"));

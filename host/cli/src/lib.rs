@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod complete;
 pub mod failure;
 pub mod session;
 pub mod ui;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use dewar_cli::args::{GlobalArgs, spaced};
-use dewar_cli::commands;
 use dewar_cli::failure::{Failure, Kind};
 use dewar_cli::session::Session;
 use dewar_cli::ui::{Ui, Verbosity};
+use dewar_cli::{commands, complete};
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(report_bug));
@@ -19,6 +19,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    match complete::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(stop) => return print_stop(&stop),
+    }
     let cli = match spaced::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(stop) => return print_stop(&stop),

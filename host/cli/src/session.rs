@@ -18,6 +18,7 @@ use signal_hook::iterator::Signals;
 
 use crate::args::GlobalArgs;
 use crate::failure::{Failure, Kind};
+use crate::ui::page::Pager;
 
 /// What the surroundings say.
 #[derive(Debug, Clone)]
@@ -82,6 +83,12 @@ impl Session {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         self.env.get(&OsString::from(name))?.to_str().map(str::to_owned)
+    }
+
+    /// What shows more than a terminal has room for.
+    #[must_use]
+    pub fn pager(&self) -> Option<Pager> {
+        Pager::of(|name| self.text(name))
     }
 
     /// From now on, Ctrl-C, a closed terminal and the system's request to end cancel what this returns: stages are interrupted,

@@ -16,6 +16,7 @@ use crate::cache::{CacheError, ObjectStore, Unused};
 use crate::digest::ObjectId;
 use crate::exp::checkpoint::resume::ResumeError;
 use crate::exp::queue::QueueError;
+use crate::exp::refs::ResolveError;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, GitError};
 use crate::lock::{Lock, Taken};
@@ -44,6 +45,9 @@ pub enum GcError {
     /// Git cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A revision is none, or several.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// The queue cannot be read.
     #[error(transparent)]
     Queue(#[from] QueueError),

@@ -52,5 +52,5 @@ pub mod stage_run;
 #[cfg(test)]
 mod testing;
 pub mod track;
-mod words;
+pub mod words;
 pub mod workspace;

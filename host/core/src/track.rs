@@ -2,6 +2,7 @@
 //! records outputs as they are, [`check_out`] brings them back.
 
 mod add;
+mod aside;
 mod bring;
 mod check_out;
 mod commit;
@@ -16,6 +17,7 @@ use crate::pipeline::{PipelineError, StageAddress};
 use crate::schedule::RunError;
 
 pub use add::{Added, Addition, additions};
+pub use aside::{Unrecorded, keep_outputs, remove_unrecorded};
 pub use bring::bring;
 pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved};
 pub use commit::{Uncommitted, commit, uncommitted};

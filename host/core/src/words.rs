@@ -1,7 +1,14 @@
-//! Did-you-mean: the word that a mistyped one most looks like.
+//! Did-you-mean: the word that a mistyped one most looks like, and how that is said. No step of the walk.
+
+/// What is said of a word that may be meant.
+#[must_use]
+pub fn did_you_mean(similar: &str) -> String {
+    format!("did you mean `{similar}`?")
+}
 
 /// The candidate nearest to `word`, if one is near enough to be meant (at most a third of its letters differ).
-pub(crate) fn most_similar<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn most_similar<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()

@@ -1,8 +1,10 @@
-//! `exp show`, `exp diff`, `exp list`, `exp apply`, `exp branch` and `exp remove`; `exp run` stands in [`super::run`].
+//! `exp show`, `exp diff`, `exp list` and what is done with finished experiments; `exp run` stands in [`super::run`], `exp save` and
+//! `exp rename` in [`super::keep`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::compare::DiffArgs;
+use super::keep::{ExpCleanArgs, ExpRenameArgs, ExpSaveArgs};
 use super::run::ExpRunArgs;
 
 /// Run, compare, apply and remove experiments
@@ -24,8 +26,11 @@ pub enum ExpCommand {
     List(ExpListArgs),
     Apply(ExpApplyArgs),
     Branch(ExpBranchArgs),
+    Save(ExpSaveArgs),
+    Rename(ExpRenameArgs),
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
+    Clean(ExpCleanArgs),
 }
 
 /// The commits whose experiments are meant.
@@ -140,7 +145,7 @@ pub struct ExpShowArgs {
     pub no_pager: bool,
 
     /// Read everything anew, without what was remembered
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Form")]
     pub force: bool,
 }
 
@@ -203,10 +208,15 @@ pub struct ExpListArgs {
 /// Bring the workspace to an experiment
 ///
 /// Files become what they were when the experiment ended. Of one that waits, runs or failed, they
-/// become what it begins with. Changes that are not committed and would be lost are kept; the
-/// command says where.
+/// become what it begins with. Outputs come from the cache; those that the experiment does not have
+/// are removed when the cache has them.
 ///
-/// Example: `dewar exp apply fuzzy-otter`
+/// Nothing is lost: a change that neither a commit nor an experiment has is a reason to change
+/// nothing. With `--force` it is overwritten. What was there is kept, and the command says where.
+///
+/// Examples:
+///   dewar exp apply fuzzy-otter
+///   dewar exp apply --force fuzzy-otter
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpApplyArgs {
@@ -214,11 +224,11 @@ pub struct ExpApplyArgs {
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: String,
 
-    /// Change nothing when there are changes that are not committed
+    /// Change nothing when there is any change that is not committed
     #[arg(long, conflicts_with = "force")]
     pub no_force: bool,
 
-    /// Replace outputs whose content would be lost
+    /// Overwrite changes that are recorded nowhere; they are kept, and can be brought back
     #[arg(short, long)]
     pub force: bool,
 }

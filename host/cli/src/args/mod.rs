@@ -7,11 +7,13 @@ pub mod config;
 pub mod dag;
 pub mod data;
 pub mod exp;
+pub mod keep;
 pub mod policy;
 pub mod project;
 pub mod queue;
 pub mod remote;
 pub mod run;
+pub mod shell;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
@@ -69,6 +71,8 @@ pub enum Command {
     Dag(dag::DagArgs),
     Config(config::ConfigArgs),
     Demo(project::DemoArgs),
+    Completion(shell::CompletionArgs),
+    Man(shell::ManArgs),
 }
 
 /// Flags that every command has.

@@ -1,5 +1,6 @@
 //! `params diff`, `metrics show` and `metrics diff`.
 
+use std::collections::HashMap;
 use std::iter;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use dewar_core::git::CommitId;
 use dewar_core::metrics::{Changes, FileData, Files, ParamScope, RevisionReader};
 use dewar_core::params::value::to_json;
 use dewar_core::path::RepoPath;
+use indexmap::IndexSet;
 use serde_json::{Value, json};
 
 use super::compared::{Compared, print_tables};
@@ -82,7 +84,7 @@ fn print_changes(
     if args.json {
         ui.print(&format!("{}\n", changes_json(changes, from)))?;
     } else {
-        print_tables(&[table.of(changes, from)], args.md, ui)?;
+        print_tables(vec![table.of(changes, from)], args.md, project.session(), ui)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -103,24 +105,15 @@ fn metrics_show(args: &MetricsShowArgs, session: &Session, ui: &Arc<Ui>) -> Resu
         return Ok(ExitCode::SUCCESS);
     }
     let digits = args.precision.map_or_else(Digits::default, Digits::Significant);
-    let mut names: Vec<String> = Vec::new();
-    for data in shown.iter().flat_map(|(_, files)| files.values()) {
-        for (name, _) in data.leaves() {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
+    let data = shown.iter().flat_map(|(_, files)| files.values());
+    let names: IndexSet<String> = data.flat_map(|data| data.leaves()).map(|(name, _)| name).collect();
     let several = shown.len() > 1;
     let mut rows = Vec::new();
     for (revision, files) in &shown {
         revision.warn_of_broken(files, ui);
         for (file, data) in files {
-            let leaves = data.leaves();
-            let cell = |name: &String| {
-                let found = leaves.iter().find(|(leaf, _)| leaf == name);
-                found.map(|(_, value)| number::value(value, digits))
-            };
+            let leaves: HashMap<String, _> = data.leaves().into_iter().collect();
+            let cell = |name: &String| leaves.get(name).map(|value| number::value(value, digits));
             let lead = several.then(|| Some(revision.name.to_owned()));
             let cells = [Some(file.relative_to(from))].into_iter().chain(names.iter().map(cell));
             rows.push(Row { cells: lead.into_iter().chain(cells).collect(), ..Row::default() });
@@ -128,7 +121,7 @@ fn metrics_show(args: &MetricsShowArgs, session: &Session, ui: &Arc<Ui>) -> Resu
     }
     let lead = if several { vec!["Revision", "Path"] } else { vec!["Path"] };
     let titles = lead.into_iter().chain(names.iter().map(String::as_str));
-    print_tables(&[Table { columns: titles.map(Column::new).collect(), rows }], args.md, ui)?;
+    print_tables(vec![Table { columns: titles.map(Column::new).collect(), rows }], args.md, session, ui)?;
     Ok(ExitCode::SUCCESS)
 }
 

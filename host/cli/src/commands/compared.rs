@@ -6,9 +6,11 @@ use super::project::Project;
 use super::revision::Revision;
 use crate::args::compare::DiffArgs;
 use crate::failure::Failure;
+use crate::session::Session;
 use crate::ui::Ui;
 use crate::ui::changes::{ChangeColumn, ChangesTable};
 use crate::ui::number::Digits;
+use crate::ui::page;
 use crate::ui::table::Table;
 
 /// Two revisions that exist.
@@ -56,12 +58,15 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Prints tables below each other: on a terminal those that have a row, as Markdown all.
+/// Prints tables below each other: for people those that have a row, as Markdown all.
 ///
 /// # Errors
 /// When stdout takes nothing.
-pub fn print_tables(tables: &[Table], markdown: bool, ui: &Ui) -> Result<(), Failure> {
-    let shown = tables.iter().filter(|table| markdown || !table.rows.is_empty());
-    let texts: Vec<String> = shown.map(|table| if markdown { table.markdown() } else { table.human() }).collect();
-    if texts.is_empty() { Ok(()) } else { ui.print(&texts.join("\n")) }
+pub fn print_tables(mut tables: Vec<Table>, markdown: bool, session: &Session, ui: &Ui) -> Result<(), Failure> {
+    if markdown {
+        let texts: Vec<String> = tables.iter().map(Table::markdown).collect();
+        return ui.print(&texts.join("\n"));
+    }
+    tables.retain(|table| !table.rows.is_empty());
+    page::show(&tables, session.pager().as_ref(), ui)
 }

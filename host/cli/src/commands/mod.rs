@@ -24,6 +24,7 @@ pub mod remote;
 pub mod remove;
 pub mod repro;
 pub mod revision;
+pub mod shell;
 pub mod stage;
 pub mod status;
 pub mod sweep;
@@ -69,5 +70,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Dag(args) => dag::run(args, session, ui),
         Command::Config(args) => config::run(args, session, ui),
         Command::Demo(args) => demo::run(args, session, ui),
+        Command::Completion(args) => shell::completion(args, ui),
+        Command::Man(args) => shell::man(args, ui),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dewar_core::digest::ObjectId;
 use dewar_core::exp::checkpoint::Policies;
 use dewar_core::exp::checkpoint::replay::{BestValue, Better, Goal, KeptMoment, Replay, StageRecord};
-use dewar_core::exp::find::{Found, find};
+use dewar_core::exp::find::{Found, NamedError, find};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::State;
 use dewar_core::exp::refs::{Experiment, Resolved};
@@ -153,9 +153,7 @@ fn policy_use(typed: &TypedPolicy) -> Result<PolicyUse, Failure> {
 fn experiment(git: &Git, queue: &Queue, text: &str) -> Result<(Experiment, CommitId), Failure> {
     match find(git, queue, text)? {
         Found::Commit(Resolved { commit, experiment: Some(experiment) }) => Ok((experiment, commit)),
-        Found::Commit(Resolved { experiment: None, .. }) => {
-            Err(Failure::new(Kind::Usage, format!("`{text}` is what `exp apply` kept, and has no checkpoints")))
-        }
+        Found::Commit(Resolved { experiment: None, .. }) => Err(NamedError::Kept { text: text.to_owned() }.into()),
         Found::Task(task) => {
             let why = match task.state {
                 State::Queued => "it waits in the queue",

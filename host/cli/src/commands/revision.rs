@@ -2,11 +2,10 @@
 
 use dewar_core::cache::ObjectStore;
 use dewar_core::digest::ObjectId;
-use dewar_core::exp::find::{FindError, Found, find};
+use dewar_core::exp::find::{self, Found};
 use dewar_core::exp::queue::Queue;
-use dewar_core::exp::refs::ResolveError;
-use dewar_core::git::{CommitId, GitError};
-use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader};
+use dewar_core::git::CommitId;
+use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader, pipeline_finder};
 use dewar_core::pipeline::Pipeline;
 
 use super::project::{Project, files};
@@ -51,37 +50,14 @@ impl<'a> Revision<'a> {
     /// # Errors
     /// When it is none of these, or several.
     pub fn find(project: &Project<'_>, name: &'a str) -> Result<Self, Failure> {
-        let is = |held| Ok(Self { name, held });
         if name == WORKSPACE {
-            return is(Held::Workspace);
+            return Ok(Self::workspace());
         }
-        let git = project.repo.git()?;
-        if name == "HEAD" {
-            // Says how to make a first commit where there is none.
-            return is(Held::Commit(git.head()?.commit));
-        }
-        // Names of git go first, as in DVC. Digits do not: those of a task are a commit for git.
-        if !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            match git.resolve(name) {
-                Ok(commit) => return is(Held::Commit(commit)),
-                Err(GitError::UnknownRevision { .. } | GitError::AmbiguousRevision { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        match find(git, &Queue::of(&project.repo), name) {
-            Ok(Found::Commit(found)) => is(Held::Commit(found.commit)),
-            Ok(Found::Task(task)) => is(Held::Task(task.id)),
-            Err(FindError::Resolve(ResolveError::Unknown { suggestion, .. })) => {
-                match (git.resolve(name), suggestion) {
-                    (Ok(commit), _) => is(Held::Commit(commit)),
-                    (Err(error), Some(like)) => {
-                        Err(Failure::from(error).hint(format!("there is an experiment `{like}`; did you mean that?")))
-                    }
-                    (Err(error), None) => Err(error.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        let held = match find::revision(project.repo.git()?, &Queue::of(&project.repo), name)? {
+            Found::Commit(found) => Held::Commit(found.commit),
+            Found::Task(task) => Held::Task(task.id),
+        };
+        Ok(Self { name, held })
     }
 
     /// Whether it is the work tree.
@@ -116,7 +92,9 @@ impl<'a> Revision<'a> {
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }
             Held::Commit(commit) | Held::Task(commit) => {
-                let files = CommitFiles::new(project.repo.git()?, commit)?;
+                let git = project.repo.git()?;
+                let finder = pipeline_finder(git);
+                let files = CommitFiles::new(git, commit, &finder)?;
                 let pipeline = Pipeline::load(&files, project.templates())?;
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod live;
 pub mod moment;
 pub mod number;
+pub mod page;
 pub mod problem;
 pub mod report;
 pub mod style;
@@ -35,6 +36,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Verbosity {
+    /// What was asked for alone: a shell asks, and nobody would see the rest where it belongs.
+    Silent,
     /// Errors, warnings, and what was asked for.
     Quiet,
     /// And what happens.
@@ -166,6 +169,13 @@ impl Ui {
         streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()).map_err(Failure::stdout)
     }
 
+    /// A text as stdout would get it: with colours only where they are wanted.
+    #[must_use]
+    pub fn as_on_stdout(&self, text: &str) -> Vec<u8> {
+        let choice = self.streams().out.current_choice();
+        if choice == ColorChoice::Never { strip_str(text).to_string().into_bytes() } else { text.as_bytes().to_vec() }
+    }
+
     /// Prints a line about what happens, unless quiet.
     ///
     /// # Errors
@@ -290,6 +300,9 @@ impl Ui {
 
     /// Nobody is left to tell when stderr does not take it.
     fn complain(&self, text: &str) {
+        if self.verbosity == Verbosity::Silent {
+            return;
+        }
         let mut streams = self.streams();
         streams.begin();
         let _nobody_left = streams.err.write_all(text.as_bytes()).and_then(|()| streams.err.flush());

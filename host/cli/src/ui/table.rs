@@ -26,6 +26,8 @@ pub struct Column {
     pub align: Align,
     /// How it looks on a terminal.
     pub style: Style,
+    /// How many characters of a text are enough where there is no room for all, such as those of a digest.
+    pub enough: Option<usize>,
 }
 
 impl Column {
@@ -63,7 +65,7 @@ impl Table {
     #[must_use]
     pub fn human(&self) -> String {
         let widths = self.widths(|cell| visible(cell).width());
-        let rule = format!(" {}", "─".repeat(widths.iter().map(|width| width + GAP.len()).sum::<usize>() + 1));
+        let rule = format!(" {}", "─".repeat(ruled(&widths)));
         let mut out = format!("{rule}\n");
         self.human_line(&mut out, &widths, Style::new().bold(), |column, _| Some(column.title.as_str()));
         let _infallible = writeln!(out, "{rule}");
@@ -72,6 +74,40 @@ impl Table {
         }
         let _infallible = writeln!(out, "{rule}");
         out
+    }
+
+    /// How many cells of a terminal its lines take.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        1 + ruled(&self.widths(|cell| visible(cell).width()))
+    }
+
+    /// With texts cut to what is enough of them, when it is wider than `columns`.
+    #[must_use]
+    pub fn shortened_to(&self, columns: usize) -> Self {
+        let mut table = self.clone();
+        if table.width() <= columns {
+            return table;
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            let Some(enough) = column.enough else { continue };
+            for text in table.rows.iter_mut().filter_map(|row| row.cells.get_mut(index)?.as_mut()) {
+                *text = text.chars().take(enough).collect();
+            }
+        }
+        table
+    }
+
+    /// Its first columns, as many as fit into `columns` cells, but at least one; and the titles of the others.
+    #[must_use]
+    pub fn narrowed_to(&self, columns: usize) -> (Self, Vec<String>) {
+        let widths = self.widths(|cell| visible(cell).width());
+        let fits = |count: &usize| 1 + widths.get(..*count).map_or(0, ruled) <= columns;
+        let stay = (1..=widths.len()).rev().find(fits).unwrap_or(1);
+        let mut table = self.clone();
+        let left_out = table.columns.drain(stay.min(widths.len())..).map(|column| column.title).collect();
+        table.rows.iter_mut().for_each(|row| row.cells.truncate(stay));
+        (table, left_out)
     }
 
     fn human_line<'a>(
@@ -136,6 +172,11 @@ impl Table {
     }
 }
 
+/// The length of the rule over columns of these widths.
+fn ruled(widths: &[usize]) -> usize {
+    widths.iter().map(|width| width + GAP.len()).sum::<usize>() + 1
+}
+
 fn merged(column: Style, row: Style) -> Style {
     let style = column.effects(column.get_effects() | row.get_effects());
     style.fg_color(row.get_fg_color().or(column.get_fg_color()))
@@ -171,6 +212,26 @@ mod tests {
             columns: vec![Column::new("Experiment"), number],
             rows: vec![row([Some("wörk 漢"), Some("0.001")]), row([Some("a|b,\"c\""), None])],
         }
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_shortened_and_then_loses_its_last_columns() {
+        let mut table = table();
+        table.columns.push(Column { enough: Some(3), ..Column::new("d") });
+        table.rows.iter_mut().for_each(|row| row.cells.push(Some("0123456789".to_owned())));
+        let wide = table.width();
+        assert_eq!(
+            table.human().lines().map(|line| anstream::adapter::strip_str(line).to_string().width()).max(),
+            Some(wide)
+        );
+        assert_eq!(table.shortened_to(wide).width(), wide);
+        let short = table.shortened_to(wide - 1);
+        assert_eq!((short.width(), short.rows[0].cells[2].as_deref()), (wide - 7, Some("012")));
+        assert_eq!(short.narrowed_to(wide - 7).1, Vec::<String>::new());
+        let (narrow, left_out) = short.narrowed_to(wide - 8);
+        assert_eq!((narrow.columns.len(), left_out), (2, vec!["d".to_owned()]));
+        assert!(narrow.width() <= wide - 8 && narrow.rows.iter().all(|row| row.cells.len() == 2));
+        assert_eq!(short.narrowed_to(1).0.columns.len(), 1, "what the rows are about is never left out");
     }
 
     #[test]

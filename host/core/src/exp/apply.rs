@@ -2,10 +2,12 @@
 //!
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
-use super::name::ExperimentName;
+use super::chains::Chains;
 pub use super::refs::KEPT;
-use super::refs::{Experiment, ResolveError, resolve};
-use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored};
+use super::refs::{self, Experiment};
+use crate::git::{
+    CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored, TreeId,
+};
 use crate::path::RepoPath;
 
 /// What happens to changes of the work tree that are not committed.
@@ -13,6 +15,9 @@ use crate::path::RepoPath;
 pub enum Uncommitted {
     /// They are recorded at [`KEPT`] first.
     Keep,
+    /// The same, unless one is recorded nowhere yet, neither in `HEAD`, nor in an experiment, nor at [`KEPT`]: that is a reason to
+    /// change nothing.
+    KeepRecorded,
     /// They are a reason to change nothing.
     Refuse,
 }
@@ -23,9 +28,28 @@ pub enum ApplyError {
     /// There are changes that are not committed.
     #[error("the workspace has changes that are not committed")]
     Uncommitted,
+    /// Files would be overwritten or removed whose content is recorded nowhere.
+    #[error("{} changes that are recorded nowhere, and would be overwritten:{}", have(files), lines(files))]
+    Conflicts {
+        /// The files, as git names them.
+        files: Vec<String>,
+    },
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+fn have(files: &[String]) -> String {
+    if files.len() == 1 { "a file has".to_owned() } else { format!("{} files have", files.len()) }
+}
+
+fn lines(files: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: String = files.iter().take(SHOWN).map(|file| format!("\n  {file}")).collect();
+    if let Some(more @ 1..) = files.len().checked_sub(SHOWN) {
+        lines.push_str(&format!("\n  and {more} more"));
+    }
+    lines
 }
 
 /// What an `apply` did.
@@ -45,7 +69,7 @@ pub struct Applied {
 /// Tracked is what the index has; a file taken out of it by `git rm --cached` is the user's own.
 ///
 /// # Errors
-/// [`ApplyError::Uncommitted`] as asked for; or when anything cannot be read or written: what was in the work tree is then in
+/// [`ApplyError::Uncommitted`] and [`ApplyError::Conflicts`] as asked for; or when anything cannot be read or written: what was in the work tree is then in
 /// it or at [`KEPT`].
 pub fn apply(
     git: &Git,
@@ -62,6 +86,12 @@ pub fn apply(
     if differs && uncommitted == Uncommitted::Refuse {
         return Err(ApplyError::Uncommitted);
     }
+    if differs && uncommitted == Uncommitted::KeepRecorded {
+        let files = git.only_in_work_tree(now, target, recorded(git, head)?)?;
+        if !files.is_empty() {
+            return Err(ApplyError::Conflicts { files });
+        }
+    }
     let kept = if differs {
         let message = format!("dewar: the work tree before applying {}", commit.short());
         let parents = [head];
@@ -77,40 +107,21 @@ pub fn apply(
     Ok(Applied { kept, restored })
 }
 
-/// Why something that the user names cannot be removed.
-#[derive(Debug, thiserror::Error)]
-pub enum RemoveError {
-    /// It is no experiment.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// It is a part of one.
-    #[error("`{text}` is a checkpoint of the experiment `{experiment}`, and goes only with it")]
-    Checkpoint {
-        /// What was asked for.
-        text: String,
-        /// Whose.
-        experiment: ExperimentName,
-    },
-}
-
-/// The experiments that the user names: all of them or, when one is not known, none.
-///
-/// # Errors
-/// [`RemoveError`].
-pub fn named(git: &Git, names: &[String]) -> Result<Vec<Experiment>, RemoveError> {
-    let mut found: Vec<Experiment> = Vec::new();
-    for name in names {
-        let resolved = resolve(git, name)?;
-        let unknown = || ResolveError::Unknown { text: name.clone(), suggestion: None };
-        let experiment = resolved.experiment.ok_or_else(unknown)?;
-        if experiment.commit != resolved.commit {
-            return Err(RemoveError::Checkpoint { text: name.clone(), experiment: experiment.reference.name });
-        }
-        if !found.contains(&experiment) {
-            found.push(experiment);
-        }
-    }
-    Ok(found)
+/// All states that are recorded, the likeliest first: `head`, what was kept, and the experiments with their checkpoints, those on
+/// `head` before others.
+fn recorded(git: &Git, head: CommitId) -> Result<impl Iterator<Item = Result<TreeId, GitError>>, GitError> {
+    let kept = git.log(&RefName::parse(KEPT)?)?;
+    let mut experiments = refs::all(git)?;
+    experiments.sort_by_key(|experiment| experiment.reference.baseline != head);
+    let tips: Vec<CommitId> = experiments.iter().map(|experiment| experiment.commit).collect();
+    let mut chains = Chains::new(git);
+    let earlier = experiments.into_iter().flat_map(move |Experiment { reference, commit }| {
+        // What cannot be read has nothing that could be had back.
+        let (history, _) = chains.readable(reference.baseline, commit);
+        history.links().iter().rev().skip(1).map(|link| link.commit).collect::<Vec<_>>()
+    });
+    let commits = std::iter::once(head).chain(kept).chain(tips).chain(earlier);
+    Ok(commits.filter_map(move |commit| git.commit_summary(commit).ok().map(|summary| Ok(summary.tree))))
 }
 
 /// Removes these experiments, each only if it still stands where it was found. Their commits stay until git collects them.

@@ -1,12 +1,16 @@
-//! [`find`]: what a user calls an experiment, finished or not. No step of the walk.
+//! What a user's word means, for every command alike: [`find`] an experiment, finished or not; a [`revision`] of whatever kind.
+//! No step of the walk.
 //!
-//! Finished experiments go first; a task of the queue is what is meant when none is called so.
+//! Finished experiments go first; a task of the queue is what is meant when none is called so. Where a revision is asked for,
+//! names of git go before both.
 
 use super::checkpoint::Note;
+use super::name::ExperimentName;
 use super::queue::task::{State, Task};
 use super::queue::{self, Queue, QueueError};
-use super::refs::{self, Experiment, ExperimentRef, ResolveError, Resolved};
+use super::refs::{self, Experiment, ExperimentRef, PREFIX, ResolveError, Resolved};
 use crate::git::{CommitId, Git, GitError};
+use crate::words;
 
 /// What a user's word for an experiment came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +69,110 @@ pub fn find(git: &Git, queue: &Queue, text: &str) -> Result<Found, FindError> {
             // Its experiment was removed, and its inputs with it.
             None => {}
         },
-        Err(QueueError::Unknown(_)) => {}
+        Err(QueueError::Unknown { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let waiting = tasks.iter().filter(|task| task.state != State::Success).map(|task| &task.name);
-    let names = experiments.iter().map(|experiment| &experiment.reference.name).chain(waiting);
-    Err(ResolveError::Unknown { text: text.to_owned(), suggestion: refs::nearest(text, names).cloned() }.into())
+    let waiting = tasks.iter().filter(|task| task.state != State::Success).map(|task| task.name.as_str());
+    let names = experiments.iter().map(|experiment| experiment.reference.name.as_str()).chain(waiting);
+    let similar = words::most_similar(text, names).map(str::to_owned);
+    Err(ResolveError::Unknown { text: text.to_owned(), similar }.into())
+}
+
+/// Why a word names no experiment that can be removed or renamed.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedError {
+    /// It names nothing, or several things.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// It is a part of one.
+    #[error("`{text}` is a checkpoint of the experiment `{experiment}`, which has it as long as it exists")]
+    Checkpoint {
+        /// What was asked for.
+        text: String,
+        /// Whose.
+        experiment: ExperimentName,
+    },
+    /// It is what the workspace was.
+    #[error("`{text}` is a state of the workspace that `exp apply` kept, and no experiment")]
+    Kept {
+        /// What was asked for.
+        text: String,
+    },
+    /// It is a task of the queue that has recorded nothing.
+    #[error("`{}` is a task of the queue, and has no result", .0.name)]
+    Task(Box<Task>),
+}
+
+/// The experiment that a word names, all of it.
+///
+/// # Errors
+/// [`NamedError`].
+pub fn experiment(git: &Git, queue: &Queue, text: &str) -> Result<Experiment, NamedError> {
+    let Resolved { commit, experiment } = match find(git, queue, text)? {
+        Found::Commit(resolved) => resolved,
+        Found::Task(task) => return Err(NamedError::Task(task)),
+    };
+    let text = text.to_owned();
+    match experiment {
+        None => Err(NamedError::Kept { text }),
+        Some(Experiment { reference, commit: tip }) if tip != commit => {
+            Err(NamedError::Checkpoint { text, experiment: reference.name })
+        }
+        Some(experiment) => Ok(experiment),
+    }
+}
+
+/// Finds what git knows by name, an experiment as [`find`] does, or a commit by its digits.
+///
+/// # Errors
+/// [`FindError`].
+pub fn revision(git: &Git, queue: &Queue, text: &str) -> Result<Found, FindError> {
+    revision_by(git, text, |text| find(git, queue, text))
+}
+
+/// The same without the tasks of the queue, which are no commits of their own.
+///
+/// # Errors
+/// [`ResolveError`].
+pub fn commit(git: &Git, text: &str) -> Result<CommitId, ResolveError> {
+    match revision_by(git, text, |text| Ok(Found::Commit(refs::resolve(git, text)?))) {
+        Ok(found) => Ok(found.commit()),
+        Err(FindError::Resolve(error)) => Err(error),
+        // Nobody asked the queue.
+        Err(FindError::Queue(_)) => Err(ResolveError::UnknownRevision { text: text.to_owned(), similar: None }),
+    }
+}
+
+fn revision_by(git: &Git, text: &str, find: impl FnOnce(&str) -> Result<Found, FindError>) -> Result<Found, FindError> {
+    let is = |commit| Ok(Found::Commit(Resolved { commit, experiment: None }));
+    if text == "HEAD" {
+        // Says how to make a first commit where there is none.
+        return is(git.head()?.commit);
+    }
+    // Names of git go first, as in DVC. Digits do not: those of an experiment or a task are a commit for git.
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        match git.resolve(text) {
+            // The full reference of an experiment, or a word such as `refs/exps/apply/stash`: below, it is known whose it is.
+            Ok(_) if text.starts_with("exps/") || text.starts_with(PREFIX) => {}
+            Ok(commit) => return is(commit),
+            Err(GitError::UnknownRevision { .. } | GitError::AmbiguousRevision { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let similar = match find(text) {
+        Err(FindError::Resolve(ResolveError::Unknown { similar, .. })) => similar,
+        found => return found,
+    };
+    match git.resolve(text) {
+        Ok(commit) => is(commit),
+        Err(GitError::UnknownRevision { .. }) => {
+            let (branches, tags) = (git.branches()?, git.tags()?);
+            let names = branches.keys().chain(tags.keys()).chain(similar.as_ref()).map(String::as_str);
+            let similar = words::most_similar(text, names).map(str::to_owned);
+            Err(ResolveError::UnknownRevision { text: text.to_owned(), similar }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The experiment that a task recorded, if git still has it and the task is not to run again; else what it has recorded so far.
@@ -132,16 +234,53 @@ mod tests {
         assert_eq!(found("both").unwrap().commit(), tip);
         assert_eq!(found(&both.id.short()).unwrap(), Found::Task(Box::new(both)));
         assert_eq!(found("queued").unwrap(), Found::Task(Box::new(queued.clone())));
-        let error = |text: &str| found(text).unwrap_err().to_string();
-        assert_eq!(error("quueed"), "`quueed` is no experiment; did you mean `queued`?");
-        assert_eq!(error("boht"), "`boht` is no experiment; did you mean `both`?");
+        let similar = |text: &str| match found(text).unwrap_err() {
+            FindError::Resolve(ResolveError::Unknown { similar, .. }) => similar,
+            other => panic!("{other}"),
+        };
+        assert_eq!(similar("quueed").as_deref(), Some("queued"));
+        assert_eq!(similar("boht").as_deref(), Some("both"));
 
         // By its digits, a task that succeeded is its experiment, as long as there is one.
         waiting.settle(&queued, State::Success, Some(tip));
         let Found::Commit(resolved) = found(&queued.id.to_string()).unwrap() else { panic!("it is finished") };
         assert_eq!((resolved.commit, resolved.experiment.unwrap().reference.name.as_str()), (tip, "both"));
         waiting.settle(&queued, State::Success, Some(baseline));
-        assert_eq!(error("queued"), "`queued` is no experiment");
+        assert_eq!(found("queued").unwrap_err().to_string(), "`queued` is no experiment");
+    }
+
+    #[test]
+    fn a_revision_is_what_git_knows_and_what_experiments_are() {
+        let project = Project::new();
+        project.write("a", "1");
+        let baseline = project.commit(100);
+        let waiting = Waiting::on(&project);
+        let task = waiting.add("queued", &[("a", "2")]);
+        let tip = project.commit_on(baseline, &[("a", "3")], 200);
+        project.experiment(baseline, "tuned", tip);
+        let (git, queue) = (project.git(), waiting.queue());
+        git.create_branch("queued", baseline, "").unwrap();
+        let experiment = refs::all(&git).unwrap().remove(0).reference;
+        let found = |text: &str| revision(&git, queue, text).map(|found| found.commit());
+        for text in ["HEAD", "main", "queued", &baseline.to_string(), &baseline.short()] {
+            assert_eq!(found(text).unwrap(), baseline, "{text}");
+            assert_eq!(commit(&git, text).unwrap(), baseline, "{text}");
+        }
+        let full = experiment.to_string();
+        for text in ["tuned", &full, full.trim_start_matches("refs/"), &tip.short(), "tuned"] {
+            assert_eq!(found(text).unwrap(), tip, "{text}");
+            assert_eq!(commit(&git, text).unwrap(), tip, "{text}");
+        }
+        assert!(matches!(revision(&git, queue, &full).unwrap(), Found::Commit(Resolved { experiment: Some(_), .. })));
+        // A name of git goes first; by its digits, the task is one.
+        assert_eq!(revision(&git, queue, &task.id.short()).unwrap(), Found::Task(Box::new(task)));
+        for (text, similar) in [("mian", Some("main")), ("tunde", Some("tuned")), ("zzz", None), ("abcd", None)] {
+            let error = revision(&git, queue, text).unwrap_err();
+            let FindError::Resolve(ResolveError::UnknownRevision { similar: found, .. }) = error else {
+                panic!("{text}")
+            };
+            assert_eq!(found.as_deref(), similar, "{text}");
+        }
     }
 
     #[test]

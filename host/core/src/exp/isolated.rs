@@ -156,6 +156,18 @@ pub fn remove_abandoned(repo: &Repo) -> Vec<FsError> {
     left.into_iter().filter_map(|claim| claim.and_then(Claim::remove).err()).collect()
 }
 
+/// The isolated workspaces that killed processes left.
+///
+/// # Errors
+/// When they cannot be looked for.
+pub fn list_abandoned(repo: &Repo) -> Result<Vec<PathBuf>, FsError> {
+    let all = all(repo);
+    if !all.is_dir() {
+        return Ok(Vec::new());
+    }
+    Ok(abandoned(&all)?.into_iter().flatten().map(|claim| claim.folder).collect())
+}
+
 /// The lock of those who make or look for a workspace, in the folder of all of them.
 const LOCK: &str = "lock";
 /// How the lock of a workspace is called, behind the name of its folder.

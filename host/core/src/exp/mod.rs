@@ -1,12 +1,13 @@
 //! Experiments: what they are called, where they stand in git, how one is recorded, brought back and removed.
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
-//! [`name`], [`refs`], [`run`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
-//! [`chains`], [`record`], [`apply`], [`outputs`], [`queue`], [`find`], [`show`].
+//! [`name`], [`refs`], [`run`], [`save`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
+//! [`chains`], [`record`], [`apply`], [`rename`], [`outputs`], [`queue`], [`find`], [`show`], [`clean`].
 
 pub mod apply;
 pub mod chains;
 pub mod checkpoint;
+pub mod clean;
 pub mod copies;
 pub mod escapes;
 pub mod find;
@@ -16,5 +17,7 @@ pub mod outputs;
 pub mod queue;
 pub mod record;
 pub mod refs;
+pub mod rename;
 pub mod run;
+pub mod save;
 pub mod show;

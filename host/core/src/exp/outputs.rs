@@ -1,7 +1,7 @@
 //! The recorded outputs of commits, be it of branches or of experiments: what their objects are to go to a remote for.
 
 use crate::git::{CommitId, Git, GitError};
-use crate::metrics::CommitFiles;
+use crate::metrics::{CommitFiles, pipeline_finder};
 use crate::pipeline::target::Target;
 use crate::pipeline::{Pipeline, PipelineError, Templates};
 use crate::remote::Outputs;
@@ -27,9 +27,10 @@ pub fn add_commits(
     commits: impl IntoIterator<Item = CommitId>,
     selected: impl Fn(&Pipeline) -> Vec<Target>,
 ) -> Vec<(CommitId, OutputsError)> {
+    let finder = pipeline_finder(git);
     let mut unreadable = Vec::new();
     for commit in commits {
-        let load = || Ok(Pipeline::load(&CommitFiles::new(git, commit)?, templates)?);
+        let load = || Ok(Pipeline::load(&CommitFiles::new(git, commit, &finder)?, templates)?);
         match load() {
             Err(error) => unreadable.push((commit, error)),
             Ok(pipeline) => {

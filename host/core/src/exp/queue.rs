@@ -30,6 +30,7 @@ pub mod sweep;
 pub mod task;
 pub mod workers;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -41,10 +42,12 @@ pub use self::change::{Changing, NewTask};
 use self::task::{Attempt, End, Origin, Phase, Request, State, Task};
 use super::copies::CopyError;
 use super::name::ExperimentName;
+use super::refs::ExperimentRef;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, CommitTime, Git, GitError, RefName};
 use crate::lock::Lock;
 use crate::repo::Repo;
+use crate::words;
 
 /// The stash with the inputs of tasks, the newest in the reference and the others in its reflog. It has DVC's name, so that DVC
 /// takes it for no experiment.
@@ -74,8 +77,13 @@ pub enum QueueError {
         reason: String,
     },
     /// No task is called so.
-    #[error("no task of the queue is called `{0}`")]
-    Unknown(String),
+    #[error("no task of the queue is called `{text}`")]
+    Unknown {
+        /// What was asked for.
+        text: String,
+        /// The name that is most like it.
+        similar: Option<String>,
+    },
     /// Several tasks begin so.
     #[error("`{text}` can mean {} tasks of the queue: {}", names.len(), names.join(", "))]
     Ambiguous {
@@ -219,6 +227,27 @@ impl Queue {
         self.of_task(id).join("files")
     }
 
+    /// The tasks that there are, whether or not what is said of them can be read.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be listed.
+    pub fn folders(&self) -> Result<BTreeSet<CommitId>, FsError> {
+        let folders = fs::list_optional(&self.folder.join("tasks"))?.unwrap_or_default();
+        let id = |folder: &PathBuf| CommitId::parse(folder.file_name()?.to_str()?);
+        Ok(folders.iter().filter_map(id).collect())
+    }
+
+    /// The folders of tasks that are being made or removed, or were when a process was killed.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be listed.
+    pub fn half_made(&self) -> Result<Vec<PathBuf>, FsError> {
+        let mut found = fs::list_optional(&self.folder)?.unwrap_or_default();
+        let is_one = |name: &str| name.starts_with("new-") || name.starts_with("old-");
+        found.retain(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_one));
+        Ok(found)
+    }
+
     fn of_task(&self, id: CommitId) -> PathBuf {
         self.folder.join("tasks").join(id.to_string())
     }
@@ -240,23 +269,35 @@ struct Held {
     _lock: Lock,
 }
 
-/// The task of a list that the user calls so.
+/// The task of a list that the user calls so: by its name, by the reference of its experiment, by the first digits of its commit
+/// or of the one that it recorded.
 ///
 /// # Errors
 /// [`QueueError::Unknown`], [`QueueError::Ambiguous`].
 pub fn find<'t>(tasks: &'t [Task], text: &str) -> Result<&'t Task, QueueError> {
-    if let Some(named) = tasks.iter().rfind(|task| task.name.as_str() == text) {
+    let reference = ExperimentRef::typed(text);
+    let is_named = |task: &&Task| match &reference {
+        Some(reference) => reference.baseline == task.baseline && reference.name == task.name,
+        None => task.name.as_str() == text,
+    };
+    if let Some(named) = tasks.iter().rfind(is_named) {
         return Ok(named);
     }
     let digits = text.to_ascii_lowercase();
-    let begins = |task: &&Task| digits.len() >= 4 && task.id.to_string().starts_with(&digits);
-    let found: Vec<&Task> = tasks.iter().filter(begins).collect();
+    let begins = |commit: CommitId| digits.len() >= 4 && commit.to_string().starts_with(&digits);
+    let mut found: Vec<&Task> = tasks.iter().filter(|task| begins(task.id)).collect();
+    if found.is_empty() {
+        found = tasks.iter().filter(|task| task.result().is_some_and(begins)).collect();
+    }
     match found.as_slice() {
-        [] => Err(QueueError::Unknown(text.to_owned())),
+        [] => {
+            let similar = words::most_similar(text, tasks.iter().map(|task| task.name.as_str())).map(str::to_owned);
+            Err(QueueError::Unknown { text: text.to_owned(), similar })
+        }
         [one] => Ok(one),
         several => Err(QueueError::Ambiguous {
             text: text.to_owned(),
-            names: several.iter().map(|task| task.name.to_string()).collect(),
+            names: several.iter().map(|task| format!("{} ({})", task.name, task.id.short())).collect(),
         }),
     }
 }

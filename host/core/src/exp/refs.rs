@@ -39,6 +39,12 @@ impl ExperimentRef {
         Some(Self { baseline, name: ExperimentName::parse(name).ok()? })
     }
 
+    /// Reads one as a user writes it, with or without `refs/` before it.
+    #[must_use]
+    pub fn typed(text: &str) -> Option<Self> {
+        if text.starts_with("exps/") { Self::parse(&format!("refs/{text}")) } else { Self::parse(text) }
+    }
+
     /// The full name of the reference.
     ///
     /// # Errors
@@ -119,12 +125,20 @@ pub struct Resolved {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// None is called so.
-    #[error("`{text}` is no experiment{}", did_you_mean(suggestion.as_ref()))]
+    #[error("`{text}` is no experiment")]
     Unknown {
         /// What was asked for.
         text: String,
         /// The name that is most like it.
-        suggestion: Option<ExperimentName>,
+        similar: Option<String>,
+    },
+    /// Nothing is called so: neither git nor an experiment knows it.
+    #[error("`{text}` is no commit, branch, tag or experiment of this repository")]
+    UnknownRevision {
+        /// What was asked for.
+        text: String,
+        /// The name that is most like it.
+        similar: Option<String>,
     },
     /// Several baselines have one of this name, or several commits begin so.
     #[error("`{text}` can mean {} experiments; say which:{}", candidates.len(), lines(candidates))]
@@ -145,10 +159,6 @@ pub enum ResolveError {
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),
-}
-
-fn did_you_mean(suggestion: Option<&ExperimentName>) -> String {
-    suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 fn lines(candidates: &[ExperimentRef]) -> String {
@@ -189,8 +199,8 @@ pub fn resolve(git: &Git, text: &str) -> Result<Resolved, ResolveError> {
     if is_digits && let Some(commit) = kept(git, &text.to_ascii_lowercase())? {
         return Ok(Resolved { commit, experiment: None });
     }
-    let names = experiments.iter().map(|experiment| &experiment.reference.name);
-    Err(ResolveError::Unknown { text: text.to_owned(), suggestion: nearest(text, names).cloned() })
+    let names = experiments.iter().map(|experiment| experiment.reference.name.as_str());
+    Err(ResolveError::Unknown { text: text.to_owned(), similar: words::most_similar(text, names).map(str::to_owned) })
 }
 
 fn tip(experiment: &Experiment) -> Resolved {
@@ -214,7 +224,7 @@ fn by_reference(git: &Git, experiments: &[Experiment], text: &str) -> Result<Opt
     if !full.starts_with(PREFIX) {
         return Ok(None);
     }
-    if let Some(wanted) = ExperimentRef::parse(&full) {
+    if let Some(wanted) = ExperimentRef::typed(text) {
         return Ok(experiments.iter().find(|experiment| experiment.reference == wanted).map(tip));
     }
     // A state that `apply` kept.
@@ -267,13 +277,6 @@ fn kept(git: &Git, digits: &str) -> Result<Option<CommitId>, GitError> {
 pub fn commits(git: &Git, experiment: &Experiment) -> Result<Vec<CommitId>, GitError> {
     let history = Chains::new(git).history(experiment.reference.baseline, experiment.commit)?;
     Ok(history.links().iter().rev().map(|link| link.commit).collect())
-}
-
-/// The name most like a mistyped one, if any is like it.
-pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a ExperimentName>) -> Option<&'a ExperimentName> {
-    let names: Vec<&ExperimentName> = names.collect();
-    let similar = words::most_similar(text, names.iter().map(|name| name.as_str()))?;
-    names.into_iter().find(|name| name.as_str() == similar)
 }
 
 #[cfg(test)]

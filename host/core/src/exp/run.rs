@@ -9,6 +9,7 @@ use super::checkpoint::resume::Beginning;
 use super::name::ExperimentName;
 use super::record::{self, NameTaken, NewExperiment, RecordError};
 use super::refs::{self, Experiment};
+use super::save::Included;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverrides, TreeId};
 use crate::params::files::ParamsError;
@@ -20,7 +21,7 @@ use crate::pipeline::stage::DEFAULT_PARAMS;
 use crate::pipeline::{LockEntry, LockFile, PipelineError, Place, ProjectFiles, StageAddress};
 use crate::python;
 use crate::repro::Selection;
-use crate::schedule::{RunError, RunReport};
+use crate::schedule::RunError;
 use crate::source::Source;
 
 /// Why there is no experiment.
@@ -146,8 +147,9 @@ pub struct Recording<'a> {
     pub settled: &'a mut dyn FnMut(CommitId) -> Result<(), FsError>,
 }
 
-/// Records the workspace `ran`, after a run there, as an experiment of the repository `git`: that of the same workspace, or
-/// the one that it was isolated from.
+/// Records the workspace `ran` as it is, after a run there or without one, as an experiment of the repository `git`: that of the
+/// same workspace, or the one that it was isolated from. `changed` are the stages whose results it is recorded for, and `include`
+/// what the user wants in it beyond.
 ///
 /// Its tree is the user's index, every change of a tracked file, and of the stages that were considered: their pipeline and
 /// lock files, parameter files, dependencies that no stage writes, and outputs that git keeps (DVC's rule). What git ignores
@@ -160,11 +162,12 @@ pub fn record(
     ran: &Git,
     identified: &Identified,
     selection: &Selection,
-    report: &RunReport,
+    changed: &[(StageAddress, LockEntry)],
+    include: &Included,
     recording: &mut Recording<'_>,
 ) -> Result<Experiment, ExperimentError> {
-    let tree = snapshot(git, ran, selection)?;
-    let message = message(recording.message, &report.changed);
+    let tree = snapshot_with(git, ran, selection, include)?;
+    let message = message(recording.message, changed);
     let new = NewExperiment {
         baseline: identified.baseline,
         parent: identified.baseline,
@@ -182,7 +185,13 @@ pub fn record(
 /// # Errors
 /// When git cannot read or write it.
 pub(super) fn snapshot(git: &Git, ran: &Git, selection: &Selection) -> Result<TreeId, GitError> {
-    let (own, other) = extra_paths(selection);
+    snapshot_with(git, ran, selection, &Included::default())
+}
+
+fn snapshot_with(git: &Git, ran: &Git, selection: &Selection, include: &Included) -> Result<TreeId, GitError> {
+    let (mut own, mut other) = extra_paths(selection);
+    own.extend_from_slice(&include.ignored);
+    other.extend_from_slice(&include.seen);
     let snapshot = ran.snapshot(ExtraPaths { unless_ignored: &other, always: &own })?;
     git.adopt(ran, snapshot.tree)?;
     Ok(snapshot.tree)

@@ -15,6 +15,7 @@
 
 mod commit;
 mod error;
+mod finder;
 mod history;
 mod isolated;
 mod refs;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use commit::{CommitTime, Identity, IdentityOverrides, NewCommit, Person};
 pub use error::GitError;
+pub use finder::Finder;
 pub use history::{History, Version};
 pub use refs::{Expected, RefConflict, RefName, RefUpdate};
 pub use restore::Restored;
@@ -173,6 +175,15 @@ impl Git {
     #[must_use]
     pub fn workdir(&self) -> &Path {
         &self.workdir
+    }
+
+    /// Whether the repository has this work tree alone, and no other shares its references.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn has_one_work_tree(&self) -> Result<bool, GitError> {
+        let linked = self.repo.worktrees().map_err(GitError::operation("list", "the work trees"))?;
+        Ok(linked.is_empty() && !self.repo.is_worktree())
     }
 
     /// How git names a path of the project.

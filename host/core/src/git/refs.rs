@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::{ErrorCode, Transaction};
@@ -262,6 +262,26 @@ impl Git {
         list_loose(&common.join(prefix), prefix, &mut found)?;
         list_packed(&common.join("packed-refs"), prefix, &mut found)?;
         Ok(found.into_iter().filter_map(|(name, at)| Some((name, at?))).collect())
+    }
+
+    /// The locks of references of experiments that are there now: taken, or left by a process that was killed.
+    ///
+    /// # Errors
+    /// When they cannot be looked for.
+    pub fn locks_of_experiments(&self) -> Result<Vec<PathBuf>, FsError> {
+        let mut folders = vec![self.repo.commondir().join(OURS)];
+        let mut locks = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for path in crate::fs::list_optional(&folder)?.unwrap_or_default() {
+                let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+                if is_dir {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "lock") {
+                    locks.push(path);
+                }
+            }
+        }
+        Ok(locks)
     }
 
     /// Makes sure that a reference has a reflog, so that where it stood before is kept.

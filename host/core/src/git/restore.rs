@@ -97,6 +97,42 @@ impl Git {
         Ok(self.record(&[], &in_the_way)?.0)
     }
 
+    /// The files of `now`, a snapshot of the work tree, that a restore to `to` would overwrite or remove, and whose content none
+    /// of the trees that `known` gives has at that path; as git names them. What git ignores and does not track is passed by.
+    ///
+    /// # Errors
+    /// When git cannot be read.
+    pub fn only_in_work_tree(
+        &self,
+        now: TreeId,
+        to: TreeId,
+        known: impl Iterator<Item = Result<TreeId, GitError>>,
+    ) -> Result<Vec<String>, GitError> {
+        let error = || GitError::operation("compare the trees", format!("{now} and {to}"));
+        let tree = |id: TreeId| self.repo.find_tree(id.0).map_err(error());
+        let work = self.difference(now, to)?;
+        let there = tree(now)?;
+        let index = self.repo.index().map_err(GitError::operation("read", "the index"))?;
+        let mut only = Vec::new();
+        for path in work.write.into_iter().chain(work.remove) {
+            let Ok(entry) = there.get_path(&path) else { continue };
+            let is_tracked = index.get_path(&path, 0).is_some();
+            if is_tracked || !self.repo.is_path_ignored(&path).map_err(error())? {
+                only.push((path, entry.id()));
+            }
+        }
+        for known in known {
+            if only.is_empty() {
+                break;
+            }
+            let known = tree(known?)?;
+            only.retain(|(path, id)| !known.get_path(path).is_ok_and(|entry| entry.id() == *id));
+        }
+        let mut names: Vec<String> = only.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// What stands where a file shall be written: itself, or a file or symlink in the place of one of its folders.
     fn obstacle(&self, relative: &Path) -> Option<PathBuf> {
         let mut here = PathBuf::new();

@@ -74,7 +74,8 @@ fn reads_the_files_of_a_commit() {
     for none in ["nosuch", "sub", "x.txt/y", "loop", "out"] {
         assert_eq!(read(none), None, "{none}");
     }
-    let files = |git: &Git| git.tree(head).unwrap().pipeline_files().unwrap();
+    let wanted = |name: &str| name == "dvc.yaml" || name.ends_with(".dvc");
+    let files = |git: &Git| git.tree(head).unwrap().files(&super::Finder::new(git, wanted)).unwrap();
     assert_eq!(files(&git), [path("dvc.yaml"), path("sub/data/raw.dvc"), path("sub/dvc.yaml")]);
 
     let sub = Git::open(&repo.at("sub")).unwrap().unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree};
 
-use super::{CommitId, Git, GitError, TreeId};
+use super::{CommitId, Finder, Git, GitError, TreeId};
 use crate::path::RepoPath;
 
 /// Symlinks followed before a chain of them is taken for a loop (as many as Linux follows).
@@ -84,17 +84,13 @@ impl CommitTree<'_> {
         Ok(self.find(path)?.map(|(id, _)| id.to_string()))
     }
 
-    /// Every file of the project that `wanted` says yes to, given its last part; in the order of the paths' bytes. Submodules
-    /// and names that are not UTF-8 are passed by.
+    /// Every file of the project that `finder` wants; in the order of the paths' bytes. Submodules and names that are not UTF-8
+    /// are passed by.
     ///
     /// # Errors
     /// When an object cannot be read.
-    pub fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<RepoPath>, GitError> {
-        let Some(top) = self.folder(&RepoPath::root())? else { return Ok(Vec::new()) };
-        let mut files = Vec::new();
-        self.collect(top, &RepoPath::root(), &wanted, &mut files)?;
-        files.sort();
-        Ok(files)
+    pub fn files(&self, finder: &Finder<'_>) -> Result<Vec<RepoPath>, GitError> {
+        Ok(self.found_below(&RepoPath::root(), finder)?.unwrap_or_default())
     }
 
     /// Every file below a folder of the project; none when it is no folder. As [`Self::files`].
@@ -102,43 +98,13 @@ impl CommitTree<'_> {
     /// # Errors
     /// When an object cannot be read.
     pub fn files_below(&self, folder: &RepoPath) -> Result<Option<Vec<RepoPath>>, GitError> {
+        self.found_below(folder, &Finder::new(self.git, |_| true))
+    }
+
+    fn found_below(&self, folder: &RepoPath, finder: &Finder<'_>) -> Result<Option<Vec<RepoPath>>, GitError> {
         let Some(id) = self.folder(folder)? else { return Ok(None) };
-        let mut files = Vec::new();
-        self.collect(id, folder, &|_| true, &mut files)?;
-        files.sort();
-        Ok(Some(files))
-    }
-
-    /// Not by recursion: a hostile tree may be deep.
-    fn collect(
-        &self,
-        top: Oid,
-        folder: &RepoPath,
-        wanted: &dyn Fn(&str) -> bool,
-        files: &mut Vec<RepoPath>,
-    ) -> Result<(), GitError> {
-        let mut folders = vec![(top, folder.clone())];
-        while let Some((id, folder)) = folders.pop() {
-            let tree = self.git.repo.find_tree(id).map_err(GitError::operation("list the files of", &folder))?;
-            for entry in &tree {
-                // A tree made by hand can have any name in it.
-                let Some(name) = entry.name().ok().filter(|name| !matches!(*name, "." | "..")) else { continue };
-                match entry.kind() {
-                    Some(ObjectType::Tree) => folders.push((entry.id(), folder.join(name)?)),
-                    Some(ObjectType::Blob) if wanted(name) => files.push(folder.join(name)?),
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The files in which a pipeline is written: `dvc.yaml` and `*.dvc`.
-    ///
-    /// # Errors
-    /// When an object cannot be read.
-    pub fn pipeline_files(&self) -> Result<Vec<RepoPath>, GitError> {
-        self.files(|name| name == "dvc.yaml" || (name.ends_with(".dvc") && name != ".dvc"))
+        let files = finder.below(id)?;
+        Ok(Some(files.iter().map(|file| folder.join(file.as_str())).collect::<Result<_, _>>()?))
     }
 
     /// The tree of a folder of the project; none when it is no folder.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{Match, WalkBuilder};
 
-use crate::git::{CommitId, CommitTree, Git, GitError};
+use crate::git::{CommitId, CommitTree, Finder, Git, GitError};
 use crate::path::RepoPath;
 use crate::pipeline::files::{WorkFiles, is_pipeline_file};
 use crate::pipeline::{PipelineError, ProjectFiles};
@@ -45,16 +45,23 @@ impl RevisionFiles for WorkFiles {
 /// The files of a commit, so that a pipeline loads from any revision.
 pub struct CommitFiles<'git> {
     tree: CommitTree<'git>,
+    finder: &'git Finder<'git>,
     root: PathBuf,
 }
 
+/// Finds what says where pipelines are, in one commit or in many.
+#[must_use]
+pub fn pipeline_finder(git: &Git) -> Finder<'_> {
+    Finder::new(git, |name| is_pipeline_file(name) || name == IGNORE_FILE || name == "config")
+}
+
 impl<'git> CommitFiles<'git> {
-    /// The files of `commit`.
+    /// The files of `commit`, among which `finder` finds pipelines (see [`pipeline_finder`]).
     ///
     /// # Errors
     /// When the commit cannot be read.
-    pub fn new(git: &'git Git, commit: CommitId) -> Result<Self, GitError> {
-        Ok(Self { tree: git.tree(commit)?, root: git.root().to_owned() })
+    pub fn new(git: &'git Git, commit: CommitId, finder: &'git Finder<'git>) -> Result<Self, GitError> {
+        Ok(Self { tree: git.tree(commit)?, finder, root: git.root().to_owned() })
     }
 
     /// The `.dvcignore` files, the deepest first.
@@ -86,8 +93,7 @@ impl ProjectFiles for CommitFiles<'_> {
 
     /// Passes by what `.dvcignore` names and other DVC projects, as in the work tree.
     fn pipeline_files(&self) -> Result<Vec<RepoPath>, PipelineError> {
-        let wanted = |name: &str| is_pipeline_file(name) || name == IGNORE_FILE || name == "config";
-        let found = self.tree.files(wanted).map_err(|source| unreadable(&RepoPath::root(), source))?;
+        let found = self.tree.files(self.finder).map_err(|source| unreadable(&RepoPath::root(), source))?;
         let (mut pipelines, mut ignores, mut projects) = (Vec::new(), Vec::new(), Vec::new());
         for file in found {
             let folder = file.parent().unwrap_or_default();

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 pub use difference::{Change, Changes, Unchanged, difference};
-pub use files::{CommitFiles, RevisionFiles};
+pub use files::{CommitFiles, RevisionFiles, pipeline_finder};
 pub use read::{ParamScope, ReadObject, RevisionReader};
 
 use crate::digest::ObjectId;
@@ -150,7 +151,7 @@ pub struct RevisionData {
 }
 
 /// What a path's content was, as the lock remembers it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Content {
     /// Its name; none when the stage never ran.
     pub id: Option<ObjectId>,
@@ -161,7 +162,7 @@ pub struct Content {
 }
 
 /// An output and what its content was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputContent {
     /// The content.
     pub content: Content,

@@ -100,7 +100,8 @@ fn the_work_tree_and_its_commit_say_the_same() {
     let commit = project.commit(1);
     let git = project.git();
     let work = WorkFiles::new(git.root().to_owned());
-    let committed = CommitFiles::new(&git, commit).unwrap();
+    let finder = pipeline_finder(&git);
+    let committed = CommitFiles::new(&git, commit, &finder).unwrap();
     for files in [&work as &dyn RevisionFiles, &committed] {
         let data = data_of(files, ParamScope::All);
         assert_eq!(
@@ -198,7 +199,7 @@ fn a_commit_has_no_pipelines_that_are_ignored_or_of_other_projects() {
     project.write(".dvc/config", "");
     let commit = project.commit(1);
     let git = project.git();
-    let committed = CommitFiles::new(&git, commit).unwrap().pipeline_files().unwrap();
+    let committed = CommitFiles::new(&git, commit, &pipeline_finder(&git)).unwrap().pipeline_files().unwrap();
     let names: Vec<&str> = committed.iter().map(RepoPath::as_str).collect();
     assert_eq!(names, ["a/dvc.yaml", "b/keep/dvc.yaml", "c/x.csv.dvc", "dvc.yaml"]);
     assert_eq!(WorkFiles::new(git.root().to_owned()).pipeline_files().unwrap(), committed);
@@ -212,7 +213,7 @@ fn a_project_may_be_a_folder_of_the_repository() {
     outer.write("inner/folder/b.yaml", "v: 1\n");
     let commit = outer.commit(1);
     let git = crate::git::Git::open(&outer.root().join("inner")).unwrap().unwrap();
-    let data = data_of(&CommitFiles::new(&git, commit).unwrap(), ParamScope::All);
+    let data = data_of(&CommitFiles::new(&git, commit, &pipeline_finder(&git)).unwrap(), ParamScope::All);
     assert_eq!(shown(&data.params), [("folder/b.yaml", Some(&yaml("{v: 1}")))]);
 }
 

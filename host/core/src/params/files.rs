@@ -57,6 +57,13 @@ impl ParamFiles {
         Self { extensions, remembered, memo: Mutex::default() }
     }
 
+    /// The same, but for what this process reads nothing is remembered on disk: for files of which there are thousands, and whose
+    /// values are remembered by something else.
+    #[must_use]
+    pub fn forgetful(&self) -> Self {
+        Self::new(Arc::clone(&self.extensions), None)
+    }
+
     /// The values of a file whose text is given. A file without content is an empty mapping, as DVC has it.
     ///
     /// # Errors

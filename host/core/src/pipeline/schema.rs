@@ -2,7 +2,7 @@
 
 use dewar_text::{Diagnostic, Entry, Node, NodeKind, Value};
 
-use crate::words::most_similar;
+use crate::words::{did_you_mean, most_similar};
 
 /// The entries of a mapping; nothing counts as an empty one.
 pub(super) fn mapping<'a>(node: &'a Node, what: &str) -> Result<&'a [Entry], Diagnostic> {
@@ -43,7 +43,7 @@ pub(super) fn only(entries: &[Entry], known: &[&str], what: &str) -> Result<(), 
     let Some(odd) = entries.iter().find(|entry| !known.contains(&entry.key.as_str())) else { return Ok(()) };
     let error = Diagnostic::error("unknown-key", format!("{what} has no key `{}`", odd.key)).at(odd.key_span);
     Err(match most_similar(&odd.key, known.iter().copied()) {
-        Some(similar) => error.help(format!("did you mean `{similar}`?")),
+        Some(similar) => error.help(did_you_mean(similar)),
         None => error.help(format!("it may have {}", known.join(", "))),
     })
 }

@@ -13,7 +13,7 @@ use dewar_core::exp::refs::Resolved;
 use dewar_core::git::Git;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
-use dewar_core::track::{self, CheckOut, Links, Unsaved};
+use dewar_core::track::{self, CheckOut, Links, Unrecorded, Unsaved};
 
 use crate::args::exp::ExpApplyArgs;
 use crate::commands::project::{Project, files};
@@ -30,18 +30,21 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let _held = project.take_workspace("exp apply")?;
     let git = project.repo.git()?;
     let found = find(git, &Queue::of(&project.repo), &args.experiment)?;
-    if !args.force {
-        refuse_loss(&project)?;
-    }
+    save_outputs(&project, args)?;
     let identity = git.identity(&project.identity())?;
     let staging = RepoPath::parse(".dvc/tmp")?;
-    let uncommitted = if args.no_force { Uncommitted::Refuse } else { Uncommitted::Keep };
+    let uncommitted = match (args.force, args.no_force) {
+        (true, _) => Uncommitted::Keep,
+        (false, true) => Uncommitted::Refuse,
+        (false, false) => Uncommitted::KeepRecorded,
+    };
     let applied = apply::apply(git, found.commit(), uncommitted, &staging, &identity, session.commit_time())?;
     let pipeline = Pipeline::load(&files(&project), project.templates())?;
     let workspace = project.workspace(&pipeline)?;
     let stages = pipeline.stages().map(|(_, stage)| (stage, None));
     let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
     let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
+    let unrecorded = track::remove_unrecorded(&workspace, &pipeline);
     project.save_index();
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
@@ -49,7 +52,9 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     if let Found::Task(task) = &found {
         ui.note(&format!("It has no result, so the files are those that it begins with: {}.", outcome(&project, task)));
     }
-    let missing: Vec<String> = checked_out?.missing.iter().map(|path| format!("`{path}`")).collect();
+    let checked_out = checked_out?;
+    tell_unrecorded(&unrecorded?, ui);
+    let missing: Vec<String> = checked_out.missing.iter().map(|path| format!("`{path}`")).collect();
     if !missing.is_empty() {
         let message = format!("the cache lacks outputs of the experiment: {}", missing.join(", "));
         let hint = "what git has was applied, and the outputs that are there; `dewar exp run` makes the others anew";
@@ -91,10 +96,29 @@ fn outcome(project: &Project<'_>, task: &Task) -> String {
     }
 }
 
-/// Before anything is written: git keeps aside what it knows; outputs that only the workspace has would be gone.
-fn refuse_loss(project: &Project<'_>) -> Result<(), Failure> {
+/// Before anything is written: git keeps aside what it knows. Outputs that only the workspace has would be gone; with `--force` they
+/// are kept with it, or else a reason to change nothing.
+fn save_outputs(project: &Project<'_>, args: &ExpApplyArgs) -> Result<(), Failure> {
     // A pipeline that cannot be read names no outputs; applying an experiment may be the way to mend it.
     let Ok(pipeline) = Pipeline::load(&files(project), project.templates()) else { return Ok(()) };
-    let paths = track::unsaved(&project.workspace(&pipeline)?, &pipeline)?;
-    if paths.is_empty() { Ok(()) } else { Err(track::TrackError::WouldLose { paths }.into()) }
+    let workspace = project.workspace(&pipeline)?;
+    let paths = track::unsaved(&workspace, &pipeline)?;
+    if paths.is_empty() {
+        return Ok(());
+    }
+    if !args.force {
+        return Err(Failure::from(track::TrackError::WouldLose { paths }));
+    }
+    Ok(track::keep_outputs(&workspace, &pipeline, &paths, project.events())?)
+}
+
+fn tell_unrecorded(unrecorded: &Unrecorded, ui: &Ui) {
+    let quoted = |paths: &[RepoPath]| paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    if !unrecorded.removed.is_empty() {
+        let paths = quoted(&unrecorded.removed);
+        ui.note(&format!("It has no {paths}: removed from the workspace, and still in the cache."));
+    }
+    if !unrecorded.left.is_empty() {
+        ui.note(&format!("It has no {}, which only the workspace has: left there.", quoted(&unrecorded.left)));
+    }
 }

@@ -38,6 +38,6 @@ pub fn run(args: &ExpDiffArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     let digits = args.precision.map_or_else(Digits::default, Digits::Significant);
     let metrics = compared.table("Metric", digits).of(&metrics, &from);
     let params = compared.table("Param", Digits::All).of(&params, &from);
-    print_tables(&[metrics, params], args.diff.md, ui)?;
+    print_tables(vec![metrics, params], args.diff.md, session, ui)?;
     Ok(ExitCode::SUCCESS)
 }

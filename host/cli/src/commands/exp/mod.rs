@@ -2,13 +2,16 @@
 
 pub mod apply;
 pub mod branch;
+pub mod clean;
 pub mod diff;
 pub mod isolated;
 pub mod list;
 pub mod queue;
 pub mod remove;
+pub mod rename;
 pub mod resume;
 pub mod run;
+pub mod save;
 pub mod show;
 pub mod snapshot;
 pub mod watch;
@@ -33,6 +36,9 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
         ExpCommand::List(args) => list::run(args, session, ui),
         ExpCommand::Apply(args) => apply::run(args, session, ui),
         ExpCommand::Branch(args) => branch::run(args, session, ui),
+        ExpCommand::Save(args) => save::run(args, session, ui),
+        ExpCommand::Rename(args) => rename::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),
+        ExpCommand::Clean(args) => clean::run(args, session, ui),
     }
 }

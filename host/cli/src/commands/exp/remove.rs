@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::apply;
-use dewar_core::exp::find::{Found, find, unfinished};
+use dewar_core::exp::find::{self, NamedError, unfinished};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs::{self, Experiment};
 use dewar_core::git::Git;
@@ -28,9 +28,7 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     }
     let git = project.repo.git()?;
     let queue = Queue::of(&project.repo);
-    let (mut tasks, experiments): (Vec<String>, Vec<String>) =
-        args.experiments.iter().cloned().partition(|name| is_task(git, &queue, name));
-    let meant = meant(git, args, &experiments)?;
+    let (meant, mut tasks) = meant(git, &queue, args)?;
     let removed = if args.keep {
         refs::all(git)?.into_iter().filter(|experiment| !meant.contains(experiment)).collect()
     } else {
@@ -56,19 +54,22 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a name means a task of the queue that is no experiment.
-fn is_task(git: &Git, queue: &Queue, name: &str) -> bool {
-    matches!(find(git, queue, name), Ok(Found::Task(_)))
-}
-
-/// The experiments that are named, or those of the commits that are.
-fn meant(git: &Git, args: &ExpRemoveArgs, named: &[String]) -> Result<Vec<Experiment>, Failure> {
-    if !args.experiments.is_empty() {
-        return Ok(apply::named(git, named)?);
+/// The experiments that are named, or those of the commits that are; and the tasks of the queue that are named.
+fn meant(git: &Git, queue: &Queue, args: &ExpRemoveArgs) -> Result<(Vec<Experiment>, Vec<String>), Failure> {
+    let (mut meant, mut tasks) = (Vec::new(), Vec::new());
+    if args.experiments.is_empty() {
+        for baseline in selection(&args.baseline).baselines(git)? {
+            meant.extend(refs::of_baseline(git, baseline)?);
+        }
+        return Ok((meant, tasks));
     }
-    let mut meant = Vec::new();
-    for baseline in selection(&args.baseline).baselines(git)? {
-        meant.extend(refs::of_baseline(git, baseline)?);
+    for name in &args.experiments {
+        match find::experiment(git, queue, name) {
+            Ok(experiment) if meant.contains(&experiment) => {}
+            Ok(experiment) => meant.push(experiment),
+            Err(NamedError::Task(task)) => tasks.push(task.id.to_string()),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(meant)
+    Ok((meant, tasks))
 }

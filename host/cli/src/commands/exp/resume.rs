@@ -7,6 +7,7 @@ use dewar_core::exp::checkpoint::resume::{self, Beginning, Replaced};
 use dewar_core::exp::checkpoint::standing::{self, Checkpoint, Standing};
 use dewar_core::exp::isolated;
 use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::queue::Queue;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::refs::ExperimentRef;
 use dewar_core::exp::run::{Identified, identify};
@@ -271,7 +272,7 @@ pub(super) fn named_rev(
         let message = "`--rev` names a checkpoint to go on from, and no stage that is to run has checkpoints";
         return Err(Failure::new(Kind::Usage, message).hint("an output is registered as one by `checkpoint: true`"));
     }
-    let checkpoint = resume::named(git, git.head()?.commit, text)?;
+    let checkpoint = resume::named(git, &Queue::of(&project.repo), git.head()?.commit, text)?;
     resume::check(&project.workspace(&selection.pipeline)?, git, &selection, checkpoint.commit)?;
     let name = &checkpoint.experiment.reference.name;
     ui.tell(&format!("A new experiment will go on from {} of '{name}'.", short(&checkpoint)))?;

@@ -11,6 +11,7 @@ use dewar_core::exp::queue::claim::Running;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
+use dewar_core::exp::save::Included;
 use dewar_core::git::{CommitId, Git};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
@@ -198,7 +199,10 @@ pub(super) fn reproduce(
         };
         Ok(match &recorder {
             Some(recorder) => recorder.finish(&report, &mut recording)?,
-            None => run::record(git, ran, identified, selection, &report, &mut recording)?,
+            None => {
+                let (changed, include) = (&report.changed, &Included::default());
+                run::record(git, ran, identified, selection, changed, include, &mut recording)?
+            }
         })
     });
     let made = recorder.as_ref().and_then(Recorder::made);

@@ -1,5 +1,7 @@
 //! `exp show`: experiments beside each other. What is shown is data ([`dewar_core::exp::show`]); this renders it.
 
+mod json;
+
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,25 +10,22 @@ use dewar_core::digest::ObjectId;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::State;
 use dewar_core::exp::show::{
-    BaselineRow, Cell, Column, CommitReader, CommitRevision, Count, Execution, ExperimentRow, Group, Layout, Naming,
-    Order, Refresh, RowKind, Same, Selection, Show, SortBy, Table, Tasks, Visible, show,
+    Cell, Column, CommitReader, Count, Group, Layout, Naming, Order, Refresh, RowKind, Same, Selection, Show, SortBy,
+    Table, Tasks, Visible, show,
 };
 use dewar_core::git::CommitTime;
 use dewar_core::metrics::{ParamScope, RevisionData, RevisionReader};
-use dewar_core::path::RepoPath;
 use dewar_core::pipeline::{Pipeline, PipelineError};
-use serde_json::{Map, Value, json};
 
 use super::watch;
 use crate::args::exp::{BaselineArgs, ExpShowArgs, SortOrder};
-use crate::commands::compare::files_json;
 use crate::commands::project::{Project, files};
 use crate::commands::revision::object;
 use crate::failure::Failure;
 use crate::session::{Clock, Session};
 use crate::ui::number::{self, Digits};
 use crate::ui::table::{self, Align};
-use crate::ui::{Ui, moment, style};
+use crate::ui::{Ui, moment, page, style};
 
 /// Does what `exp show` was told.
 ///
@@ -37,26 +36,49 @@ pub fn run(args: &ExpShowArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     if args.watch {
         return watch::run(&project, args, ui);
     }
-    ui.print(&render(&project, args)?)?;
+    let shown = read(&project, args)?;
+    if is_for_programs(args) {
+        ui.print(&render(&shown, &project, args)?)?;
+    } else {
+        let pager = if args.no_pager { None } else { session.pager() };
+        page::show(&[table(&shown, &project, args)?], pager.as_ref(), ui)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is shown, in the form that was asked for.
+/// What is shown now, in the form that was asked for.
 ///
 /// # Errors
 /// As [`run`].
-pub(super) fn render(project: &Project<'_>, args: &ExpShowArgs) -> Result<String, Failure> {
-    let shown = read(project, args)?;
+pub(super) fn look(project: &Project<'_>, args: &ExpShowArgs) -> Result<String, Failure> {
+    render(&read(project, args)?, project, args)
+}
+
+/// Whether the form that was asked for is no table on a terminal.
+const fn is_for_programs(args: &ExpShowArgs) -> bool {
+    args.json || args.csv || args.md
+}
+
+fn render(shown: &Show, project: &Project<'_>, args: &ExpShowArgs) -> Result<String, Failure> {
     if args.json {
-        return Ok(format!("{}\n", to_json(&shown)));
+        return Ok(json::document(shown));
     }
+    let table = table(shown, project, args)?;
+    Ok(match (args.csv, args.md) {
+        (true, _) => table.csv(),
+        (false, true) => table.markdown(),
+        (false, false) => table.human(),
+    })
+}
+
+fn table(shown: &Show, project: &Project<'_>, args: &ExpShowArgs) -> Result<table::Table, Failure> {
     let order = match args.sort_order {
         SortOrder::Asc => Order::Ascending,
         SortOrder::Desc => Order::Descending,
     };
     let sort = args.sort_by.clone().map(|column| SortBy { column, order });
     let layout = if args.csv { Layout::Programs } else { Layout::People };
-    let mut table = Table::new(&shown, layout, sort.as_ref())?;
+    let mut table = Table::new(shown, layout, sort.as_ref())?;
     let same = if args.only_changed { Same::Hidden } else { Same::Shown };
     table.select(&Visible { same, drop: args.drop.clone(), keep: args.keep.clone() })?;
     let digits = match (args.precision, args.csv) {
@@ -64,12 +86,7 @@ pub(super) fn render(project: &Project<'_>, args: &ExpShowArgs) -> Result<String
         (None, true) => Digits::All,
         (None, false) => Digits::default(),
     };
-    let rendered = Rendering { digits, clock: project.session().clock, layout }.table(&table);
-    Ok(match (args.csv, args.md) {
-        (true, _) => rendered.csv(),
-        (false, true) => rendered.markdown(),
-        (false, false) => rendered.human(),
-    })
+    Ok(Rendering { digits, clock: project.session().clock, layout }.table(&table))
 }
 
 /// The commits that are meant.
@@ -121,6 +138,9 @@ fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, P
     Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(scope))
 }
 
+/// As many digits as git shows of a commit tell contents apart for people.
+const ENOUGH_OF_A_DIGEST: usize = 7;
+
 /// How cells become text.
 struct Rendering {
     digits: Digits,
@@ -137,7 +157,8 @@ impl Rendering {
                 Column::Dependency { .. } => (Align::Left, style::DEPENDENCY),
                 _ => (Align::Left, anstyle::Style::new()),
             };
-            table::Column { title: column.title().to_owned(), align, style: look }
+            let enough = matches!(column, Column::Dependency { .. }).then_some(ENOUGH_OF_A_DIGEST);
+            table::Column { title: column.title().to_owned(), align, style: look, enough }
         });
         let rows = shown.rows.iter().map(|row| {
             let cells = row.cells.iter().zip(&shown.columns).map(|(cell, column)| match (column, self.layout) {
@@ -192,103 +213,4 @@ fn lead(kind: RowKind, cell: &Cell) -> String {
         RowKind::CheckpointBase => format!("├─╨ {text}"),
         RowKind::LastCheckpointBase => format!("└─╨ {text}"),
     }
-}
-
-/// The shape that DVC's `exp show --json` has and its clients read.
-fn to_json(shown: &Show) -> Value {
-    let mut rows = Vec::new();
-    if let Some(workspace) = &shown.workspace {
-        let (data, error) = match workspace {
-            Ok(data) => (data_json("workspace", None, data), Value::Null),
-            Err(error) => (Value::Null, error_json(error, "PipelineError")),
-        };
-        rows.push(json!({ "rev": "workspace", "name": null, "data": data, "error": error, "experiments": null }));
-    }
-    rows.extend(shown.baselines.iter().map(baseline_json));
-    Value::Array(rows)
-}
-
-fn baseline_json(baseline: &BaselineRow) -> Value {
-    let experiments: Vec<Value> = baseline.experiments.iter().map(experiment_json).collect();
-    let mut row = revision_json(&baseline.revision, baseline.name.as_deref());
-    if let Value::Object(row) = &mut row {
-        let experiments = if experiments.is_empty() { Value::Null } else { Value::Array(experiments) };
-        row.insert("experiments".into(), experiments);
-    }
-    row
-}
-
-fn experiment_json(experiment: &ExperimentRow) -> Value {
-    let name = experiment.name.as_str();
-    // The last commit alone has the name, as in DVC.
-    let names = std::iter::once(Some(name)).chain(std::iter::repeat(None));
-    let mut revisions: Vec<Value> =
-        experiment.revisions().zip(names).map(|(revision, name)| revision_json(revision, name)).collect();
-    if let (State::Failed, Some(execution), Some(Value::Object(tip))) =
-        (experiment.state(), &experiment.execution, revisions.first_mut())
-    {
-        let cause = execution.cause.as_deref().unwrap_or("Experiment run failed");
-        tip.insert("error".into(), error_json(&cause, ""));
-    }
-    let executor = experiment.execution.as_ref().map_or(Value::Null, executor_json);
-    json!({ "revs": revisions, "executor": executor, "name": name })
-}
-
-fn executor_json(execution: &Execution) -> Value {
-    let returned = match execution.state {
-        State::Running | State::Queued => Value::Null,
-        State::Success => json!(0),
-        State::Failed => json!(1),
-    };
-    json!({
-        "state": execution.state.as_str().to_ascii_lowercase(),
-        "name": execution.executor(),
-        "local": {
-            "root": execution.workspace, "log": execution.log, "pid": execution.pid, "returncode": returned,
-            "task_id": execution.task.to_string(),
-        },
-    })
-}
-
-fn revision_json(revision: &CommitRevision, name: Option<&str>) -> Value {
-    let commit = revision.commit.to_string();
-    let (data, error) = match &revision.data {
-        Ok(data) => (data_json(&commit, revision.time, data), Value::Null),
-        Err(error) => (Value::Null, error_json(error, "PipelineError")),
-    };
-    json!({ "rev": commit, "name": name, "data": data, "error": error, "experiments": null })
-}
-
-fn error_json(error: &dyn std::fmt::Display, kind: &str) -> Value {
-    json!({ "msg": error.to_string(), "type": kind })
-}
-
-fn data_json(revision: &str, time: Option<CommitTime>, data: &RevisionData) -> Value {
-    let hash = |id: &Option<ObjectId>| id.as_ref().map_or(Value::Null, |id| json!(id.as_str()));
-    let deps: Map<String, Value> = data
-        .deps
-        .iter()
-        .map(|(path, content)| {
-            (path.clone(), json!({ "hash": hash(&content.id), "size": content.size, "nfiles": content.files }))
-        })
-        .collect();
-    let outs: Map<String, Value> = data
-        .outs
-        .iter()
-        .map(|(path, out)| {
-            let content = &out.content;
-            let value = json!({
-                "hash": hash(&content.id), "size": content.size, "nfiles": content.files,
-                "use_cache": out.cached, "is_data_source": out.is_data,
-            });
-            (path.to_string(), value)
-        })
-        .collect();
-    let root = RepoPath::root();
-    let timestamp = time.and_then(moment::zoned).as_ref().map(in_full);
-    json!({
-        "rev": revision, "timestamp": timestamp,
-        "params": files_json(&data.params, &root), "metrics": files_json(&data.metrics, &root),
-        "deps": deps, "outs": outs, "meta": {},
-    })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use dewar_text::Severity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::show::render;
+use super::show::look;
 use crate::args::exp::ExpShowArgs;
 use crate::commands::project::Project;
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ const PAUSE: u32 = 1;
 pub(super) fn run(project: &Project<'_>, args: &ExpShowArgs, ui: &Ui) -> Result<ExitCode, Failure> {
     let mut live = Live::new(ui, if args.json { "" } else { "\n" });
     let is_in_place = !args.json && ui.columns().is_some();
-    let mut text = render(project, args)?;
+    let mut text = look(project, args)?;
     loop {
         if is_in_place {
             let dim = style::DIM;
@@ -38,7 +38,7 @@ pub(super) fn run(project: &Project<'_>, args: &ExpShowArgs, ui: &Ui) -> Result<
             live.append(&text)?;
         }
         wait_while_read()?;
-        text = match render(project, args) {
+        text = match look(project, args) {
             Ok(text) => text,
             // What cannot be shown now could be a moment ago, and may be soon.
             Err(failure) if is_in_place => failure.problems().map(|problem| problem.render(Severity::Error)).collect(),

@@ -8,6 +8,7 @@ use dewar_core::track::TrackError;
 
 use super::super::{Failure, IntoFailure, Kind};
 use super::hint_of;
+use super::settings::of_known_remotes;
 
 impl From<TrackError> for Failure {
     fn from(error: TrackError) -> Self {
@@ -71,8 +72,8 @@ impl From<RemoteError> for Failure {
             RemoteError::NoDefault => error
                 .into_failure(Kind::Remote)
                 .hint("`dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are"),
-            RemoteError::Unknown { ref known, .. } if !known.is_empty() => {
-                let hint = format!("there is {}", known.join(", "));
+            RemoteError::Unknown { ref name, ref known } => {
+                let hint = of_known_remotes(name, known);
                 error.into_failure(Kind::Remote).hint(hint)
             }
             RemoteError::Unsupported { .. } => {
@@ -80,9 +81,6 @@ impl From<RemoteError> for Failure {
             }
             RemoteError::Absent { .. } => {
                 error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
-            }
-            RemoteError::Unknown { .. } => {
-                error.into_failure(Kind::Remote).hint("`dewar remote add NAME FOLDER` makes one")
             }
             RemoteError::Damaged { .. } => error
                 .into_failure(Kind::Remote)
@@ -116,6 +114,7 @@ impl From<GcError> for Failure {
             GcError::Hold(error) => error.into(),
             GcError::NoGit(error) => error.into(),
             GcError::Git(error) => error.into(),
+            GcError::Resolve(error) => error.into(),
             GcError::Standing(error) => error.into(),
             GcError::Queue(error) => error.into(),
             GcError::File(error) => error.into(),

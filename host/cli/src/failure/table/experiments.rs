@@ -1,21 +1,30 @@
 //! Experiments: names, records, isolated workspaces, tables.
 
-use dewar_core::exp::apply::{ApplyError, RemoveError};
+use dewar_core::exp::apply::ApplyError;
 use dewar_core::exp::checkpoint::PolicyError;
 use dewar_core::exp::checkpoint::replay::ReplayError;
 use dewar_core::exp::checkpoint::resume::ResumeError;
+use dewar_core::exp::clean::CleanError;
 use dewar_core::exp::copies::CopyError;
-use dewar_core::exp::find::FindError;
+use dewar_core::exp::find::{FindError, NamedError};
 use dewar_core::exp::isolated::IsolationError;
 use dewar_core::exp::name::BadName;
 use dewar_core::exp::queue::QueueError;
+use dewar_core::exp::queue::task::State;
 use dewar_core::exp::record::RecordError;
 use dewar_core::exp::refs::ResolveError;
 use dewar_core::exp::run::ExperimentError;
+use dewar_core::exp::save::IncludeError;
 use dewar_core::exp::show::{ShowError, TableError};
 use dewar_core::extension::{Diagnostic, ExtensionError};
+use dewar_core::words::did_you_mean;
 
 use super::super::{Failure, IntoFailure, Kind};
+
+/// What may have been meant, else where all are listed.
+fn meant_or(similar: Option<&str>, all: &str) -> String {
+    similar.map_or_else(|| all.to_owned(), did_you_mean)
+}
 
 impl From<BadName> for Failure {
     fn from(error: BadName) -> Self {
@@ -36,8 +45,9 @@ impl From<RecordError> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         match error {
-            ResolveError::Unknown { .. } => {
-                error.into_failure(Kind::Usage).hint("`dewar exp list -A` lists all experiments")
+            ResolveError::Unknown { ref similar, .. } | ResolveError::UnknownRevision { ref similar, .. } => {
+                let hint = meant_or(similar.as_deref(), "`dewar exp list -A` lists all experiments");
+                error.into_failure(Kind::Usage).hint(hint)
             }
             ResolveError::Ambiguous { .. } | ResolveError::AmbiguousCheckpoint { .. } => {
                 error.into_failure(Kind::Usage)
@@ -47,14 +57,53 @@ impl From<ResolveError> for Failure {
     }
 }
 
-impl From<RemoveError> for Failure {
-    fn from(error: RemoveError) -> Self {
+impl From<NamedError> for Failure {
+    fn from(error: NamedError) -> Self {
         match error {
-            RemoveError::Resolve(error) => error.into(),
-            RemoveError::Checkpoint { ref experiment, .. } => {
-                let hint = format!("`dewar exp remove {experiment}` removes the experiment with all its checkpoints");
+            NamedError::Find(error) => error.into(),
+            NamedError::Checkpoint { ref experiment, .. } => {
+                let hint = format!("`{experiment}` means the experiment with all its checkpoints");
                 error.into_failure(Kind::Usage).hint(hint)
             }
+            NamedError::Kept { .. } => error.into_failure(Kind::Usage),
+            NamedError::Task(ref task) => {
+                let hint = match task.state {
+                    State::Queued => "it waits in the queue",
+                    State::Running => "it began to run",
+                    State::Failed => "it failed",
+                    State::Success => "its experiment was removed",
+                };
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+        }
+    }
+}
+
+impl From<CleanError> for Failure {
+    fn from(error: CleanError) -> Self {
+        match error {
+            CleanError::File(error) => error.into(),
+            CleanError::Git(error) => error.into(),
+            CleanError::Queue(error) => error.into(),
+            CleanError::Pipeline(error) => error.into(),
+            CleanError::Path(error) => error.into(),
+        }
+    }
+}
+
+impl From<IncludeError> for Failure {
+    fn from(error: IncludeError) -> Self {
+        match error {
+            IncludeError::File(error) => error.into(),
+            IncludeError::Git(error) => error.into(),
+            IncludeError::Path(error) => error.into_failure(Kind::Usage),
+            IncludeError::Missing(_) => {
+                error.into_failure(Kind::Usage).hint("paths behind `-I` are relative to the folder you are in")
+            }
+            IncludeError::Output { .. } => {
+                error.into_failure(Kind::Usage).hint("it is part of the experiment already, through `dvc.lock`")
+            }
+            IncludeError::BehindLink { .. } | IncludeError::Own(_) => error.into_failure(Kind::Usage),
         }
     }
 }
@@ -63,7 +112,8 @@ impl From<ResumeError> for Failure {
     fn from(error: ResumeError) -> Self {
         match error {
             ResumeError::Git(error) => error.into(),
-            ResumeError::Resolve(error) => error.into(),
+            ResumeError::Find(error) => error.into(),
+            ResumeError::NoCheckpoint { .. } => error.into_failure(Kind::Usage),
             ResumeError::NotDerived { .. } => {
                 error.into_failure(Kind::Usage).hint("check the commit out that its experiment began on")
             }
@@ -82,8 +132,10 @@ impl From<ResumeError> for Failure {
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         match error {
-            FindError::Resolve(error @ ResolveError::Unknown { .. }) => {
-                error.into_failure(Kind::Usage).hint("`dewar exp show -A` shows all, also those of the queue")
+            FindError::Resolve(ResolveError::Unknown { ref similar, .. }) => {
+                let all = "`dewar exp show -A` shows all, also those of the queue";
+                let hint = meant_or(similar.as_deref(), all);
+                error.into_failure(Kind::Usage).hint(hint)
             }
             FindError::Resolve(error) => error.into(),
             FindError::Queue(error) => error.into(),
@@ -94,6 +146,7 @@ impl From<FindError> for Failure {
 impl From<ShowError> for Failure {
     fn from(error: ShowError) -> Self {
         match error {
+            ShowError::Resolve(error) => error.into(),
             ShowError::Git(error) => error.into(),
             ShowError::Queue(error) => error.into(),
         }
@@ -145,6 +198,10 @@ impl From<ApplyError> for Failure {
             ApplyError::Uncommitted => error
                 .into_failure(Kind::Repository)
                 .hint("commit them; or without `--no-force` they are kept aside and can be brought back"),
+            ApplyError::Conflicts { .. } => error
+                .into_failure(Kind::Repository)
+                .hint("`dewar exp save` makes an experiment of the workspace as it is; `git stash` puts the changes aside")
+                .hint("`--force` overwrites them; `dewar exp apply refs/exps/apply/stash` then brings back what was there"),
             ApplyError::Git(error) => error.into(),
         }
     }
@@ -207,7 +264,10 @@ impl From<QueueError> for Failure {
             QueueError::Damaged { .. } => {
                 error.into_failure(Kind::Repository).hint("`dewar queue remove` removes the task")
             }
-            QueueError::Unknown(_) => error.into_failure(Kind::Usage).hint("`dewar queue status` lists all of them"),
+            QueueError::Unknown { ref similar, .. } => {
+                let hint = meant_or(similar.as_deref(), "`dewar queue status` lists all of them");
+                error.into_failure(Kind::Usage).hint(hint)
+            }
             QueueError::UnknownSweep(_) => error.into_failure(Kind::Usage).hint("`dewar sweep list` lists all of them"),
             QueueError::Ambiguous { .. } => error.into_failure(Kind::Usage),
             QueueError::NameTaken(_) => error
@@ -232,7 +292,7 @@ impl From<QueueError> for Failure {
 impl From<TableError> for Failure {
     fn from(error: TableError) -> Self {
         let hint = match &error {
-            TableError::UnknownColumn { similar: Some(similar), .. } => Some(format!("did you mean `{similar}`?")),
+            TableError::UnknownColumn { similar: Some(similar), .. } => Some(did_you_mean(similar)),
             TableError::UnknownColumn { similar: None, .. }
             | TableError::AmbiguousColumn { .. }
             | TableError::Pattern { .. } => None,

@@ -12,6 +12,7 @@ use dewar_core::repro::SelectError;
 use dewar_core::resources::{Amount, ClaimError};
 use dewar_core::schedule::RunError;
 use dewar_core::stage_run::{CheckpointError, StageError};
+use dewar_core::words::did_you_mean;
 
 use super::super::{Failure, IntoFailure, Kind};
 use super::experiments::of_policy;
@@ -27,9 +28,7 @@ impl From<ParamsError> for Failure {
                 // As it is typed behind `-S`.
                 let of = if file.as_str() == DEFAULT_PARAMS { String::new() } else { format!("{file}:") };
                 let hint = match problem {
-                    resolve::ResolveError::Missing { similar: Some(similar), .. } => {
-                        format!("did you mean `{similar}`?")
-                    }
+                    resolve::ResolveError::Missing { similar: Some(similar), .. } => did_you_mean(similar),
                     resolve::ResolveError::Missing { key, similar: None } => {
                         format!("to add it to `{file}`: `-S {of}+{key}=VALUE`")
                     }
@@ -83,7 +82,7 @@ impl From<PipelineError> for Failure {
 
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
-        let meant = |similar: &Option<String>| similar.as_ref().map(|similar| format!("did you mean `{similar}`?"));
+        let meant = |similar: &Option<String>| similar.as_deref().map(did_you_mean);
         let hint = match &error {
             TargetError::Path(_) => Some("only what is inside the project can be named".to_owned()),
             TargetError::NoPipelineHere { others, .. } => {

@@ -9,7 +9,10 @@ use std::path::Path;
 use super::standing::Checkpoint;
 use crate::cache::{CacheError, Scanned, Wanted};
 use crate::digest::ObjectId;
-use crate::exp::refs::{self, ResolveError, Resolved};
+use crate::exp::find::{FindError, Found, find};
+use crate::exp::name::ExperimentName;
+use crate::exp::queue::Queue;
+use crate::exp::refs::Resolved;
 use crate::exp::run;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, Git, GitError};
@@ -33,7 +36,13 @@ pub enum ResumeError {
     Git(#[from] GitError),
     /// What was named is no checkpoint.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Find(#[from] FindError),
+    /// A task of the queue that has recorded none.
+    #[error("`{task}` is a task of the queue that has recorded no checkpoint")]
+    NoCheckpoint {
+        /// The task.
+        task: ExperimentName,
+    },
     /// It belongs to another commit of the project.
     #[error("cannot go on from `{text}`: it is not derived from the commit that is checked out, {}", baseline.short())]
     NotDerived {
@@ -119,10 +128,13 @@ impl Beginning {
 /// The checkpoint that a user names (`--rev`), of an experiment on `baseline`.
 ///
 /// # Errors
-/// [`ResumeError::Resolve`] and [`ResumeError::NotDerived`].
-pub fn named(git: &Git, baseline: CommitId, text: &str) -> Result<Checkpoint, ResumeError> {
+/// [`ResumeError::Find`], [`ResumeError::NoCheckpoint`] and [`ResumeError::NotDerived`].
+pub fn named(git: &Git, queue: &Queue, baseline: CommitId, text: &str) -> Result<Checkpoint, ResumeError> {
     let not_derived = || ResumeError::NotDerived { text: text.to_owned(), baseline };
-    let Resolved { commit, experiment } = refs::resolve(git, text)?;
+    let Resolved { commit, experiment } = match find(git, queue, text)? {
+        Found::Commit(found) => found,
+        Found::Task(task) => return Err(ResumeError::NoCheckpoint { task: task.name }),
+    };
     let experiment = experiment.filter(|experiment| experiment.reference.baseline == baseline);
     Ok(Checkpoint::of(git, commit, experiment.ok_or_else(not_derived)?)?)
 }

@@ -108,11 +108,26 @@ fn told(git: &Git) -> Result<(Option<CommitId>, Option<Experiment>), ResumeError
 }
 
 /// The experiment that is followed, when a run in a workspace recorded its last checkpoint: one that was made beside is another.
+/// Its checkpoints know the name that it had, so that it is found when it was renamed.
 fn last(git: &Git, followed: &str) -> Result<Option<Experiment>, GitError> {
     let Some(reference) = ExperimentRef::parse(followed) else { return Ok(None) };
-    let Some(commit) = git.find_ref(&RefName::parse(followed)?)? else { return Ok(None) };
-    let is_own = Note::at(git, commit)?.is_some_and(|note| note.task.is_none() && note.experiment == reference.name);
-    Ok(is_own.then_some(Experiment { reference, commit }))
+    let is_own = |commit: CommitId| -> Result<bool, GitError> {
+        let note = Note::at(git, commit)?;
+        Ok(note.is_some_and(|note| note.task.is_none() && note.experiment == reference.name))
+    };
+    if let Some(commit) = git.find_ref(&RefName::parse(followed)?)?
+        && is_own(commit)?
+    {
+        return Ok(Some(Experiment { reference, commit }));
+    }
+    let mut renamed = Vec::new();
+    for experiment in refs::of_baseline(git, reference.baseline)? {
+        if is_own(experiment.commit)? {
+            renamed.push(experiment);
+        }
+    }
+    // Of several, nobody knows which.
+    Ok(if renamed.len() == 1 { renamed.pop() } else { None })
 }
 
 /// The experiment that a commit is of: the one that recorded it, else one on `baseline`, else any that has it.

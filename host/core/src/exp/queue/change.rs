@@ -1,6 +1,6 @@
 //! [`Changing`]: the right to add, take and remove tasks, and what is made and unmade with it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 
 use super::claim::Claim;
@@ -181,6 +181,22 @@ impl Changing<'_> {
         Ok(())
     }
 
+    /// Removes what killed processes left, and those of the `inputs` that are no task's.
+    ///
+    /// # Errors
+    /// When something cannot be read or removed.
+    pub fn clean(&mut self, git: &Git, inputs: &BTreeSet<CommitId>) -> Result<(), QueueError> {
+        self.sweep_up();
+        self.queue.forget_ended()?;
+        // One that is made has its inputs in the stash first; nobody makes one now.
+        let known = self.queue.folders()?;
+        if inputs.is_empty() {
+            Ok(())
+        } else {
+            Ok(drop_inputs(git, |state| inputs.contains(&state) && !known.contains(&state))?)
+        }
+    }
+
     pub(super) fn has_ended(&self, id: CommitId) -> Result<bool, QueueError> {
         let ended = |task: Task| matches!(task.state, State::Failed | State::Success);
         Ok(self.queue.read(id)?.is_some_and(ended))
@@ -188,12 +204,9 @@ impl Changing<'_> {
 
     /// Removes what processes that were killed left half made or half removed.
     pub(super) fn sweep_up(&self) {
-        for entry in std::fs::read_dir(&self.queue.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with("new-") || name.starts_with("old-")) {
-                // The next one tries again.
-                std::fs::remove_dir_all(entry.path()).ok();
-            }
+        for folder in self.queue.half_made().into_iter().flatten() {
+            // The next one tries again.
+            std::fs::remove_dir_all(folder).ok();
         }
     }
 }

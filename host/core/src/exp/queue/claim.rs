@@ -202,7 +202,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::RunsNot`] when no worker started this process for it.
     pub fn attempt(&self, id: CommitId) -> Result<Running, QueueError> {
-        let task = self.read(id)?.ok_or_else(|| QueueError::Unknown(id.short()))?;
+        let task = self.read(id)?.ok_or_else(|| QueueError::Unknown { text: id.short(), similar: None })?;
         let is_ours = |attempt: &Attempt| attempt.end.is_none() && attempt.worker == ProcessIdentity::parent();
         if task.state != State::Running || !task.attempt().is_some_and(is_ours) {
             return Err(QueueError::RunsNot(task.name));

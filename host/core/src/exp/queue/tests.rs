@@ -110,7 +110,7 @@ fn tasks_are_found_by_name_and_by_digits() {
     let (one, other) = (world.add("one", 0), world.add("other", 0));
     assert_eq!(world.queue.find("one").unwrap().id, one.id);
     assert_eq!(world.queue.find(&other.id.short()).unwrap().id, other.id);
-    assert!(matches!(world.queue.find("on"), Err(QueueError::Unknown(_))));
+    assert!(matches!(world.queue.find("on"), Err(QueueError::Unknown { .. })));
 }
 
 #[test]

@@ -110,12 +110,21 @@ impl Queue {
     /// # Errors
     /// When something cannot be removed.
     pub fn forget_ended(&self) -> Result<(), QueueError> {
+        Ok(self.ended_workers()?.iter().try_for_each(|document| forget(document))?)
+    }
+
+    /// What workers that were killed said of themselves: their locks are free.
+    ///
+    /// # Errors
+    /// When it cannot be looked for.
+    pub fn ended_workers(&self) -> Result<Vec<PathBuf>, QueueError> {
+        let mut ended = Vec::new();
         for document in self.documents()? {
             if let None | Some(Taken::Yes(_)) = Lock::try_take_existing(&document.with_extension(LOCKED))? {
-                forget(&document)?;
+                ended.push(document);
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
     fn documents(&self) -> Result<Vec<PathBuf>, QueueError> {

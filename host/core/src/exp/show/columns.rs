@@ -201,6 +201,10 @@ pub(super) fn cell(files: &LeavesByFile<'_>, file: &RepoPath, name: &str) -> Cel
     match files.get(file) {
         None => Cell::Missing,
         Some(None) => Cell::Error,
-        Some(Some(leaves)) => leaves.get(name).map_or(Cell::Missing, |value| Cell::Value((*value).clone())),
+        Some(Some(leaves)) => match leaves.get(name) {
+            // As in DVC's tables; JSON tells the difference.
+            None | Some(Value::Null) => Cell::Missing,
+            Some(value) => Cell::Value((*value).clone()),
+        },
     }
 }

@@ -1,176 +1,191 @@
-//! What commits hold, remembered on disk by commit. Disposable: anything unexpected reads as nothing.
+//! [`Memory`]: what commits hold, remembered on disk by commit. Disposable: anything unexpected reads as nothing.
 //!
-//! A commit never changes, so what was read of it holds for as long as the same plugins read its files. Results with errors are
-//! not kept: an object may be fetched, a plugin mended.
+//! A commit never changes, so what was read of it holds for as long as the same plugins read its files, and the cache still lacks
+//! what it lacked. A file with other errors is not kept: a plugin may be mended. The commits are spread over 256 files by the first
+//! digits of their names: with a file each, ten thousand would take seconds to write, and with one file for all, each new
+//! experiment would write it anew.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dewar_text::{Map, Value};
+use dewar_text::Value;
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::revisions::{CommitRevision, Part};
 use crate::codec;
-use crate::digest::{Algorithm, ObjectId};
+use crate::digest::ObjectId;
 use crate::fs;
 use crate::git::{CommitId, CommitTime};
-use crate::metrics::{Content, FileData, Files, OutputContent, ParamScope, RevisionData};
+use crate::metrics::{Content, FileData, FileError, Files, OutputContent, ParamScope, ReadObject, RevisionData};
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 
 /// Raised when the form changes, or what is read of a commit.
-const VERSION: i64 = 3;
+const VERSION: u32 = 4;
 
-fn place(folder: &Path, scope: ParamScope, part: Part, commit: CommitId) -> PathBuf {
-    let digits = commit.to_string();
-    let (two, rest) = digits.split_at_checked(2).unwrap_or_default();
-    let what = match (scope, part) {
-        (ParamScope::All, Part::All) => "all",
-        (ParamScope::Declared, Part::All) => "declared",
-        (ParamScope::All, Part::Inputs) => "inputs",
-        (ParamScope::Declared, Part::Inputs) => "declared-inputs",
-    };
-    folder.join(what).join(two).join(rest)
+/// Where commits are remembered that are read in one way.
+pub(super) struct Memory<'a> {
+    folder: PathBuf,
+    params: &'a ParamFiles,
+    /// The plugin that reads a file, by its digest.
+    readers: RefCell<HashMap<RepoPath, Option<String>>>,
 }
 
-/// What is remembered of a commit, if the plugins that read its files are the same still.
-pub(super) fn recall(
-    folder: &Path,
-    scope: ParamScope,
-    part: Part,
-    commit: CommitId,
-    params: &ParamFiles,
-) -> Option<CommitRevision> {
-    let value = codec::decode(&std::fs::read(place(folder, scope, part, commit)).ok()?)?;
-    decode(commit, value, params)
+/// The commits of one file, each with a [`Record`] that is only read when it is asked for.
+#[derive(Serialize, Deserialize, Default)]
+struct Shard<'a> {
+    version: u32,
+    #[serde(borrow)]
+    records: BTreeMap<CommitId, &'a [u8]>,
 }
 
-/// Remembers a commit. That it fails (a full disk, a read-only project) only costs the next command time.
-pub(super) fn remember(folder: &Path, scope: ParamScope, part: Part, revision: &CommitRevision, params: &ParamFiles) {
-    if let Some(value) = encode(revision, params) {
-        drop(fs::write_atomic(&place(folder, scope, part, revision.commit), &codec::encode(&value)));
+/// What a commit holds.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    time: CommitTime,
+    parent: Option<CommitId>,
+    /// As in the commit's message.
+    note: Option<String>,
+    params: Vec<(RepoPath, Said)>,
+    metrics: Vec<(RepoPath, Said)>,
+    deps: IndexMap<String, Content>,
+    outs: IndexMap<RepoPath, OutputContent>,
+}
+
+/// What a file said.
+#[derive(Serialize, Deserialize)]
+enum Said {
+    /// These values, to the plugin with this digest.
+    Values(String, #[serde(with = "codec::value")] Value),
+    /// Nothing, as long as the cache has no such object.
+    NotCached(ObjectId),
+    /// Nothing: the commit has no such file.
+    Missing,
+}
+
+impl<'a> Memory<'a> {
+    /// The memory in `folder` of commits that are read through `params`.
+    pub(super) fn new(folder: &Path, scope: ParamScope, part: Part, params: &'a ParamFiles) -> Self {
+        let what = match (scope, part) {
+            (ParamScope::All, Part::All) => "commits",
+            (ParamScope::Declared, Part::All) => "commits-declared",
+            (ParamScope::All, Part::Inputs) => "inputs",
+            (ParamScope::Declared, Part::Inputs) => "inputs-declared",
+        };
+        Self { folder: folder.join(what), params, readers: RefCell::default() }
     }
-}
 
-fn encode(revision: &CommitRevision, params: &ParamFiles) -> Option<Value> {
-    let data = revision.data.as_ref().ok()?;
-    let time = revision.time?;
-    let parent = revision.parent.map_or(Value::Null, |parent| Value::Text(parent.to_string()));
-    let note = match &revision.note {
-        Some(note) => Value::Text(serde_json::to_string(note).ok()?),
-        None => Value::Null,
-    };
-    let deps = data.deps.iter().map(|(path, content)| (path.clone(), Value::List(content_to(content))));
-    let outs = data.outs.iter().map(|(path, out)| {
-        let mut items = content_to(&out.content);
-        items.extend([Value::Bool(out.cached), Value::Bool(out.is_data)]);
-        (path.as_str().to_owned(), Value::List(items))
-    });
-    Some(Value::List(vec![
-        Value::Int(VERSION),
-        Value::Int(time.seconds),
-        Value::Int(time.offset_minutes.into()),
-        parent,
-        note,
-        files_to(&data.params, params)?,
-        files_to(&data.metrics, params)?,
-        Value::Map(deps.collect()),
-        Value::Map(outs.collect()),
-    ]))
-}
-
-fn decode(commit: CommitId, value: Value, params: &ParamFiles) -> Option<CommitRevision> {
-    let Value::List(items) = value else { return None };
-    let [version, seconds, offset, parent, note, param_files, metric_files, deps, outs] =
-        <[Value; 9]>::try_from(items).ok()?;
-    if int(&version)? != VERSION {
-        return None;
+    /// What is remembered of commits and still holds, in their order.
+    pub(super) fn recall(&self, commits: &[CommitId], objects: &ReadObject<'_>) -> Vec<Option<CommitRevision>> {
+        let mut texts: HashMap<PathBuf, Vec<u8>> = HashMap::new();
+        for commit in commits {
+            let place = self.place(*commit);
+            texts.entry(place).or_insert_with_key(|place| std::fs::read(place).unwrap_or_default());
+        }
+        let shards: HashMap<&Path, Shard<'_>> =
+            texts.iter().map(|(place, text)| (place.as_path(), Shard::read(text))).collect();
+        let recall = |commit: &CommitId| {
+            let record = shards.get(self.place(*commit).as_path())?.records.get(commit)?;
+            self.decode(*commit, postcard::from_bytes(record).ok()?, objects)
+        };
+        commits.iter().map(recall).collect()
     }
-    let parent = match parent {
-        Value::Null => None,
-        parent => Some(CommitId::parse(parent.as_text()?)?),
-    };
-    let note = match note {
-        Value::Null => None,
-        note => Some(serde_json::from_str(note.as_text()?).ok()?),
-    };
-    let deps = entries(deps)?.map(|(path, value)| Some((path, content_from(&value)?.0)));
-    let outs = entries(outs)?.map(|(path, value)| {
-        let (content, rest) = content_from(&value)?;
-        let [Value::Bool(cached), Value::Bool(is_data)] = rest else { return None };
-        Some((RepoPath::parse(&path).ok()?, OutputContent { content, cached: *cached, is_data: *is_data }))
-    });
-    Some(CommitRevision {
-        commit,
-        time: Some(CommitTime { seconds: int(&seconds)?, offset_minutes: i32::try_from(int(&offset)?).ok()? }),
-        parent,
-        note,
-        data: Ok(RevisionData {
-            params: files_from(param_files, params)?,
-            metrics: files_from(metric_files, params)?,
-            deps: deps.collect::<Option<IndexMap<_, _>>>()?,
-            outs: outs.collect::<Option<IndexMap<_, _>>>()?,
-        }),
-    })
-}
 
-/// Each file's values and the plugin that read them; none when a file is broken.
-fn files_to(files: &Files, params: &ParamFiles) -> Option<Value> {
-    let entry = |(file, data): (&RepoPath, &FileData)| {
-        let reader = Value::Text(params.reader_of(file)?);
-        Some((file.as_str().to_owned(), Value::List(vec![reader, data.values()?.clone()])))
-    };
-    files.iter().map(entry).collect::<Option<Map>>().map(Value::Map)
-}
+    /// Remembers commits beside those that are known. That it fails (a full disk, a read-only project) only costs the next
+    /// command time, and so does another command that does the same at once.
+    pub(super) fn remember<'r>(&self, revisions: impl IntoIterator<Item = &'r CommitRevision>) {
+        let mut news: BTreeMap<PathBuf, Vec<(CommitId, Vec<u8>)>> = BTreeMap::new();
+        for revision in revisions {
+            let record = self.encode(revision).and_then(|record| postcard::to_allocvec(&record).ok());
+            let place = self.place(revision.commit);
+            news.entry(place).or_default().extend(record.map(|record| (revision.commit, record)));
+        }
+        for (place, news) in news.iter().filter(|(_, news)| !news.is_empty()) {
+            let known = std::fs::read(place).unwrap_or_default();
+            let mut shard = Shard::read(&known);
+            shard.records.extend(news.iter().map(|(commit, record)| (*commit, record.as_slice())));
+            if let Ok(text) = postcard::to_allocvec(&shard) {
+                drop(fs::write_atomic(place, &text));
+            }
+        }
+    }
 
-fn files_from(value: Value, params: &ParamFiles) -> Option<Files> {
-    entries(value)?
-        .map(|(file, value)| {
-            let Value::List(items) = value else { return None };
-            let [reader, values] = <[Value; 2]>::try_from(items).ok()?;
-            let file = RepoPath::parse(&file).ok()?;
-            (params.reader_of(&file).as_deref() == reader.as_text()).then(|| (file, FileData::Values(Arc::new(values))))
+    fn place(&self, commit: CommitId) -> PathBuf {
+        self.folder.join(commit.to_string().get(..2).unwrap_or_default())
+    }
+
+    /// None when something of the commit has to be looked at again.
+    fn encode(&self, revision: &CommitRevision) -> Option<Record> {
+        let data = revision.data.as_ref().ok()?;
+        Some(Record {
+            time: revision.time?,
+            parent: revision.parent,
+            note: revision.note.as_ref().map(serde_json::to_string).transpose().ok()?,
+            params: self.said(&data.params)?,
+            metrics: self.said(&data.metrics)?,
+            deps: data.deps.clone(),
+            outs: data.outs.clone(),
         })
-        .collect()
-}
+    }
 
-fn content_to(content: &Content) -> Vec<Value> {
-    let algorithm = content.id.as_ref().map_or(Value::Null, |id| Value::Text(algorithm_name(id.algorithm()).into()));
-    let digest = content.id.as_ref().map_or(Value::Null, |id| Value::Text(id.as_str().to_owned()));
-    let number = |value: Option<u64>| value.and_then(|value| i64::try_from(value).ok()).map_or(Value::Null, Value::Int);
-    vec![algorithm, digest, number(content.size), number(content.files)]
-}
+    fn said(&self, files: &Files) -> Option<Vec<(RepoPath, Said)>> {
+        let said = |(file, data): (&RepoPath, &FileData)| {
+            let said = match data {
+                FileData::Values(values) => Said::Values(self.reader(file)?, values.as_ref().clone()),
+                FileData::Broken(FileError::NotCached { id, .. }) => Said::NotCached(id.clone()),
+                FileData::Broken(FileError::Missing(_)) => Said::Missing,
+                FileData::Broken(FileError::Unreadable(_) | FileError::Invalid { .. }) => return None,
+            };
+            Some((file.clone(), said))
+        };
+        files.iter().map(said).collect()
+    }
 
-/// The content, and what stands behind it.
-fn content_from(value: &Value) -> Option<(Content, &[Value])> {
-    let Value::List(items) = value else { return None };
-    let [algorithm, digest, size, files, rest @ ..] = items.as_slice() else { return None };
-    let id = match algorithm {
-        Value::Null => None,
-        algorithm => Some(ObjectId::parse(algorithm_of(algorithm.as_text()?)?, digest.as_text()?).ok()?),
-    };
-    let number = |value: &Value| int(value).and_then(|value| u64::try_from(value).ok());
-    Some((Content { id, size: number(size), files: number(files) }, rest))
-}
+    fn reader(&self, file: &RepoPath) -> Option<String> {
+        if let Some(known) = self.readers.borrow().get(file) {
+            return known.clone();
+        }
+        let reader = self.params.reader_of(file);
+        self.readers.borrow_mut().insert(file.clone(), reader.clone());
+        reader
+    }
 
-const fn algorithm_name(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::Blake3 => "blake3",
-        Algorithm::Md5 => "md5",
-        Algorithm::Md5Dos2Unix => "md5-dos2unix",
+    fn decode(&self, commit: CommitId, record: Record, objects: &ReadObject<'_>) -> Option<CommitRevision> {
+        let files = |said: Vec<(RepoPath, Said)>| -> Option<Files> {
+            said.into_iter().map(|(file, said)| self.holds(said, &file, objects).map(|data| (file, data))).collect()
+        };
+        Some(CommitRevision {
+            commit,
+            time: Some(record.time),
+            parent: record.parent,
+            note: record.note.as_deref().map(serde_json::from_str).transpose().ok()?,
+            data: Ok(RevisionData {
+                params: files(record.params)?,
+                metrics: files(record.metrics)?,
+                deps: record.deps,
+                outs: record.outs,
+            }),
+        })
+    }
+
+    /// What a file said, if it would say the same now.
+    fn holds(&self, said: Said, file: &RepoPath, objects: &ReadObject<'_>) -> Option<FileData> {
+        match said {
+            Said::Values(reader, values) => (self.reader(file)? == reader).then(|| FileData::Values(Arc::new(values))),
+            Said::NotCached(id) => {
+                objects(&id).is_none().then(|| FileData::Broken(FileError::NotCached { file: file.clone(), id }))
+            }
+            Said::Missing => Some(FileData::Broken(FileError::Missing(file.clone()))),
+        }
     }
 }
 
-fn algorithm_of(name: &str) -> Option<Algorithm> {
-    [Algorithm::Blake3, Algorithm::Md5, Algorithm::Md5Dos2Unix]
-        .into_iter()
-        .find(|algorithm| algorithm_name(*algorithm) == name)
-}
-
-const fn int(value: &Value) -> Option<i64> {
-    if let Value::Int(value) = value { Some(*value) } else { None }
-}
-
-fn entries(value: Value) -> Option<impl Iterator<Item = (String, Value)>> {
-    if let Value::Map(map) = value { Some(map.into_iter()) } else { None }
+impl<'a> Shard<'a> {
+    fn read(text: &'a [u8]) -> Self {
+        let empty = Self { version: VERSION, records: BTreeMap::new() };
+        postcard::from_bytes(text).ok().filter(|shard: &Self| shard.version == VERSION).unwrap_or(empty)
+    }
 }

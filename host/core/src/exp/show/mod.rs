@@ -29,7 +29,7 @@ pub use tasks::{Execution, Tasks};
 use super::name::ExperimentName;
 use super::queue::QueueError;
 use super::queue::task::State;
-use super::refs::{self, Experiment};
+use super::refs::{self, Experiment, ResolveError};
 use crate::git::{CommitId, Git, GitError};
 use crate::metrics::RevisionData;
 use crate::pipeline::PipelineError;
@@ -106,6 +106,9 @@ impl ExperimentRow {
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowError {
+    /// A revision is none, or several.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// Git.
     #[error(transparent)]
     Git(#[from] GitError),

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::memory;
+use super::memory::Memory;
 use crate::digest::ObjectId;
 use crate::exp::checkpoint::Note;
-use crate::git::{CommitId, CommitTime, Git, GitError};
-use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader};
+use crate::git::{CommitId, CommitTime, Finder, Git, GitError};
+use crate::metrics::{CommitFiles, ParamScope, ReadObject, RevisionData, RevisionReader, pipeline_finder};
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
 use crate::pipeline::{FlagStyle, Pipeline, PipelineError, Templates};
@@ -82,36 +82,41 @@ impl CommitReader<'_> {
     /// # Errors
     /// When the repository cannot be opened for another thread. What is wrong with a commit is said by its answer.
     pub fn read(&self, git: &Git, commits: &[CommitId], part: Part) -> Result<Vec<CommitRevision>, GitError> {
-        let mut found: Vec<Option<CommitRevision>> = match self.refresh {
-            Refresh::Never => commits.iter().map(|commit| self.recall(*commit, part)).collect(),
-            Refresh::Always => commits.iter().map(|_| None).collect(),
+        let memory = self.remembered.map(|folder| Memory::new(folder, self.scope, part, self.params));
+        let mut found: Vec<Option<CommitRevision>> = match (&memory, self.refresh) {
+            (Some(memory), Refresh::Never) => memory.recall(commits, self.objects),
+            _ => commits.iter().map(|_| None).collect(),
         };
         let missing: Vec<CommitId> =
             commits.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(commit, _)| *commit).collect();
-        let mut read = self.read_all(git, &missing, part)?.into_iter();
+        let read = self.read_all(git, &missing, part)?;
+        if let Some(memory) = memory {
+            memory.remember(&read);
+        }
+        let mut read = read.into_iter();
         found.iter_mut().filter(|found| found.is_none()).for_each(|place| *place = read.next());
         Ok(found.into_iter().flatten().collect())
-    }
-
-    fn recall(&self, commit: CommitId, part: Part) -> Option<CommitRevision> {
-        memory::recall(self.remembered?, self.scope, part, commit, self.params)
     }
 
     /// Reads all of them, with as many threads as pay.
     fn read_all(&self, git: &Git, commits: &[CommitId], part: Part) -> Result<Vec<CommitRevision>, GitError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = cores.min(commits.len() / COMMITS_A_THREAD);
+        let params = self.params.forgetful();
+        let reader = CommitReader { params: &params, ..*self };
         if threads < 2 {
-            return Ok(commits.iter().map(|commit| self.read_one(git, *commit, part)).collect());
+            let finder = pipeline_finder(git);
+            return Ok(commits.iter().map(|commit| reader.read_one(git, &finder, *commit, part)).collect());
         }
         let repositories = (0..threads).map(|_| git.reopen()).collect::<Result<Vec<_>, _>>()?;
         let next = AtomicUsize::new(0);
         let work = |git: &Git| {
+            let finder = pipeline_finder(git);
             let mut done = Vec::new();
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(commit) = commits.get(at) else { return done };
-                done.push((at, self.read_one(git, *commit, part)));
+                done.push((at, reader.read_one(git, &finder, *commit, part)));
             }
         };
         let work = &work;
@@ -126,28 +131,30 @@ impl CommitReader<'_> {
         Ok(done.into_iter().map(|(_, revision)| revision).collect())
     }
 
-    fn read_one(&self, git: &Git, commit: CommitId, part: Part) -> CommitRevision {
+    fn read_one(&self, git: &Git, finder: &Finder<'_>, commit: CommitId, part: Part) -> CommitRevision {
         let summary = match git.commit_summary(commit) {
             Ok(summary) => summary,
             Err(error) => {
                 return CommitRevision { commit, time: None, parent: None, note: None, data: Err(error.into()) };
             }
         };
-        let revision = CommitRevision {
+        CommitRevision {
             commit,
             time: Some(summary.time),
             parent: summary.parents.first().copied(),
             note: Note::of(&summary.message),
-            data: self.data(git, commit, part),
-        };
-        if let Some(folder) = self.remembered {
-            memory::remember(folder, self.scope, part, &revision, self.params);
+            data: self.data(git, finder, commit, part),
         }
-        revision
     }
 
-    fn data(&self, git: &Git, commit: CommitId, part: Part) -> Result<RevisionData, RevisionError> {
-        let files = CommitFiles::new(git, commit)?;
+    fn data(
+        &self,
+        git: &Git,
+        finder: &Finder<'_>,
+        commit: CommitId,
+        part: Part,
+    ) -> Result<RevisionData, RevisionError> {
+        let files = CommitFiles::new(git, commit, finder)?;
         let pipeline = Pipeline::load(&files, self.templates())?;
         let reader = RevisionReader::new(&files, &pipeline, self.params, self.objects);
         Ok(match part {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::exp::refs;
+use crate::exp::find;
+use crate::exp::refs::{self, ResolveError};
 use crate::git::{CommitId, Git, GitError};
 
 /// How many commits, each the first parent of the one before.
@@ -55,18 +56,18 @@ impl Selection {
     /// The commits, each once, in the order in which they are named; none for a repository without a commit.
     ///
     /// # Errors
-    /// [`GitError::UnknownRevision`], or when git cannot be read.
-    pub fn baselines(&self, git: &Git) -> Result<Vec<CommitId>, GitError> {
+    /// When a revision is none, or several, or git cannot be read.
+    pub fn baselines(&self, git: &Git) -> Result<Vec<CommitId>, ResolveError> {
         let mut found = Vec::new();
         if self.revisions.is_empty() && self.groups.is_empty() {
             match git.head() {
                 Ok(head) => found.extend(self.line(git, head.commit)?),
                 Err(GitError::Unborn { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         for revision in &self.revisions {
-            found.extend(self.line(git, git.resolve(revision)?)?);
+            found.extend(self.line(git, find::commit(git, revision)?)?);
         }
         if self.groups.contains(&Group::Commits) {
             found.extend(git.all_commits()?);

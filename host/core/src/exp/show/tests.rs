@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dewar_text::Value;
 
+use super::memory::Memory;
 use super::*;
 use crate::config::OnLost;
 use crate::digest::ObjectId;
+use crate::exp::refs::ResolveError;
 use crate::metrics::{FileData, ParamScope, RevisionReader};
 use crate::params::ParamFiles;
 use crate::pipeline::files::WorkFiles;
@@ -148,7 +150,7 @@ fn selections_name_baselines_once_and_in_order() {
     assert_eq!(of(&[], 1, &[Group::Tags]).unwrap(), [second]);
     assert_eq!(of(&[], 1, &[Group::Branches]).unwrap(), [third, second]);
     assert_eq!(of(&[], 1, &[Group::Commits]).unwrap(), [third, second, tried.baseline]);
-    assert!(matches!(of(&["nosuch"], 1, &[]), Err(GitError::UnknownRevision { .. })));
+    assert!(matches!(of(&["nosuch"], 1, &[]), Err(ResolveError::UnknownRevision { .. })));
     // A tag goes before another branch, as in DVC.
     assert_eq!(git.name_of(second).unwrap().as_deref(), Some("v1"));
 
@@ -177,11 +179,27 @@ fn checkpoints_are_the_commits_before_the_last() {
     assert_eq!(rates, wanted.map(Some));
 }
 
-/// The number of results in the folder where they are remembered.
-fn remembered(folder: &std::path::Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { remembered(&path) } else { vec![path] }).collect()
+/// Which of these commits are remembered.
+fn remembered(tried: &Tried, part: Part, commits: &[CommitId]) -> Vec<CommitId> {
+    let params = ParamFiles::new(YamlOnly::version("1"), None);
+    let memory = Memory::new(&tried.remembered(), ParamScope::All, part, &params);
+    memory.recall(commits, &|_| None).into_iter().flatten().map(|revision| revision.commit).collect()
+}
+
+/// In all files where results are remembered, one number in the place of another.
+fn forge(folder: &std::path::Path, from: f64, to: f64) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            forge(&path, from, to);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at: Vec<usize> =
+            bytes.windows(8).enumerate().filter(|(_, eight)| *eight == from.to_le_bytes()).map(|(at, _)| at).collect();
+        at.into_iter().for_each(|at| bytes[at..at + 8].copy_from_slice(&to.to_le_bytes()));
+        std::fs::write(path, bytes).unwrap();
+    }
 }
 
 #[test]
@@ -189,27 +207,45 @@ fn results_are_remembered_until_a_plugin_changes_or_they_are_refreshed() {
     let tried = tried(&["0.2", "0.3"]);
     let all = Selection::default();
     let fresh = format!("{:?}", tried.show(&all));
-    let files = remembered(&tried.remembered());
-    assert_eq!(files.len(), 3);
+    let commits = [tried.baseline, tried.tips[0], tried.tips[1]];
+    assert_eq!(remembered(&tried, Part::All, &commits), commits);
+    assert_eq!(remembered(&tried, Part::Inputs, &commits), []);
     assert_eq!(format!("{:?}", tried.show(&all)), fresh);
 
-    // Proof that they are used: another experiment's result in the place of the first.
-    let place = |commit: CommitId| {
-        let digits = commit.to_string();
-        files.iter().find(|file| digits.ends_with(file.file_name().unwrap().to_str().unwrap())).unwrap()
-    };
-    std::fs::copy(place(tried.tips[1]), place(tried.tips[0])).unwrap();
+    // Proof that they are used: another result in the place of the first.
+    forge(&tried.remembered(), 0.2, 0.7);
     let first_rate = |shown: &Show| {
         rate(&shown.baselines[0].experiments.iter().find(|row| row.name.as_str() == "e1").unwrap().tip).cloned()
     };
-    assert_eq!(first_rate(&tried.show(&all)), Some(Value::Float(0.3)));
+    assert_eq!(first_rate(&tried.show(&all)), Some(Value::Float(0.7)));
     assert_eq!(first_rate(&tried.show_as(&all, "2", Refresh::Never)), Some(Value::Float(0.2)));
-    std::fs::copy(place(tried.tips[1]), place(tried.tips[0])).unwrap();
+    forge(&tried.remembered(), 0.2, 0.7);
     assert_eq!(first_rate(&tried.show_as(&all, "2", Refresh::Always)), Some(Value::Float(0.2)));
 
     // Damage is no result.
-    files.iter().for_each(|file| std::fs::write(file, b"\x01[").unwrap());
+    forge(&tried.remembered(), 0.2, f64::NAN);
+    for part in std::fs::read_dir(tried.remembered()).unwrap() {
+        for file in std::fs::read_dir(part.unwrap().path()).unwrap() {
+            std::fs::write(file.unwrap().path(), b"\x04\xff[").unwrap();
+        }
+    }
     assert_eq!(format!("{:?}", tried.show(&all)), fresh);
+}
+
+#[test]
+fn what_the_cache_lacks_is_remembered_as_long_as_it_lacks_it() {
+    let tried = tried(&[]);
+    let text = "stages:\n  t: {cmd: c, metrics: [o, nowhere.json]}\n";
+    let tip = tried.project.commit_on(tried.baseline, &[("dvc.yaml", text)], 300);
+    tried.project.experiment(tried.baseline, "e", tip);
+    let fresh = format!("{:?}", tried.show(&Selection::default()));
+    assert!(fresh.contains("NotCached") && fresh.contains("Missing"), "{fresh}");
+    assert_eq!(remembered(&tried, Part::All, &[tip]), [tip]);
+    assert_eq!(format!("{:?}", tried.show(&Selection::default())), fresh);
+    let params = ParamFiles::new(YamlOnly::version("1"), None);
+    let memory = Memory::new(&tried.remembered(), ParamScope::All, Part::All, &params);
+    let recalled = memory.recall(&[tip], &|_| Some(b"acc: 1".to_vec()));
+    assert!(recalled[0].is_none(), "now it can be read");
 }
 
 #[test]
@@ -218,7 +254,7 @@ fn results_with_errors_are_not_remembered_and_spoil_nothing_else() {
     let tip = tried.project.commit_on(tried.baseline, &[("dvc.yaml", "stages: 5\n")], 900);
     tried.project.experiment(tried.baseline, "no-pipeline", tip);
     let shown = tried.show(&Selection::default());
-    assert_eq!(remembered(&tried.remembered()).len(), 2);
+    assert_eq!(remembered(&tried, Part::All, &[tried.tips[0], tried.tips[1], tip]), [tried.tips[0]]);
     let [no_pipeline, broken, fine] = &shown.baselines[0].experiments[..] else { panic!("three experiments") };
     assert!(matches!(no_pipeline.tip.data, Err(RevisionError::Pipeline(_))));
     let broken = broken.tip.data.as_ref().unwrap();

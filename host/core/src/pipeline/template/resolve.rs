@@ -11,7 +11,7 @@ use super::text::{FlagStyle, flags, text};
 use super::variable::{NotFound, There, Variable, Variables, Written};
 use crate::path::RepoPath;
 use crate::source::Source;
-use crate::words::most_similar;
+use crate::words::{did_you_mean, most_similar};
 
 /// The dotted keys of parameter files that templates took values of.
 pub type TemplateParams = BTreeMap<RepoPath, BTreeSet<String>>;
@@ -231,7 +231,7 @@ fn explain(path: &[&str], error: &NotFound) -> (String, String) {
         There::Keys(keys) => {
             let dotted = |key: &str| if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
             let help = match most_similar(part, keys.iter().map(String::as_str)) {
-                Some(similar) => format!("did you mean `{OPEN}{}}}`?", dotted(similar)),
+                Some(similar) => did_you_mean(&format!("{OPEN}{}}}", dotted(similar))),
                 None if above.is_empty() => format!(
                     "variables come from `params.yaml` beside the `dvc.yaml` and from `vars`; the shell's own is \
                      written `\\{OPEN}{part}}}`"

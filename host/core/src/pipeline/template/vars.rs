@@ -16,7 +16,7 @@ use crate::pipeline::schema;
 use crate::pipeline::stage::DEFAULT_PARAMS;
 use crate::pipeline::{PipelineError, ProjectFiles};
 use crate::source::Source;
-use crate::words::most_similar;
+use crate::words::{did_you_mean, most_similar};
 
 /// Reads variables for one `dvc.yaml`.
 pub(super) struct VarsReader<'a> {
@@ -152,7 +152,7 @@ impl<'a> VarsReader<'a> {
         };
         if let Some(missing) = keys.iter().find(|key| !variables.contains_key(*key)) {
             let help = match most_similar(missing, variables.keys().map(String::as_str)) {
-                Some(similar) => format!("did you mean `{similar}`?"),
+                Some(similar) => did_you_mean(similar),
                 None => "only keys at the top of the file can be named".to_owned(),
             };
             return Err(refuse("unknown-key", format!("`{file}` has no `{missing}`"), &help));

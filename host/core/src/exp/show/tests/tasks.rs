@@ -174,11 +174,10 @@ fn a_record_that_is_damaged_hides_no_task() {
 fn inputs_of_tasks_are_read_once_whatever_became_of_the_metrics() {
     let tried = tried(&[]);
     let waiting = Waiting::on(&tried.project);
-    for at in 0..20 {
-        waiting.add(&format!("w{at}"), &[("params.yaml", &format!("lr: {at}\n")), ("m.yaml", "acc: [")]);
-    }
+    let add = |at| waiting.add(&format!("w{at}"), &[("params.yaml", &format!("lr: {at}\n")), ("m.yaml", "acc: [")]).id;
+    let added: Vec<CommitId> = (0..20).map(add).collect();
     let first = shown(&tried, OnLost::Retry, &[]);
-    assert_eq!(remembered(&tried.remembered().join("inputs")).len(), 20);
+    assert_eq!(remembered(&tried, Part::Inputs, &added), added);
     assert_eq!(format!("{:?}", shown(&tried, OnLost::Retry, &[])), format!("{first:?}"));
     let rates: Vec<_> = first.experiments.iter().map(|row| rate(&row.tip).cloned()).collect();
     assert_eq!(rates, (0..20).rev().map(|at| Some(Value::Int(at))).collect::<Vec<_>>());

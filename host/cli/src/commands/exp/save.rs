@@ -1,0 +1,80 @@
+//! `exp save`: the workspace as it is, as an experiment.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::run::{self, Recording};
+use dewar_core::exp::save::Included;
+use dewar_core::path::RepoPath;
+use dewar_core::pipeline::target::Targets;
+use dewar_core::pipeline::{LockEntry, Pipeline, Stage, StageAddress};
+use dewar_core::repro::{self, Reach};
+use dewar_core::track::{self, Keep, TrackError};
+use serde_json::json;
+
+use crate::args::keep::ExpSaveArgs;
+use crate::commands::checkout::selected;
+use crate::commands::project::{Project, files};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::{Ui, style};
+
+/// Does what `exp save` was told.
+///
+/// # Errors
+/// When the name is taken, an output is missing, or the experiment cannot be recorded.
+pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+    let name = args.name.as_deref().map(ExperimentName::parse).transpose()?;
+    let project = Project::open(session, ui)?;
+    let git = project.repo.git()?;
+    if args.json {
+        ui.keep_stdout_for_a_document();
+    }
+    let _held = project.take_workspace("exp save")?;
+    let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
+    let identified = run::identify(git, name, taken, &mut session.draw())?;
+    // All of the project is in the experiment, whatever of it is recorded anew.
+    let selection = repro::select(&files(&project), project.templates(), &Targets::All, Reach::Single)?;
+    let pipeline = &selection.pipeline;
+    let included = Included::parse(git, pipeline, project.repo.from(), &args.include_untracked)?;
+    let targets = selected(&project, pipeline, &args.targets, false, args.recursive)?;
+    let stages: Vec<(&Stage, Option<&RepoPath>)> =
+        targets.iter().map(|target| (pipeline.stage(target.stage), target.output.as_ref())).collect();
+    let workspace = project.workspace(pipeline)?;
+    let committed = track::commit(&workspace, pipeline, &stages, Some(git), Keep::Unlinked, project.events());
+    project.save_index();
+    committed.map_err(|error| with_hint(error, &args.targets))?;
+    let saved = saved(&Pipeline::load(&files(&project), project.templates())?, &stages);
+    let mut recording = Recording {
+        message: args.message.as_deref(),
+        identity: &project.identity(),
+        time: session.commit_time(),
+        settled: &mut |_| Ok(()),
+    };
+    let experiment = run::record(git, git, &identified, &selection, &saved, &included, &mut recording)?;
+    if args.json {
+        ui.print(&format!("{}\n", json!({ "ref": experiment.commit.to_string() })))?;
+    } else {
+        let mark = style::NAME;
+        ui.tell(&format!("Experiment has been saved as: {mark}{}{mark:#}", experiment.reference.name))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is recorded of the stages now.
+fn saved(pipeline: &Pipeline, stages: &[(&Stage, Option<&RepoPath>)]) -> Vec<(StageAddress, LockEntry)> {
+    let stages = stages.iter().map(|(stage, _)| *stage).filter(|stage| !stage.is_data());
+    stages.filter_map(|stage| Some((stage.address.clone(), pipeline.locked(stage)?.clone()))).collect()
+}
+
+fn with_hint(error: TrackError, targets: &[String]) -> Failure {
+    let is_missing = matches!(error, TrackError::OutputMissing { .. });
+    let failure = Failure::from(error);
+    if is_missing && targets.is_empty() {
+        failure.hint("or name the stages that are to be recorded: `dewar exp save STAGE`")
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,172 @@
+//! What a shell offers for a word that is being typed: stages, experiments, tasks, revisions, parameters, remotes. A shell that was set up
+//! by `dewar completion` runs `dewar` with [`VARIABLE`] set; nothing is printed then but candidates.
+//!
+//! What may stand in a place is told by its placeholder in the help text, so that there is one table of them, here.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use dewar_core::config::settings::Settings;
+use dewar_core::digest::ObjectId;
+use dewar_core::exp::queue::Queue;
+use dewar_core::exp::refs;
+use dewar_core::git::Git;
+use dewar_core::metrics::{Files, ParamScope, RevisionData, RevisionReader};
+use dewar_core::path::RepoPath;
+use dewar_core::pipeline::Pipeline;
+use dewar_core::pipeline::stage::DEFAULT_PARAMS;
+
+use crate::args::{Cli, ColorWhen, GlobalArgs};
+use crate::commands::project::{Project, files};
+use crate::commands::revision::{WORKSPACE, object};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::ui::number::{self, Digits};
+use crate::ui::{Ui, Verbosity};
+
+/// The variable by which a shell asks for candidates.
+pub const VARIABLE: &str = "DEWAR_COMPLETE";
+
+/// Answers a shell that asks for candidates; false when none does.
+///
+/// # Errors
+/// When the shell is unknown, or stdout takes nothing.
+pub fn answer() -> Result<bool, clap::Error> {
+    CompleteEnv::with_factory(|| with_completers(Cli::command()))
+        .var(VARIABLE)
+        .try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref())
+}
+
+/// Something to choose, and what is said about it.
+type Choice = (String, Option<String>);
+
+/// What may stand in one place.
+type Choices = fn(&Project<'_>) -> Result<Vec<Choice>, Failure>;
+
+/// What may stand where the help text has this word.
+fn choices(placeholder: &str) -> Option<Choices> {
+    Some(match placeholder {
+        "TARGET" | "TARGETS" | "STAGE" | "STAGES" => stages,
+        "EXPERIMENT" | "EXPERIMENTS" | "CHECKPOINT" => experiments,
+        "TASK" | "TASKS" => tasks,
+        "REV" | "COMMIT" | "OLD" | "NEW" => revisions,
+        "REMOTE" => remotes,
+        "[FILE:]NAME=VALUE" => overrides,
+        "[FILE:]NAMES" => parameters,
+        "[FILE:]NAME" => columns,
+        _ => return None,
+    })
+}
+
+fn with_completers(command: Command) -> Command {
+    let command = command.mut_args(with_completer);
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_completers))
+}
+
+fn with_completer(arg: Arg) -> Arg {
+    let named = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    let placeholder = named.unwrap_or_else(|| arg.get_id().as_str().to_uppercase());
+    match choices(&placeholder) {
+        Some(choices) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(typed, choices))),
+        None => arg,
+    }
+}
+
+/// The choices that begin as what is typed. Where there is no project, or it cannot be read, there are none: to complain is for
+/// the command.
+fn candidates(typed: &OsStr, choices: Choices) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let found = || {
+        let ui = Arc::new(Ui::new(ColorWhen::Never, Verbosity::Silent));
+        let session = Session::of_process(&GlobalArgs::default())?;
+        choices(&Project::open(&session, &ui)?)
+    };
+    let fitting = found().unwrap_or_default().into_iter().filter(|(name, _)| name.starts_with(typed));
+    fitting.map(|(name, about)| CompletionCandidate::new(name).help(about.map(Into::into))).collect()
+}
+
+/// Stages and what `.dvc` files track, as they are named from the folder that the user is in.
+fn stages(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let pipeline = Pipeline::load(&files(project), project.templates())?;
+    let from = project.repo.from();
+    let named = pipeline.stages().map(|(_, stage)| (stage.address.display_from(from), stage.desc.clone()));
+    Ok(named.collect())
+}
+
+fn experiments(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let mut found = finished(project.repo.git()?)?;
+    found.extend(tasks(project)?);
+    Ok(found)
+}
+
+fn finished(git: &Git) -> Result<Vec<Choice>, Failure> {
+    let named = |experiment: refs::Experiment| (experiment.reference.name.to_string(), Some(experiment.commit.short()));
+    Ok(refs::all(git)?.into_iter().map(named).collect())
+}
+
+fn tasks(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let tasks = Queue::of(&project.repo).tasks()?;
+    Ok(tasks.into_iter().map(|task| (task.name.to_string(), Some(task.state.as_str().to_lowercase()))).collect())
+}
+
+fn revisions(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let git = project.repo.git()?;
+    let mut found: Vec<Choice> = vec![("HEAD".into(), None), (WORKSPACE.into(), None)];
+    found.extend(git.branches()?.into_keys().map(|branch| (branch, Some("branch".into()))));
+    found.extend(git.tags()?.into_keys().map(|tag| (tag, Some("tag".into()))));
+    found.extend(finished(git)?);
+    Ok(found)
+}
+
+/// Remotes of data, and where they are.
+fn remotes(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let settings = Settings::new(Some(project.repo.root().to_owned()), project.session().outside_files.clone());
+    Ok(settings.remotes(None)?.into_iter().map(|remote| (remote.name, Some(remote.url))).collect())
+}
+
+/// Parameters with a `=` behind, and what they are now.
+fn overrides(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let named = parameters(project)?.into_iter();
+    Ok(named.map(|(name, value)| (format!("{name}="), value)).collect())
+}
+
+/// Parameters, behind their file where it is not the one that is meant without.
+fn parameters(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let from = project.repo.from();
+    let meant = from.join(DEFAULT_PARAMS)?;
+    Ok(leaves(&read(project)?.params, |file, name| match *file == meant {
+        true => name,
+        false => format!("{}:{name}", file.relative_to(from)),
+    }))
+}
+
+/// Metrics and parameters, which are columns of `exp show`.
+fn columns(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let data = read(project)?;
+    let bare = |_: &RepoPath, name| name;
+    let mut found = leaves(&data.metrics, bare);
+    found.extend(leaves(&data.params, bare));
+    Ok(found)
+}
+
+/// What the work tree holds.
+fn read(project: &Project<'_>) -> Result<RevisionData, Failure> {
+    let files = files(project);
+    let pipeline = Pipeline::load(&files, project.templates())?;
+    let store = project.store();
+    let objects = |id: &ObjectId| object(store, id);
+    Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(ParamScope::All))
+}
+
+fn leaves(files: &Files, called: impl Fn(&RepoPath, String) -> String) -> Vec<Choice> {
+    let mut found = Vec::new();
+    for (file, data) in files {
+        let shown = |value| Some(number::value(value, Digits::default()));
+        found.extend(data.leaves().into_iter().map(|(name, value)| (called(file, name), shown(value))));
+    }
+    found
+}
