@@ -24,6 +24,7 @@ mod plugins;
 mod policies;
 mod pull;
 mod queue;
+mod remotes;
 mod runs;
 mod sharing;
 mod sharing_http;
