@@ -104,6 +104,19 @@ pub enum Event {
         /// Since when.
         since: Instant,
     },
+    /// Objects go to a remote or come from one; told now and then.
+    Transferring {
+        /// Where to.
+        direction: Direction,
+        /// How many objects need no more work.
+        done: usize,
+        /// Of how many.
+        of: usize,
+        /// How many bytes went.
+        bytes: u64,
+        /// Since when.
+        since: Instant,
+    },
     /// Nothing is started any more, and these stages have not ended.
     Stopping {
         /// Their addresses.
@@ -157,6 +170,15 @@ pub enum WaitsFor {
         /// Whose.
         holders: Vec<String>,
     },
+}
+
+/// Which way objects go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the cache to a remote.
+    Push,
+    /// From a remote to the cache.
+    Fetch,
 }
 
 /// Where a process writes to.

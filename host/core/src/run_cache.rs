@@ -21,7 +21,18 @@ use crate::python;
 use crate::workspace::Workspace;
 
 /// The folder of runs in a cache or a remote.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
+
+/// A remembered run as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFile {
+    /// Where it stands in a cache or a remote.
+    pub key: String,
+    /// What it remembers.
+    pub entry: LockEntry,
+    /// Its text.
+    pub text: Vec<u8>,
+}
 
 /// What is remembered of all runs.
 #[derive(Debug, Clone)]
@@ -116,26 +127,44 @@ impl RunCache {
     /// The folder of the runs with the inputs of `entry`, relative to that of a cache or a remote.
     #[must_use]
     pub fn key_of(entry: &LockEntry) -> String {
-        let key = key(entry);
-        format!("{RUNS}/{}/{key}", key.get(..2).unwrap_or_default())
+        folder(&key(entry))
     }
 
-    /// Whether the run `name` with the inputs of `entry` is remembered.
+    /// Whether the run at `key`, which begins with [`RUNS`], is remembered.
     #[must_use]
-    pub fn has(&self, entry: &LockEntry, name: &str) -> bool {
-        self.runs_of(&key(entry)).join(name).is_file()
+    pub fn has(&self, key: &str) -> bool {
+        key.strip_prefix(RUNS).is_some_and(|below| self.folder.join(below.trim_start_matches('/')).is_file())
     }
 
-    /// Remembers a run that came from elsewhere as the file `name`, if it is one with the inputs of `entry` and what its name
-    /// says.
+    /// Remembers a run that came from elsewhere, where it stood at `key`, if it is what its key says; false when it is not.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn receive(&self, entry: &LockEntry, name: &str, text: &[u8]) -> Result<(), FsError> {
-        let Some(found) = parse(text).filter(|found| key(found) == key(entry) && value(found) == name) else {
-            return Ok(());
+    pub fn receive(&self, key: &str, text: &[u8]) -> Result<bool, FsError> {
+        let found = parse(text).filter(|found| place(found) == key);
+        found.map_or(Ok(false), |found| self.remember(&found).map(|()| true))
+    }
+
+    /// All remembered runs, without those that are damaged.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed, or a file read.
+    pub fn all(&self) -> Result<Vec<RunFile>, FsError> {
+        let keys = list(&self.folder)?.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?.concat();
+        let in_key = |folder: &PathBuf| {
+            let mut runs = Vec::new();
+            for file in list(folder)? {
+                let text = fs::read(&file)?;
+                let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                runs.extend(parse(&text).filter(|entry| value(entry) == name).map(|entry| RunFile {
+                    key: place(&entry),
+                    entry,
+                    text,
+                }));
+            }
+            Ok(runs)
         };
-        self.remember(&found)
+        Ok(keys.par_iter().map(in_key).collect::<Result<Vec<_>, FsError>>()?.concat())
     }
 
     /// The entries of which `is_kept` says that an output is gone, those that are damaged, and files left half-written by
@@ -174,6 +203,16 @@ fn parse(text: &[u8]) -> Option<LockEntry> {
 /// The paths in a folder; none when it is no folder.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
     fs::list_optional(folder).map(Option::unwrap_or_default)
+}
+
+/// The folder of the runs with the inputs of this key, in a cache or a remote.
+fn folder(key: &str) -> String {
+    format!("{RUNS}/{}/{key}", key.get(..2).unwrap_or_default())
+}
+
+/// The place of a run in a cache or a remote.
+fn place(entry: &LockEntry) -> String {
+    format!("{}/{}", folder(&key(entry)), value(entry))
 }
 
 /// The key of an entry's inputs.

@@ -21,7 +21,7 @@ pub use aside::{Unrecorded, keep_outputs, remove_unrecorded};
 pub use bring::bring;
 pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved};
 pub use commit::{Uncommitted, commit, uncommitted};
-pub use matching::matching;
+pub use matching::{matching, matching_outputs};
 
 /// Why data cannot be tracked or checked out.
 #[derive(Debug, thiserror::Error)]

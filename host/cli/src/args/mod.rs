@@ -11,7 +11,9 @@ pub mod keep;
 pub mod policy;
 pub mod project;
 pub mod queue;
+pub mod remote;
 pub mod run;
+pub mod share;
 pub mod shell;
 pub mod spaced;
 pub mod stage;
@@ -61,6 +63,10 @@ pub enum Command {
     Commit(data::CommitArgs),
     Checkout(data::CheckoutArgs),
     Gc(data::GcArgs),
+    Push(remote::PushArgs),
+    Pull(remote::PullArgs),
+    Fetch(remote::FetchArgs),
+    Remote(remote::RemoteArgs),
     Freeze(stage::FreezeArgs),
     Unfreeze(stage::UnfreezeArgs),
     #[command(visible_alias = "rm")]

@@ -1,5 +1,6 @@
 //! `init`, `status` and `demo`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -28,12 +29,14 @@ pub struct InitArgs {
 /// Say what changed since the stages ran
 ///
 /// Prints each stage with something changed, and what. `--explain` prints what a run would do with each stage, and
-/// why. With `--quiet` nothing is printed and the exit code is 1 when something changed.
+/// why. `--cloud` prints instead which data only the cache has (`new`), only the remote (`deleted`), or neither
+/// (`missing`). With `--quiet` nothing is printed and the exit code is 1 when something changed.
 ///
 /// Examples:
 ///   dewar status
 ///   dewar status train --with-deps
 ///   dewar status --explain
+///   dewar status --cloud --all-branches
 ///   dewar status --json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -48,6 +51,30 @@ pub struct StatusArgs {
     /// And the stages that those named need
     #[arg(short = 'd', long, requires = "targets")]
     pub with_deps: bool,
+
+    /// Compare the cache with a remote
+    #[arg(short, long, conflicts_with = "explain")]
+    pub cloud: bool,
+
+    /// With `--cloud`: which remote; without it, that of the output, or the default one
+    #[arg(short, long, value_name = "REMOTE", requires = "cloud")]
+    pub remote: Option<String>,
+
+    /// With `--cloud`: how much is asked at once
+    #[arg(short, long, value_name = "N", requires = "cloud")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// With `--cloud`: and what the last commit of every branch records
+    #[arg(short = 'a', long, requires = "cloud")]
+    pub all_branches: bool,
+
+    /// With `--cloud`: and what tagged commits record
+    #[arg(short = 'T', long, requires = "cloud")]
+    pub all_tags: bool,
+
+    /// With `--cloud`: and what any commit records that a branch or a tag leads to
+    #[arg(short = 'A', long, requires = "cloud")]
+    pub all_commits: bool,
 
     /// Say for each stage, and those that it needs, whether it would run and why: old and new values, commands, the
     /// files of a directory

@@ -54,8 +54,7 @@ pub fn run(args: &CheckoutArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let missing: Vec<String> = done.missing.iter().map(|path| format!("`{}`", shown(path))).collect();
     let are = if missing.len() == 1 { "is" } else { "are" };
     let message = format!("what is recorded of {} {are} not in the cache", missing.join(", "));
-    Err(Failure::new(Kind::Repository, message)
-        .hint("run the stages that make it, or get it from a remote with `--pull`"))
+    Err(Failure::new(Kind::Repository, message).hint("run the stages that make it, or `dewar pull` it from a remote"))
 }
 
 /// The stages that were named, each with the path inside of it where one was.
@@ -83,7 +82,8 @@ pub fn selected(
     Ok(selected)
 }
 
-fn lines(done: &CheckedOut, shown: &dyn Fn(&RepoPath) -> String) -> String {
+/// A line for each output that changed.
+pub fn lines(done: &CheckedOut, shown: &dyn Fn(&RepoPath) -> String) -> String {
     let mut out = String::new();
     for (letter, kind) in [('M', Change::Modified), ('A', Change::Added)] {
         let mut changes: Vec<_> = done.outputs.iter().filter(|output| output.change == kind).collect();
@@ -98,21 +98,19 @@ fn lines(done: &CheckedOut, shown: &dyn Fn(&RepoPath) -> String) -> String {
 }
 
 fn summary(done: &CheckedOut) -> String {
-    let files = &done.files;
-    let counts = [(files.modified.len(), "modified"), (files.added.len(), "added"), (files.deleted.len(), "deleted")];
-    let mut parts: Vec<String> = counts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{} {word}", text::counted(count, "file")))
-        .collect();
-    match (parts.pop(), parts.is_empty()) {
-        (None, _) => "No changes.".to_owned(),
-        (Some(last), true) => last,
-        (Some(last), false) => format!("{} and {last}", parts.join(", ")),
-    }
+    text::joined(&counts(done)).unwrap_or_else(|| "No changes.".to_owned())
 }
 
-fn as_json(done: &CheckedOut, shown: &dyn Fn(&RepoPath) -> String) -> serde_json::Value {
+/// `3 files modified`, and so on.
+pub fn counts(done: &CheckedOut) -> Vec<String> {
+    let files = &done.files;
+    let counts = [(files.modified.len(), "modified"), (files.added.len(), "added"), (files.deleted.len(), "deleted")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    counts.map(|(count, word)| format!("{} {word}", text::counted(count, "file"))).collect()
+}
+
+/// As `checkout --json` prints it.
+pub fn as_json(done: &CheckedOut, shown: &dyn Fn(&RepoPath) -> String) -> serde_json::Value {
     let list = |paths: &[RepoPath]| paths.iter().map(shown).collect::<Vec<_>>();
     json!({
         "added": list(&done.files.added),

@@ -91,7 +91,10 @@ fn line(args: &ConfigArgs, setting: &Setting, shown: Shown) -> String {
 }
 
 /// Sees to it that git ignores the local settings, which may hold passwords, before there are any.
-fn keep_from_git(root: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// When git cannot be asked, or `.gitignore` not be written.
+pub fn keep_from_git(root: &Path) -> Result<(), Failure> {
     let local = RepoPath::parse(LOCAL_FILE)?;
     if let Some(git) = Git::open(root)?
         && !git.is_ignored(&local)?
@@ -101,7 +104,8 @@ fn keep_from_git(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_project(from: &Path) -> Failure {
+/// That settings of a project were asked for where there is none.
+pub fn no_project(from: &Path) -> Failure {
     let message = format!("`{}` is not in a project, which has its settings in `.dvc`", from.display());
     Failure::new(Kind::Repository, message).hint("`--global` and `--system` settings need no project")
 }

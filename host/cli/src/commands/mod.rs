@@ -10,13 +10,17 @@ pub mod config;
 pub mod dag;
 pub mod demo;
 pub mod exp;
+pub mod fetch;
 pub mod freeze;
 pub mod gc;
 pub mod init;
 pub mod plan;
 pub mod policy;
 pub mod project;
+pub mod pull;
+pub mod push;
 pub mod queue;
+pub mod remote;
 pub mod remove;
 pub mod repro;
 pub mod revision;
@@ -24,6 +28,7 @@ pub mod shell;
 pub mod stage;
 pub mod status;
 pub mod sweep;
+pub mod transfer;
 pub mod why;
 
 use std::process::ExitCode;
@@ -57,6 +62,10 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Commit(args) => commit::run(args, session, ui),
         Command::Checkout(args) => checkout::run(args, session, ui),
         Command::Gc(args) => gc::run(args, session, ui),
+        Command::Push(args) => push::run(args, session, ui),
+        Command::Pull(args) => pull::run(args, session, ui),
+        Command::Fetch(args) => fetch::run(args, session, ui),
+        Command::Remote(args) => remote::run(args, session, ui),
         Command::Freeze(args) => freeze::run(&args.targets, Frozen::Yes, session, ui),
         Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),
         Command::Remove(args) => remove::run(args, session, ui),

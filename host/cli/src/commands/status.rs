@@ -8,6 +8,7 @@ use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::{Folders, Targets, Typed};
 use dewar_core::pipeline::{LockEntry, Place, Stage};
 use dewar_core::plan::{FileChange, Reason, Rules, assess, place};
+use dewar_core::remote::Side;
 use dewar_core::repro::{self, Reach, Selection};
 use dewar_core::schedule::RunOptions;
 use dewar_core::workspace::Workspace;
@@ -15,7 +16,9 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{self, Changed, Printing};
 use super::project::{Project, Results, files};
+use super::transfer;
 use crate::args::project::StatusArgs;
+use crate::args::remote::WhichArgs;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::explain::{Detail, Form, Telling};
@@ -28,6 +31,9 @@ use crate::ui::{Ui, Verbosity, text};
 /// When the pipeline is invalid or a file cannot be looked at.
 pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let project = Project::open(session, ui)?;
+    if args.cloud {
+        return cloud(&project, args, ui);
+    }
     let reach = if args.with_deps || args.explain { Reach::Upstream } else { Reach::Single };
     let selection = repro::select(&files(&project), project.templates(), &targets(&project, args), reach)?;
     let workspace = project.workspace(&selection.pipeline)?;
@@ -46,6 +52,45 @@ pub fn run(args: &StatusArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         ui.print(&format!("{}\n", Value::Object(changed)))?;
     } else if ui.verbosity() > Verbosity::Quiet {
         ui.print(&render(&changed, &selection))?;
+    }
+    Ok(exit_code(is_changed, args, ui))
+}
+
+/// What the cache and the remote have, in DVC's words.
+fn cloud(project: &Project<'_>, args: &StatusArgs, ui: &Ui) -> Result<ExitCode, Failure> {
+    let which = WhichArgs {
+        targets: args.targets.clone(),
+        remote: args.remote.clone(),
+        jobs: args.jobs,
+        with_deps: args.with_deps,
+        recursive: args.recursive,
+        all_branches: args.all_branches,
+        all_tags: args.all_tags,
+        all_commits: args.all_commits,
+        run_cache: false,
+        no_run_cache: false,
+    };
+    let found = transfer::compare(project, &which)?;
+    let word = |side: &Option<Side>| match side {
+        Some(Side::Cache) => "new",
+        Some(Side::Remote) => "deleted",
+        None => "missing",
+    };
+    let shown = |path: &str| {
+        RepoPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.relative_to(project.repo.from()))
+    };
+    let changed: Map<String, Value> = found.iter().map(|(path, side)| (shown(path), json!(word(side)))).collect();
+    let is_changed = if changed.is_empty() { Changed::No } else { Changed::Yes };
+    if args.json {
+        ui.print(&format!("{}\n", Value::Object(changed)))?;
+    } else if changed.is_empty() {
+        ui.tell("Cache and remote are in sync.")?;
+    } else if ui.verbosity() > Verbosity::Quiet {
+        let line = |(path, word): (&String, &Value)| {
+            let label = format!("{}:", word.as_str().unwrap_or_default());
+            format!("\t{label:<20}{}\n", text::visible(path))
+        };
+        ui.print(&changed.iter().map(line).collect::<String>())?;
     }
     Ok(exit_code(is_changed, args, ui))
 }

@@ -3,6 +3,7 @@
 
 mod data;
 mod experiments;
+mod git_remotes;
 mod pipeline;
 mod settings;
 
@@ -22,16 +23,20 @@ use crate::ui::problem::{Place, Problem};
 
 impl From<FsError> for Failure {
     fn from(error: FsError) -> Self {
-        let hint = match error.source.kind() {
-            io::ErrorKind::PermissionDenied => Some("look at who owns it and what its permissions are"),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Some("make room on that disk and run the command again; nothing was left half-written")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => Some("that disk is mounted read-only"),
-            _ => None,
-        };
-        let failure = error.into_failure(Kind::Repository);
-        hint.map_or_else(|| failure.clone(), |hint| failure.clone().hint(hint))
+        let hint = hint_of(&error.source);
+        hint.into_iter().fold(error.into_failure(Kind::Repository), Self::hint)
+    }
+}
+
+/// What would help where the system refused.
+fn hint_of(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Some("look at who owns it and what its permissions are"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("make room on that disk and run the command again; nothing was left half-written")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("that disk is mounted read-only"),
+        _ => None,
     }
 }
 

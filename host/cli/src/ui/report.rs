@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dewar_core::event::{Event, EventSink, LogLevel, WaitsFor};
+use dewar_core::event::{Direction, Event, EventSink, LogLevel, WaitsFor};
 use dewar_core::path::RepoPath;
 use unicode_width::UnicodeWidthStr;
 
 use super::problem::{Place, Problem};
 use super::text::visible;
-use super::{Audience, Ui, Verbosity, style};
+use super::{Audience, Ui, Verbosity, number, style};
 
 /// How often a file is told which stages run: a training may take days.
 const REPEAT_RUNNING: Duration = Duration::from_mins(1);
@@ -115,6 +115,15 @@ impl EventSink for Reporter {
                 let longest = format!("`{}` for {}", visible(&longest), duration(since.elapsed()));
                 let others = if running > 1 { format!("{running} run, longest {longest}") } else { longest };
                 self.running(&mut state, &format!("{done} of {of} stages done; {others}"));
+            }
+            Event::Transferring { direction, done, of, bytes, since } => {
+                let verb = match direction {
+                    Direction::Push => "pushed",
+                    Direction::Fetch => "fetched",
+                };
+                let line =
+                    format!("{done} of {of} files {verb}, {} in {}", number::bytes(bytes), duration(since.elapsed()));
+                self.running(&mut state, &line);
             }
             Event::Stopping { stages } => {
                 let names = stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ");

@@ -69,6 +69,13 @@ pub fn cut(line: &str, columns: usize) -> String {
     out
 }
 
+/// `a`, `a and b`, `a, b and c`; none of nothing.
+#[must_use]
+pub fn joined(parts: &[String]) -> Option<String> {
+    let (last, rest) = parts.split_last()?;
+    Some(if rest.is_empty() { last.clone() } else { format!("{} and {last}", rest.join(", ")) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

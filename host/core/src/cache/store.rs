@@ -68,7 +68,7 @@ pub enum Shared {
 
 impl Shared {
     /// Makes a folder of the cache in `cache`, and those above it.
-    pub(super) fn create_folder(self, cache: &Path, folder: &Path) -> Result<(), FsError> {
+    pub(crate) fn create_folder(self, cache: &Path, folder: &Path) -> Result<(), FsError> {
         fs::create_dir(folder)?;
         if self == Self::Group {
             for made in folder.ancestors().take_while(|made| made.starts_with(cache)) {
@@ -226,8 +226,8 @@ impl ObjectStore {
         Ok(path)
     }
 
-    /// Removes a damaged object.
-    fn discard(&self, id: &ObjectId) -> CacheError {
+    /// Removes an object that was found to be damaged, and says so.
+    pub fn discard(&self, id: &ObjectId) -> CacheError {
         let path = self.path(id);
         match std::fs::remove_file(&path) {
             Ok(()) => CacheError::Corrupt { id: id.clone(), path },
@@ -272,26 +272,45 @@ impl ObjectStore {
         Ok((id, size))
     }
 
-    /// Keeps what `fill` writes into a file, if that is what `id` names; false when `fill` says that there is nothing.
+    /// The object's file, to be read, and its size; none when there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn open(&self, id: &ObjectId) -> Result<Option<(File, u64)>, CacheError> {
+        let path = self.path(id);
+        match read::open(&path) {
+            Err(CacheError::Fs(error)) if is_absent(&error.source) => Ok(None),
+            file => {
+                let file = file?;
+                let size = file.metadata().map_err(FsError::new("look at", &path))?.len();
+                Ok(Some((file, size)))
+            }
+        }
+    }
+
+    /// Keeps what `fill` writes, if that is what `id` names; false when `fill` says that there is nothing.
     ///
     /// # Errors
     /// [`CacheError::Wrong`] when it is something else, which is not kept; what `fill` says; or when it cannot be written.
     pub fn receive<E: From<CacheError>>(
         &self,
         id: &ObjectId,
-        fill: impl FnOnce(&mut File) -> Result<bool, E>,
+        fill: impl FnOnce(&mut dyn Write) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        let mut file = self.temporary()?;
-        if !fill(file.as_file_mut())? {
+        let mut receiving = Receiving { file: self.temporary()?, hasher: Hasher::new(id.algorithm()), failed: None };
+        let filled = fill(&mut receiving);
+        if let Some(error) = receiving.failed {
+            return Err(CacheError::from(FsError::new("write the object", self.path(id))(error)).into());
+        }
+        if !filled? {
             return Ok(false);
         }
-        let size = file.as_file().metadata().map_err(|error| FsError::new("look at", file.path())(error).into());
-        let found = read::digest(file.path(), size.map_err(|error: CacheError| E::from(error))?.len(), id.algorithm())?;
+        let found = receiving.hasher.finish();
         let found = if id.is_directory() { found.into_directory() } else { found };
         if &found != id {
             return Err(CacheError::Wrong { id: id.clone(), found }.into());
         }
-        self.keep(file, id)?;
+        self.keep(receiving.file, id)?;
         Ok(true)
     }
 
@@ -325,6 +344,30 @@ impl ObjectStore {
             }
             Err(failed) => Err(error()(failed.error).into()),
         }
+    }
+}
+
+/// What is written, hashed on its way into a file of the cache.
+struct Receiving {
+    file: NamedTempFile,
+    hasher: Hasher,
+    /// Why the file did not take it.
+    failed: Option<io::Error>,
+}
+
+impl Write for Receiving {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update_parallel(bytes);
+        self.file.write_all(bytes).map_err(|error| {
+            let told = io::Error::from(error.kind());
+            self.failed = Some(error);
+            told
+        })?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -101,6 +101,31 @@ pub(super) fn without(text: &str, section: &str, option: &str) -> Result<Option<
     Ok(Some(left))
 }
 
+/// The text without a section, its comments among them; none when it is not there.
+pub(super) fn without_section(text: &str, section: &str) -> Result<Option<String>, Diagnostic> {
+    let lines = lines(text)?;
+    if !lines.iter().any(|line| line.section == section) {
+        return Ok(None);
+    }
+    Ok(Some(lines.iter().filter(|line| line.section != section).map(|line| line.text).collect()))
+}
+
+/// The text with a section called otherwise; none when it is not there.
+pub(super) fn renamed(text: &str, section: &str, new: &str) -> Result<Option<String>, Diagnostic> {
+    let lines = lines(text)?;
+    let is_header = |line: &Line<'_>| line.section == section && matches!(line.kind, Kind::Header);
+    if !lines.iter().any(is_header) {
+        return Ok(None);
+    }
+    let renamed = |line: &Line<'_>| {
+        let line_end = line.text.get(line.text.trim_end_matches(['\n', '\r']).len()..).unwrap_or_default();
+        // What stands behind the header is a comment, if anything.
+        let behind = line.text.trim_end().rsplit_once(']').map_or("", |(_, behind)| behind);
+        if is_header(line) { format!("{}['{new}']{behind}{line_end}", line.indent()) } else { line.text.to_owned() }
+    };
+    Ok(Some(lines.iter().map(renamed).collect()))
+}
+
 /// A value as it is to be written: in quotes where it would be read otherwise without. None when it cannot be written on a line.
 pub(super) fn quoted(value: &str) -> Option<String> {
     let is_edge = |c: char| c.is_whitespace() || c == '\'' || c == '"';

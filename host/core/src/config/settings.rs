@@ -113,6 +113,24 @@ pub enum SettingError {
     /// A remote would have options and no URL.
     #[error("the remote `{0}` would have no `url`")]
     NoUrl(String),
+    /// There is no remote of this name.
+    #[error("there is no remote `{name}`{}", .level.map(|level| format!(" in the {} settings", level.name())).unwrap_or_default())]
+    NoRemote {
+        /// The name.
+        name: String,
+        /// Where it was looked for; none for everywhere.
+        level: Option<Level>,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// There is a remote of this name already.
+    #[error("the remote `{name}` exists already: {url}")]
+    RemoteExists {
+        /// The name.
+        name: String,
+        /// Where it is.
+        url: String,
+    },
 }
 
 impl SettingError {
@@ -176,8 +194,7 @@ impl Settings {
             return Err(SettingError::Value { name: name.clone(), takes, value });
         }
         let path = self.path(level).ok_or(SettingError::NoPlace(level))?;
-        let value = if takes == Takes::Path { as_seen_from(folder(&path), value, from) } else { value.to_owned() };
-        let value = ini::quoted(&value).ok_or_else(|| SettingError::Unwritable(name.clone()))?;
+        let value = written(name, value, &path, from)?;
         self.change(level, &path, name, |text| ini::with(text, name.section(), name.option(), &value).map(Some))
     }
 
@@ -190,7 +207,7 @@ impl Settings {
         self.change(level, &path, name, |text| ini::without(text, name.section(), name.option()))
     }
 
-    /// Replaces a file by what `edit` makes of it, unless that is nothing. One process at a time.
+    /// Changes one option in a file.
     fn change(
         &self,
         level: Level,
@@ -198,18 +215,30 @@ impl Settings {
         name: &OptionName,
         edit: impl Fn(&str) -> Result<Option<String>, Diagnostic>,
     ) -> Result<PathBuf, SettingError> {
+        let changed = self.rewrite(level, path, edit, |new| self.check_remote(name, level, new))?;
+        if changed { Ok(self.shown(path)) } else { Err(SettingError::unset(name, Some(level))) }
+    }
+
+    /// Replaces a file by what `edit` makes of it, unless that is nothing, or `check` refuses it. One process at a time. Answers
+    /// whether it was replaced.
+    pub(super) fn rewrite(
+        &self,
+        level: Level,
+        path: &Path,
+        edit: impl Fn(&str) -> Result<Option<String>, Diagnostic>,
+        check: impl Fn(&Sections) -> Result<(), SettingError>,
+    ) -> Result<bool, SettingError> {
         let _held = self.hold(level, path)?;
         let old = self.text(level)?.unwrap_or_else(|| Arc::from(""));
         let invalid = |diagnostic| self.invalid(level, path, old.as_bytes(), diagnostic);
-        let new = edit(&old).map_err(invalid)?;
-        let new = new.ok_or_else(|| SettingError::unset(name, Some(level)))?;
-        self.check_remote(name, level, &ini::read(&new).map_err(invalid)?)?;
+        let Some(new) = edit(&old).map_err(invalid)? else { return Ok(false) };
+        check(&ini::read(&new).map_err(invalid)?)?;
         match level {
             // They may hold passwords.
             Level::Global | Level::Local => fs::write_private(path, new.as_bytes())?,
             Level::System | Level::Project => fs::write_atomic(path, new.as_bytes())?,
         }
-        Ok(self.shown(path))
+        Ok(true)
     }
 
     /// DVC refuses every command where a remote with options has no URL at its level or one that it goes before.
@@ -261,7 +290,7 @@ impl Settings {
         Ok(Some(text.into()))
     }
 
-    fn path(&self, level: Level) -> Option<PathBuf> {
+    pub(super) fn path(&self, level: Level) -> Option<PathBuf> {
         match level {
             Level::System => self.outside.system.clone(),
             Level::Global => self.outside.global.clone(),
@@ -302,6 +331,13 @@ impl Settings {
             *value = normalised(&folder.join(&*value)).display().to_string();
         }
     }
+}
+
+/// A value as it stands in the file at `path`; a relative path is relative to the folder `from`.
+pub(super) fn written(name: &OptionName, value: &str, path: &Path, from: &Path) -> Result<String, SettingError> {
+    let is_path = name.takes()? == Takes::Path;
+    let value = if is_path { as_seen_from(folder(path), value, from) } else { value.to_owned() };
+    ini::quoted(&value).ok_or_else(|| SettingError::Unwritable(name.clone()))
 }
 
 /// Whether the value of an option that takes a path is a relative one.

@@ -272,6 +272,7 @@ fn output(
         persists: false,
         checkpoint: false,
         pushed: true,
+        remote: None,
     };
     let entries: Vec<&Entry> = match flags.map(|node| &node.kind) {
         // A plot may have several definitions of one file; none of them has flags of an output.
@@ -286,6 +287,7 @@ fn output(
             "persist" => out.persists = flag()?,
             "checkpoint" => out.checkpoint = flag()?,
             "push" => out.pushed = flag()?,
+            "remote" => out.remote = Some(schema::text(&entry.value, "`remote`")?.to_owned()),
             known if OUTPUT.contains(&known) || (kind == OutputKind::Plot && PLOT.contains(&known)) => {}
             _ => {
                 let known: Vec<&str> = if kind == OutputKind::Plot { [OUTPUT, PLOT].concat() } else { OUTPUT.to_vec() };

@@ -135,6 +135,7 @@ fn read(file: &RepoPath, node: &Node) -> Result<(Stage, LockEntry), Diagnostic> 
             persists: flag("persist", false)?,
             checkpoint: false,
             pushed: flag("push", true)?,
+            remote: item.get("remote").map(|node| schema::text(node, "`remote`")).transpose()?.map(str::to_owned),
         });
         entry.outs.push(LockedPath { other: Map::new(), ..locked });
     }

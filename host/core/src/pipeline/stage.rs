@@ -134,6 +134,8 @@ pub struct Output {
     pub checkpoint: bool,
     /// Whether `push` sends it to remotes.
     pub pushed: bool,
+    /// The remote that it belongs to, where that is not the one which is asked for everything else.
+    pub remote: Option<String>,
 }
 
 /// The command of a stage, as the lock holds it.

@@ -1,21 +1,96 @@
-//! Bringing objects and remembered runs from a remote into the cache.
+//! From a remote to the cache. What arrives is kept when it is what its name says.
 
-use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Remote, RemoteError};
+use super::batch::Batch;
+use super::progress::{Arriving, Progress};
+use super::transfer::{Outcome, Runs, Transfer, Transferred, each};
+use super::{Listed, Remote, RemoteError};
 use crate::cache::{CacheError, ObjectStore, key};
 use crate::digest::{Algorithm, ObjectId};
-use crate::event::{Event, EventSink};
+use crate::event::{Direction, Event, EventSink};
 use crate::pipeline::LockEntry;
-use crate::run_cache::RunCache;
+use crate::process::Cancellation;
+use crate::run_cache::{RUNS, RunCache};
 
-/// Brings what the cache lacks from a remote.
+impl Transfer<'_> {
+    /// Sees to it that the cache has a batch, and with [`Runs::Take`] all runs that the remote remembers; of these, not what came
+    /// out.
+    ///
+    /// # Errors
+    /// When the remote cannot be listed, or the cache not be read. What goes wrong later is in the answer, beside what came.
+    pub fn fetch(&self, batch: &Batch, runs: Runs) -> Result<Transferred, RemoteError> {
+        self.on_threads(Direction::Fetch, |progress| {
+            let mut done = Transferred::default();
+            if runs == Runs::Take {
+                self.fetch_runs(progress, &mut done)?;
+            }
+            // First what says which files there are. One that the cache has damaged is found when it is read, and is fetched then.
+            let mut objects = batch.objects(self.store)?;
+            let unlisted = objects.unlisted.iter().chain(&objects.damaged).map(|absent| absent.id.clone());
+            let unlisted: Vec<ObjectId> = unlisted.collect();
+            if !unlisted.is_empty() {
+                let ids: Vec<&ObjectId> = unlisted.iter().collect();
+                let lost = each(&ids, progress, &mut done, |id| self.fetch_one(id, progress));
+                objects = batch.objects(self.store)?;
+                let among = |ids: &[&ObjectId]| {
+                    objects.unlisted.iter().filter(|absent| ids.contains(&&absent.id)).cloned().collect::<Vec<_>>()
+                };
+                done.missing.extend(among(&lost.missing));
+                done.damaged.extend(among(&lost.damaged));
+                done.damaged.extend(objects.damaged.iter().cloned());
+            }
+            done.missing.extend(objects.unknown.iter().cloned());
+            let absent: Vec<&ObjectId> = objects.files.par_iter().filter(|id| !self.store.has(id)).collect();
+            let lost = each(&absent, progress, &mut done, |id| self.fetch_one(id, progress));
+            done.missing.extend(objects.places(&lost.missing));
+            done.damaged.extend(objects.places(&lost.damaged));
+            done.missing.sort();
+            done.damaged.sort();
+            Ok(done)
+        })
+    }
+
+    fn fetch_one(&self, id: &ObjectId, progress: &Progress<'_>) -> Outcome {
+        match bring(self.remote, self.store, id, progress) {
+            Ok(Brought::Yes) => Outcome::Went(self.store.size(id).unwrap_or_default()),
+            Ok(Brought::Missing) => Outcome::Missing,
+            Ok(Brought::Damaged { .. }) => Outcome::Damaged,
+            Err(_) if progress.is_cancelled() => Outcome::Left,
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+
+    fn fetch_runs(&self, progress: &Progress<'_>, done: &mut Transferred) -> Result<(), RemoteError> {
+        let folders = |key: &str| -> Result<Vec<String>, RemoteError> {
+            let below = |listed| match listed {
+                Listed::Folder(name) => Some(format!("{key}/{name}")),
+                Listed::File(_) => None,
+            };
+            Ok(self.remote.list(key)?.into_iter().filter_map(below).collect())
+        };
+        let inputs = folders(RUNS)?.par_iter().map(|key| folders(key)).collect::<Result<Vec<_>, _>>()?.concat();
+        let run_cache = RunCache::new(self.store.folder());
+        let fetch = |key: &String| {
+            if progress.is_over() { Ok(0) } else { bring_runs(self.remote, &run_cache, key) }
+        };
+        for result in inputs.par_iter().map(fetch).collect::<Vec<Result<usize, RemoteError>>>() {
+            match result {
+                Ok(count) => done.runs += count,
+                Err(error) => done.errors.push(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Brings what the cache lacks from a remote, one after the other as it is needed.
 pub struct Fetcher<'a> {
     remote: Box<dyn Remote>,
     store: &'a ObjectStore,
+    never: Cancellation,
     events: Arc<dyn EventSink>,
 }
 
@@ -23,7 +98,8 @@ impl<'a> Fetcher<'a> {
     /// From `remote` into `store`.
     #[must_use]
     pub fn new(remote: Box<dyn Remote>, store: &'a ObjectStore, events: Arc<dyn EventSink>) -> Self {
-        Self { remote, store, events }
+        // Nothing is lost when the process ends meanwhile.
+        Self { remote, store, never: Cancellation::default(), events }
     }
 
     /// Sees to it that the cache has an object, of a directory its listing and its files; false when neither it nor the remote
@@ -32,13 +108,21 @@ impl<'a> Fetcher<'a> {
     /// # Errors
     /// When the remote cannot be read, or what it has cannot be kept.
     pub fn object(&self, id: &ObjectId) -> Result<bool, RemoteError> {
-        if !self.one(id)? {
+        let progress = Progress::new(Direction::Fetch, &*self.events, &self.never);
+        if !self.one(id, &progress)? {
             return Ok(false);
         }
         let Some(members) = self.store.members(id).map_err(RemoteError::Cache)?.filter(|_| id.is_directory()) else {
             return Ok(!id.is_directory());
         };
-        let found: Vec<bool> = members.par_iter().map(|id| self.one(id)).collect::<Result<_, _>>()?;
+        let absent: Vec<&ObjectId> = members.iter().filter(|id| !self.store.has(id)).collect();
+        progress.expect(absent.len());
+        let fetch = |id: &&ObjectId| {
+            let found = self.one(id, &progress);
+            progress.one_done();
+            found
+        };
+        let found: Vec<bool> = absent.par_iter().map(fetch).collect::<Result<_, _>>()?;
         Ok(found.into_iter().all(|found| found))
     }
 
@@ -47,47 +131,70 @@ impl<'a> Fetcher<'a> {
     /// # Errors
     /// As [`Self::object`].
     pub fn runs(&self, run_cache: &RunCache, entry: &LockEntry) -> Result<(), RemoteError> {
-        let folder = RunCache::key_of(entry);
-        for name in self.remote.list(&folder)? {
-            if run_cache.has(entry, &name) {
-                continue;
-            }
-            let mut file = tempfile::tempfile().map_err(|error| self.unwritable(error))?;
-            if !self.remote.read(&format!("{folder}/{name}"), &mut file)? {
-                continue;
-            }
-            let mut text = Vec::new();
-            file.rewind().and_then(|()| file.read_to_end(&mut text)).map_err(|error| self.unwritable(error))?;
-            run_cache.receive(entry, &name, &text).map_err(CacheError::from)?;
-        }
-        Ok(())
+        bring_runs(&*self.remote, run_cache, &RunCache::key_of(entry)).map(drop)
     }
 
-    fn unwritable(&self, error: std::io::Error) -> RemoteError {
-        CacheError::from(crate::fs::FsError::new("write a file from the remote", self.remote.name())(error)).into()
-    }
-
-    /// Brings one object.
-    fn one(&self, id: &ObjectId) -> Result<bool, RemoteError> {
+    fn one(&self, id: &ObjectId, progress: &Progress<'_>) -> Result<bool, RemoteError> {
         if self.store.has(id) {
             return Ok(true);
         }
-        let mut keys = vec![key(id)];
-        if id.algorithm() == Algorithm::Md5 {
-            // Where DVC 2 put it.
-            keys.extend(ObjectId::parse(Algorithm::Md5Dos2Unix, id.as_str()).ok().as_ref().map(key));
-        }
-        for key in keys {
-            let received = self.store.receive(id, |file| self.remote.read(&key, file));
-            match received {
-                Ok(false) => {}
-                Err(RemoteError::Cache(error @ CacheError::Wrong { .. })) => {
-                    let message = format!("the remote `{}`: {error}", self.remote.name());
-                    self.events.event(Event::Warning { message });
-                }
-                other => return other,
+        Ok(match bring(&*self.remote, self.store, id, progress)? {
+            Brought::Yes => true,
+            Brought::Missing => false,
+            Brought::Damaged { key } => {
+                let error = RemoteError::Damaged { name: self.remote.name().to_owned(), key };
+                self.events.event(Event::Warning { message: error.to_string() });
+                false
             }
-        }
-        Ok(false)
+        })
     }
+}
+
+/// What became of an object that the cache lacked.
+enum Brought {
+    Yes,
+    /// The remote has none.
+    Missing,
+    /// What the remote has at `key` is something else.
+    Damaged {
+        key: String,
+    },
+}
+
+/// Brings one object.
+fn bring(
+    remote: &dyn Remote,
+    store: &ObjectStore,
+    id: &ObjectId,
+    progress: &Progress<'_>,
+) -> Result<Brought, RemoteError> {
+    let mut keys = vec![key(id)];
+    if id.algorithm() == Algorithm::Md5 {
+        // Where DVC 2 put it.
+        keys.extend(ObjectId::parse(Algorithm::Md5Dos2Unix, id.as_str()).ok().as_ref().map(key));
+    }
+    let mut brought = Brought::Missing;
+    for key in keys {
+        match store.receive(id, |to| remote.read(&key, &mut Arriving { to, progress })) {
+            Ok(true) => return Ok(Brought::Yes),
+            Ok(false) => {}
+            Err(RemoteError::Cache(CacheError::Wrong { .. })) => brought = Brought::Damaged { key },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(brought)
+}
+
+/// Brings the runs with the inputs that the folder at `key` is for. Returns how many.
+fn bring_runs(remote: &dyn Remote, run_cache: &RunCache, key: &str) -> Result<usize, RemoteError> {
+    let mut count = 0;
+    for listed in remote.list(key)? {
+        let Listed::File(name) = listed else { continue };
+        let key = format!("{key}/{name}");
+        let mut text = Vec::new();
+        if !run_cache.has(&key) && remote.read(&key, &mut text)? {
+            count += usize::from(run_cache.receive(&key, &text).map_err(CacheError::from)?);
+        }
+    }
+    Ok(count)
 }

@@ -1,23 +1,39 @@
 //! Remotes: where a project's objects and remembered runs are kept beside its cache (`[remote "name"]` in `.dvc/config`).
 //!
-//! A [`Remote`] gives files by their key, and knows nothing of what they are; `fetch` brings objects and runs from one into the
-//! cache, and believes nothing that its name does not prove. The layout is that of a cache, as DVC has it. `directory` is the
-//! kind that there is; another kind is another file beside it and a line in [`open`].
+//! A [`Remote`] gives and takes files by their key, and knows nothing of what they are. The layout is that of a cache, as DVC
+//! has it. `directory` is the kind that there is; another kind is another file beside it and a line in [`open`]. All else is
+//! above it, once:
+//!
+//! 1. `outputs`: what is to go, by the outputs that name it; `batch`: the objects of it that one remote is for.
+//! 2. `present`: which of them a remote has.
+//! 3. `compare`: which of them either side has.
+//! 4. `transfer`: many at once, with `progress`; `push`, `fetch`: one way and the other. What arrives is verified by its name,
+//!    and so is what is sent.
 
+mod batch;
+mod compare;
 mod directory;
 mod fetch;
+mod outputs;
+mod present;
+mod progress;
+mod push;
+mod transfer;
 
-use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cache::CacheError;
+use crate::cache::{CacheError, Shared};
 use crate::config::Config;
 use crate::fs::FsError;
 use crate::repo::PROJECT_DIR;
 
+pub use batch::Batch;
 pub use fetch::Fetcher;
+pub use outputs::Outputs;
+pub use transfer::{Absent, Runs, Transfer, Transferred, default_jobs};
 
-/// Why nothing comes from a remote.
+/// Why nothing goes to a remote or comes from one.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// None was named, and the settings name none.
@@ -44,7 +60,7 @@ pub enum RemoteError {
         name: String,
     },
     /// A kind that dewar does not speak.
-    #[error("the remote `{name}` (`{url}`) is of the kind `{kind}`, which dewar cannot read yet")]
+    #[error("the remote `{name}` (`{url}`) is of the kind `{kind}`, which dewar does not speak yet")]
     Unsupported {
         /// Its name.
         name: String,
@@ -70,9 +86,56 @@ pub enum RemoteError {
         #[source]
         error: FsError,
     },
-    /// What came cannot be kept.
+    /// It cannot be written to.
+    #[error("the remote `{name}` cannot be written to: {error}")]
+    Unwritable {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        error: FsError,
+    },
+    /// It has something else than what its name says.
+    #[error("the remote `{name}` has `{key}` damaged")]
+    Damaged {
+        /// Its name.
+        name: String,
+        /// What is damaged.
+        key: String,
+    },
+    /// The cache cannot be read, or what came cannot be kept.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Threads cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+}
+
+/// What a remote is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read. One that is not there is most often one that is not mounted, and is refused.
+    Read,
+    /// To write, too. One that is not there is made by what is first written (DVC's rule).
+    Write,
+}
+
+/// The one or the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The cache.
+    Cache,
+    /// The remote.
+    Remote,
+}
+
+/// What stands in a folder of a remote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listed {
+    /// A file of this name.
+    File(String),
+    /// A folder of this name.
+    Folder(String),
 }
 
 /// A place that has files by key: `/`-separated, relative, as in a cache. Asked from several threads.
@@ -80,27 +143,50 @@ pub trait Remote: Send + Sync {
     /// How the settings call it.
     fn name(&self) -> &str;
 
-    /// Writes what is at `key` into `file`, which is empty; false when nothing is there.
+    /// Whether there is a file at `key`.
     ///
     /// # Errors
-    /// When it is there and cannot be read, or `file` cannot be written.
-    fn read(&self, key: &str, file: &mut File) -> Result<bool, RemoteError>;
+    /// When that cannot be told.
+    fn has(&self, key: &str) -> Result<bool, RemoteError>;
 
-    /// The names in the folder at `key`, sorted; none when nothing is there.
+    /// What stands in the folder at `key`, sorted; nothing when it is not there.
     ///
     /// # Errors
     /// When it is there and cannot be listed.
-    fn list(&self, key: &str) -> Result<Vec<String>, RemoteError>;
+    fn list(&self, key: &str) -> Result<Vec<Listed>, RemoteError>;
+
+    /// Writes what is at `key` to `to`; false when nothing is there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read, or `to` does not take it.
+    fn read(&self, key: &str, to: &mut dyn Write) -> Result<bool, RemoteError>;
+
+    /// Puts `content`, which is `size` bytes long, at `key`: all of it, or nothing when it gives an error before its end.
+    /// Replaces what is there. Whoever is killed meanwhile leaves nothing at `key`.
+    ///
+    /// # Errors
+    /// When it cannot be written or `content` gives an error; then nothing is at `key` that was not there before.
+    fn write(&self, key: &str, content: &mut dyn Read, size: u64) -> Result<(), RemoteError>;
 }
 
 /// The remote `name` of the project at `root`, or its default one (`core.remote`).
 ///
 /// # Errors
-/// When there is none, or it is of a kind that dewar cannot read.
-pub fn open(config: &Config, root: &Path, name: Option<&str>) -> Result<Box<dyn Remote>, RemoteError> {
+/// When there is none, or it is of a kind that dewar does not speak.
+pub fn open(config: &Config, root: &Path, name: Option<&str>, access: Access) -> Result<Box<dyn Remote>, RemoteError> {
     let name = name.or_else(|| config.dvc("core", "remote")).ok_or(RemoteError::NoDefault)?;
     let place = locate(config, root, name)?;
-    Ok(Box::new(directory::Directory::open(name, place)?))
+    let shared = match option(config, name, "shared") {
+        Some("group") => Shared::Group,
+        _ => Shared::No,
+    };
+    Ok(Box::new(directory::Directory::open(name, place, shared, access)?))
+}
+
+/// An option of the remote `name`.
+fn option<'a>(config: &'a Config, name: &str, option: &str) -> Option<&'a str> {
+    // Names of sections are in lower case, as DVC reads them.
+    config.dvc(&format!("remote \"{}\"", name.to_lowercase()), option)
 }
 
 /// The folder of a remote. A relative path is relative to the folder of the settings; `remote://other/sub` is inside another

@@ -1,13 +1,17 @@
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use super::*;
-use crate::cache::{ObjectStore, Shared, Tree, key};
-use crate::digest::{Algorithm, Hasher};
+use crate::cache::{ObjectStore, Tree, key};
+use crate::digest::{Algorithm, Hasher, ObjectId};
 use crate::event::Silent;
 use crate::fs::write_atomic;
 use crate::pipeline::LockEntry;
+use crate::process::Cancellation;
 use crate::run_cache::RunCache;
+use crate::testing::path;
 
 fn config(options: &[(&str, &str, &str)]) -> Config {
     let mut config = Config::default();
@@ -35,9 +39,9 @@ fn urls_lead_to_folders_or_to_a_word_on_what_is_missing() {
     let Err(RemoteError::Unknown { known, .. }) = at(&url("/x"), "q") else { panic!("q") };
     assert_eq!(known, ["r"]);
     assert!(matches!(at(&[("remote \"r\"", "jobs", "3")], "r"), Err(RemoteError::NoUrl { .. })));
-    assert!(matches!(open(&config(&[]), root, None), Err(RemoteError::NoDefault)));
+    assert!(matches!(open(&config(&[]), root, None, Access::Read), Err(RemoteError::NoDefault)));
     let absent = config(&[("core", "remote", "r"), ("remote \"r\"", "url", "/no/such/folder")]);
-    assert!(matches!(open(&absent, root, None), Err(RemoteError::Absent { .. })));
+    assert!(matches!(open(&absent, root, None, Access::Read), Err(RemoteError::Absent { .. })));
 }
 
 /// A folder with a remote in it, and a store.
@@ -49,8 +53,12 @@ fn world() -> (tempfile::TempDir, ObjectStore, PathBuf) {
     (dir, store, remote)
 }
 
+fn directory(remote: &Path) -> directory::Directory {
+    directory::Directory::open("r", remote.to_owned(), Shared::No, Access::Write).unwrap()
+}
+
 fn fetcher<'a>(store: &'a ObjectStore, remote: &Path) -> Fetcher<'a> {
-    Fetcher::new(Box::new(directory::Directory::open("r", remote.to_owned()).unwrap()), store, Arc::new(Silent))
+    Fetcher::new(Box::new(directory(remote)), store, Arc::new(Silent))
 }
 
 #[test]
@@ -108,4 +116,178 @@ fn runs_come_by_their_inputs_and_are_believed_by_their_names_alone() {
     fetcher(&store, &remote).runs(&run_cache, &entry).unwrap();
     assert_eq!(run_cache.find(&entry, |_| true).unwrap(), Some(entry.clone()));
     assert!(!store.folder().join(RunCache::key_of(&entry)).join("bogus").exists());
+}
+
+/// A store with a directory of `count` files and one file beside it, and the batch of the two.
+fn filled(store: &ObjectStore, count: usize) -> (Batch, Vec<ObjectId>, ObjectId) {
+    let put = |bytes: &[u8]| {
+        let id = Hasher::digest(Algorithm::Blake3, bytes);
+        store.receive::<CacheError>(&id, |to| Ok(to.write_all(bytes).map(|()| true).unwrap())).unwrap();
+        id
+    };
+    let files: Vec<ObjectId> = (0..count).map(|number| put(format!("file {number}").as_bytes())).collect();
+    let entries = files.iter().enumerate().map(|(number, id)| (format!("sub/{number}"), id.clone()));
+    let listing = store.insert_tree(&Tree::new(Algorithm::Blake3, entries).unwrap()).unwrap();
+    let mut batch = Batch::default();
+    batch.add(&listing, &path("d"));
+    batch.add(&put(b"alone"), &path("f"));
+    (batch, files, listing)
+}
+
+fn transfer<'a>(remote: &'a dyn Remote, store: &'a ObjectStore) -> Transfer<'a> {
+    Transfer::new(remote, store, NonZeroUsize::new(3).unwrap(), Cancellation::default(), Arc::new(Silent)).unwrap()
+}
+
+/// What went: objects, missing paths, damaged paths, errors, left.
+fn summary(done: &Transferred) -> (usize, String, String, usize, usize) {
+    let paths = |absent: &[Absent]| absent.iter().map(|absent| absent.path.as_str()).collect::<Vec<_>>().join(" ");
+    (done.objects, paths(&done.missing), paths(&done.damaged), done.errors.len(), done.left)
+}
+
+const NONE: String = String::new();
+
+#[test]
+fn what_is_pushed_is_fetched_and_nothing_goes_twice() {
+    for count in [3, 600] {
+        let (dir, store, folder) = world();
+        let (batch, files, listing) = filled(&store, count);
+        let remote = directory(&folder);
+        let push = || summary(&transfer(&remote, &store).push(&batch, Runs::Leave).unwrap());
+        assert_eq!(push(), (count + 2, NONE, NONE, 0, 0));
+        assert_eq!(push(), (0, NONE, NONE, 0, 0));
+        // Also where the listing says that all is there.
+        std::fs::remove_file(folder.join(key(&files[1]))).unwrap();
+        assert_eq!(push(), (1, NONE, NONE, 0, 0));
+        let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
+        let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap());
+        assert_eq!(fetch(), (count + 2, NONE, NONE, 0, 0));
+        assert_eq!(fetch(), (0, NONE, NONE, 0, 0));
+        assert!(other.contains(&listing).unwrap());
+        let mode = std::fs::metadata(folder.join(key(&listing))).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o444);
+        drop(remote);
+        assert!(!folder.join("tmp").exists());
+    }
+}
+
+#[test]
+fn a_listing_goes_when_all_its_files_are_there_and_what_is_lost_is_named() {
+    let (_dir, store, folder) = world();
+    let (batch, files, listing) = filled(&store, 4);
+    let remote = directory(&folder);
+    let push = |batch: &Batch| summary(&transfer(&remote, &store).push(batch, Runs::Leave).unwrap());
+    let mut part = Batch::default();
+    part.add_part(&listing, &path("d"), "sub/2".to_owned());
+    part.add_part(&listing, &path("d"), "nothing".to_owned());
+    assert_eq!(push(&part), (1, "d/nothing".to_owned(), NONE, 0, 0));
+    std::fs::remove_file(store.path(&files[0])).unwrap();
+    write_atomic(&store.path(&files[3]), b"damaged").unwrap();
+    assert_eq!(push(&batch), (2, "d/sub/0".to_owned(), "d/sub/3".to_owned(), 0, 0));
+    assert!(!remote.has(&key(&listing)).unwrap());
+    assert!(!remote.has(&key(&files[3])).unwrap() && !store.has(&files[3]));
+    // As if another had pushed them.
+    for (number, id) in [(0, &files[0]), (3, &files[3])] {
+        write_atomic(&folder.join(key(id)), format!("file {number}").as_bytes()).unwrap();
+    }
+    assert_eq!(push(&part), (1, "d/nothing".to_owned(), NONE, 0, 0), "the last part brings the listing");
+    std::fs::remove_file(store.path(&listing)).unwrap();
+    assert_eq!(push(&batch), (0, NONE, NONE, 0, 0), "what the remote has is not lost");
+    std::fs::remove_file(folder.join(key(&listing))).unwrap();
+    assert_eq!(push(&batch), (0, "d".to_owned(), NONE, 0, 0));
+}
+
+#[test]
+fn what_a_remote_lacks_or_has_damaged_is_named_and_the_rest_comes() {
+    let (dir, store, folder) = world();
+    let (batch, files, listing) = filled(&store, 4);
+    let remote = directory(&folder);
+    transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
+    let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap());
+    let damage = |id: &ObjectId| {
+        std::fs::remove_file(folder.join(key(id))).unwrap();
+        std::fs::write(folder.join(key(id)), "damaged").unwrap();
+    };
+    let good = std::fs::read(folder.join(key(&listing))).unwrap();
+    damage(&listing);
+    assert_eq!(fetch(), (1, NONE, "d".to_owned(), 0, 0));
+    std::fs::write(folder.join(key(&listing)), good).unwrap();
+    damage(&files[1]);
+    std::fs::remove_file(folder.join(key(&files[2]))).unwrap();
+    assert_eq!(fetch(), (3, "d/sub/2".to_owned(), "d/sub/1".to_owned(), 0, 0));
+    assert!(!other.has(&files[1]));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_the_rest_goes() {
+    let (_dir, store, folder) = world();
+    let (batch, files, _) = filled(&store, 30);
+    std::fs::create_dir_all(folder.join(key(&files[5])).join("full")).unwrap();
+    let remote = directory(&folder);
+    let done = transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    assert_eq!(summary(&done), (30, NONE, NONE, 1, 0));
+    assert!(matches!(&done.errors[0], RemoteError::Unwritable { .. }), "{:?}", done.errors);
+    let other = ObjectStore::new(folder.join("other"), Shared::No, &[]);
+    assert_eq!(summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap()).1, "d");
+    // Where everything goes wrong, it is not told of everything.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    let remote = directory(&folder);
+    let done = transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    assert!((5..=8).contains(&done.errors.len()) && done.left > 20, "{done:?}");
+}
+
+#[test]
+fn a_transfer_ends_when_it_is_asked_to() {
+    let (_dir, store, folder) = world();
+    let (batch, ..) = filled(&store, 5);
+    let remote = directory(&folder);
+    let cancellation = Cancellation::default();
+    cancellation.cancel(crate::process::Asked::AtTerminal);
+    let jobs = NonZeroUsize::MIN;
+    let transfer = Transfer::new(&remote, &store, jobs, cancellation, Arc::new(Silent)).unwrap();
+    assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (0, NONE, NONE, 0, 6));
+}
+
+#[test]
+fn runs_go_after_their_results_and_come_by_their_names() {
+    let (dir, store, folder) = world();
+    let (batch, files, listing) = filled(&store, 2);
+    let run = |id: &ObjectId, command: &str| {
+        let text = format!("cmd: {command}\ndeps:\n- path: a\n  blake3: {id}\nouts:\n- path: b\n  blake3: {id}\n");
+        LockEntry::from_node(&dewar_text::yaml::read(text.as_bytes()).unwrap()).unwrap()
+    };
+    let gone = Hasher::digest(Algorithm::Blake3, b"gone");
+    let runs = [run(&listing, "x"), run(&files[0], "y"), run(&gone, "z")];
+    runs.iter().for_each(|run| RunCache::new(store.folder()).remember(run).unwrap());
+    let remote = directory(&folder);
+    let push = || transfer(&remote, &store).push(&batch, Runs::Take).unwrap();
+    assert_eq!((push().runs, push().runs), (2, 0));
+    let bogus = folder.join(RunCache::key_of(&runs[0])).join("bogus");
+    std::fs::write(&bogus, "cmd: rm -rf\n").unwrap();
+    let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
+    let fetch = || transfer(&remote, &other).fetch(&Batch::default(), Runs::Take).unwrap();
+    assert_eq!((fetch().runs, fetch().runs), (2, 0), "what is none is not kept");
+    let known = RunCache::new(other.folder());
+    assert_eq!(known.find(&runs[0], |_| true).unwrap(), Some(runs[0].clone()));
+    assert_eq!(known.find(&runs[2], |_| true).unwrap(), None);
+}
+
+#[test]
+fn what_was_abandoned_in_a_remote_is_removed_when_it_is_old() {
+    let (_dir, store, folder) = world();
+    let (batch, ..) = filled(&store, 2);
+    let old = |name: &str| {
+        write_atomic(&folder.join("tmp").join(name), b"half").unwrap();
+        let file = std::fs::File::options().write(true).open(folder.join("tmp").join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(30)).unwrap();
+    };
+    old("dewar-old");
+    old("mine");
+    write_atomic(&folder.join("tmp/dewar-new"), b"half").unwrap();
+    transfer(&directory(&folder), &store).push(&batch, Runs::Leave).unwrap();
+    let mut left: Vec<_> =
+        std::fs::read_dir(folder.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["dewar-new", "mine"]);
 }

@@ -1,15 +1,16 @@
 //! `add --glob`: the paths that a pattern means, by the rules of Python's `glob` (DVC's): `*` and `?` stay within a name and do
-//! not match names that begin with a dot, `**` is any folders.
+//! not match names that begin with a dot, `**` is any folders. And `push --glob`: the outputs that one means.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
 use super::TrackError;
 use crate::fs::FsError;
 use crate::path::RepoPath;
+use crate::pipeline::Pipeline;
 use crate::repo::PROJECT_DIR;
 
 /// The files and folders of the project at `root` that `pattern`, typed in the folder `from`, matches, in order; what lies in
@@ -18,9 +19,7 @@ use crate::repo::PROJECT_DIR;
 /// # Errors
 /// When it is no pattern, leads out of the project, or a folder cannot be listed.
 pub fn matching(root: &Path, from: &RepoPath, pattern: &str) -> Result<Vec<RepoPath>, TrackError> {
-    let whole = RepoPath::typed(root, from, pattern)?;
-    let bad = |error| TrackError::Pattern { pattern: pattern.to_owned(), error };
-    let matcher = GlobBuilder::new(whole.as_str()).literal_separator(true).build().map_err(bad)?.compile_matcher();
+    let (whole, matcher) = matcher(root, from, pattern)?;
     // What stands before the first part with a pattern in it need not be searched for.
     let is_plain = |part: &&str| !part.contains(['*', '?', '[', '{']);
     let fixed: Vec<&str> = whole.parts().take_while(is_plain).collect();
@@ -54,6 +53,28 @@ pub fn matching(root: &Path, from: &RepoPath, pattern: &str) -> Result<Vec<RepoP
     }
     let is_outermost = |path: &&RepoPath| !path.folders().any(|folder| found.contains(folder));
     Ok(found.iter().filter(is_outermost).cloned().collect())
+}
+
+/// The outputs of the pipeline that `pattern`, typed in the folder `from`, matches, be they there or not; in order.
+///
+/// # Errors
+/// When it is no pattern, or leads out of the project.
+pub fn matching_outputs(
+    pipeline: &Pipeline,
+    root: &Path,
+    from: &RepoPath,
+    pattern: &str,
+) -> Result<Vec<RepoPath>, TrackError> {
+    let (_, matcher) = matcher(root, from, pattern)?;
+    let outs = pipeline.stages().flat_map(|(_, stage)| &stage.outs).map(|out| &out.path);
+    Ok(outs.filter(|path| matcher.is_match(path.as_str())).cloned().collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+fn matcher(root: &Path, from: &RepoPath, pattern: &str) -> Result<(RepoPath, GlobMatcher), TrackError> {
+    let whole = RepoPath::typed(root, from, pattern)?;
+    let bad = |error| TrackError::Pattern { pattern: pattern.to_owned(), error };
+    let glob = GlobBuilder::new(whole.as_str()).literal_separator(true).build().map_err(bad)?;
+    Ok((whole, glob.compile_matcher()))
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use dewar_core::gc::GcError;
 use dewar_core::remote::RemoteError;
 use dewar_core::removal::RemovalError;
 use dewar_core::track::TrackError;
-use dewar_core::words::{did_you_mean, most_similar};
 
 use super::super::{Failure, IntoFailure, Kind};
+use super::hint_of;
+use super::settings::of_known_remotes;
 
 impl From<TrackError> for Failure {
     fn from(error: TrackError) -> Self {
@@ -70,22 +71,27 @@ impl From<RemoteError> for Failure {
             RemoteError::Cache(error) => error.into(),
             RemoteError::NoDefault => error
                 .into_failure(Kind::Remote)
-                .hint("`.dvc/config` names it: `remote = NAME` under `[core]`, and `url = FOLDER` under `['remote \"NAME\"']`"),
-            RemoteError::Unknown { ref name, ref known } if !known.is_empty() => {
-                let similar = most_similar(name, known.iter().map(String::as_str));
-                let hint = similar.map_or_else(|| format!("there is {}", known.join(", ")), did_you_mean);
+                .hint("`dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are"),
+            RemoteError::Unknown { ref name, ref known } => {
+                let hint = of_known_remotes(name, known);
                 error.into_failure(Kind::Remote).hint(hint)
             }
             RemoteError::Unsupported { .. } => {
-                error.into_failure(Kind::Remote).hint("a remote can be a folder: `url = /mnt/store`")
+                error.into_failure(Kind::Remote).hint("a remote can be a folder: `dewar remote add NAME /mnt/store`; DVC speaks the others")
             }
             RemoteError::Absent { .. } => {
                 error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
             }
-            RemoteError::Unknown { .. }
-            | RemoteError::NoUrl { .. }
-            | RemoteError::Circle { .. }
-            | RemoteError::Unreadable { .. } => error.into_failure(Kind::Remote),
+            RemoteError::Damaged { .. } => error
+                .into_failure(Kind::Remote)
+                .hint("remove that file from the remote, and push it again from where the cache has it"),
+            RemoteError::Unreadable { error: ref cause, .. } | RemoteError::Unwritable { error: ref cause, .. } => {
+                let hint = hint_of(&cause.source);
+                let failure = error.into_failure(Kind::Remote);
+                hint.into_iter().fold(failure, Self::hint)
+            }
+            RemoteError::NoUrl { .. } | RemoteError::Circle { .. } => error.into_failure(Kind::Remote),
+            RemoteError::Threads(_) => error.into_failure(Kind::Repository),
         }
     }
 }

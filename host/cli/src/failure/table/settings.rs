@@ -2,9 +2,18 @@
 
 use dewar_core::config::options::OptionError;
 use dewar_core::config::settings::{Level, SettingError};
-use dewar_core::words::did_you_mean;
+use dewar_core::words::{did_you_mean, most_similar};
 
 use super::super::{Failure, IntoFailure, Kind};
+
+/// Which remotes there are, for one who named another.
+pub(super) fn of_known_remotes(name: &str, known: &[String]) -> String {
+    match most_similar(name, known.iter().map(String::as_str)) {
+        Some(similar) => did_you_mean(similar),
+        None if known.is_empty() => "`dewar remote add NAME FOLDER` makes one".to_owned(),
+        None => format!("there is {}", known.join(", ")),
+    }
+}
 
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
@@ -23,6 +32,13 @@ impl From<SettingError> for Failure {
                     "DVC refuses a remote with options and no URL: set `remote.{remote}.url` first, and take it away last"
                 );
                 error.into_failure(Kind::Usage).hint(hint)
+            }
+            SettingError::NoRemote { ref name, ref known, .. } => {
+                let hint = of_known_remotes(name, known);
+                error.into_failure(Kind::Usage).hint(hint)
+            }
+            SettingError::RemoteExists { .. } => {
+                error.into_failure(Kind::Usage).hint("choose another name; `dewar remote add --force` replaces it")
             }
             SettingError::NoPlace(_) => error.into_failure(Kind::Repository),
             SettingError::Value { .. } | SettingError::Unwritable(_) => error.into_failure(Kind::Usage),
