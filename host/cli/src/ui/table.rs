@@ -102,7 +102,7 @@ impl Table {
     #[must_use]
     pub fn narrowed_to(&self, columns: usize) -> (Self, Vec<String>) {
         let widths = self.widths(|cell| visible(cell).width());
-        let fits = |count: &usize| 1 + widths.get(..*count).map_or(0, ruled) <= columns;
+        let fits = |count: &usize| widths.get(..*count).map_or(0, ruled) < columns;
         let stay = (1..=widths.len()).rev().find(fits).unwrap_or(1);
         let mut table = self.clone();
         let left_out = table.columns.drain(stay.min(widths.len())..).map(|column| column.title).collect();

@@ -29,8 +29,7 @@ impl<'git> Finder<'git> {
     pub(super) fn below(&self, top: Oid) -> Result<Rc<[RepoPath]>, GitError> {
         // Not by recursion: a hostile tree may be deep. A folder waits below the folders in it.
         let mut waiting = vec![top];
-        loop {
-            let Some(id) = waiting.last().copied() else { break };
+        while let Some(id) = waiting.last().copied() {
             let unknown = self.look_at(id)?;
             if unknown.is_empty() {
                 waiting.pop();
