@@ -78,7 +78,7 @@ fn what_the_remote_damaged_is_not_believed() {
         }
     }
     let said = repo.dewar(&["repro", "--pull"]);
-    assert!(said.stderr.contains("warning: the remote `r`: what should be the object "), "{said}");
+    assert!(said.stderr.contains("warning: the remote `r` has `files/"), "{said}");
     said.success();
     assert_eq!((ran(&repo).as_str(), repo.read("fin/x").as_str()), ("ab", "1\nmore\n"));
 }
@@ -96,11 +96,11 @@ fn remotes_that_are_none() {
     said.push_str(&with("[core]\n    remote = r\n['remote \"r\"']\n    url = ../../gone\n"));
     insta::assert_snapshot!(said, @r#"
     error: the project has no default remote
-    help: `.dvc/config` names it: `remote = NAME` under `[core]`, and `url = FOLDER` under `['remote "NAME"']`
+    help: `dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are
     error: there is no remote `r` in `.dvc/config`
     help: there is s
-    error: the remote `r` (`s3://bucket/path`) is of the kind `s3`, which dewar cannot read yet
-    help: a remote can be a folder: `url = /mnt/store`
+    error: the remote `r` (`s3://bucket/path`) is of the kind `s3`, which dewar does not speak yet
+    help: a remote can be a folder: `dewar remote add NAME /mnt/store`; DVC speaks the others
     error: the remote `r` is not there: no folder `[ROOT]/.dvc/../../gone`
     help: mount the disk that it is on; or make the folder, if it is new
     "#);

@@ -1,4 +1,4 @@
-//! What a shell offers for a word that is being typed: stages, experiments, tasks, revisions, parameters. A shell that was set up
+//! What a shell offers for a word that is being typed: stages, experiments, tasks, revisions, parameters, remotes. A shell that was set up
 //! by `dewar completion` runs `dewar` with [`VARIABLE`] set; nothing is printed then but candidates.
 //!
 //! What may stand in a place is told by its placeholder in the help text, so that there is one table of them, here.
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use dewar_core::config::settings::Settings;
 use dewar_core::digest::ObjectId;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs;
@@ -53,6 +54,7 @@ fn choices(placeholder: &str) -> Option<Choices> {
         "TASK" | "TASKS" => tasks,
         "REV" | "COMMIT" | "OLD" | "NEW" => revisions,
         "GIT_REMOTE" => git_remotes,
+        "REMOTE" => remotes,
         "[FILE:]NAME=VALUE" => overrides,
         "[FILE:]NAMES" => parameters,
         "[FILE:]NAME" => columns,
@@ -123,6 +125,12 @@ fn revisions(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
 
 fn git_remotes(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
     Ok(project.repo.git()?.remotes()?.into_iter().map(|name| (name, None)).collect())
+}
+
+/// Remotes of data, and where they are.
+fn remotes(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    let settings = Settings::new(Some(project.repo.root().to_owned()), project.session().outside_files.clone());
+    Ok(settings.remotes(None)?.into_iter().map(|remote| (remote.name, Some(remote.url))).collect())
 }
 
 /// Parameters with a `=` behind, and what they are now.

@@ -18,6 +18,7 @@ pub mod shell;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
+pub mod why;
 
 use std::path::PathBuf;
 
@@ -55,6 +56,7 @@ pub enum Command {
     Sweep(sweep::SweepArgs),
     Policy(policy::PolicyArgs),
     Status(project::StatusArgs),
+    Why(why::WhyArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),

@@ -57,7 +57,7 @@ pub struct StatusArgs {
     pub cloud: bool,
 
     /// With `--cloud`: which remote; without it, that of the output, or the default one
-    #[arg(short, long, value_name = "NAME", requires = "cloud")]
+    #[arg(short, long, value_name = "REMOTE", requires = "cloud")]
     pub remote: Option<String>,
 
     /// With `--cloud`: how much is asked at once

@@ -89,7 +89,7 @@ pub struct WhichArgs {
     pub targets: Vec<String>,
 
     /// Which remote; without it, that of the output, or the default one
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "REMOTE")]
     pub remote: Option<String>,
 
     /// How many files at once; without it, what the remote's `jobs` says, or 4 a processor
@@ -210,7 +210,7 @@ pub struct RemoteListArgs {
 #[command(verbatim_doc_comment)]
 pub struct RemoteDefaultArgs {
     /// The remote; without it, print which one it is
-    #[arg(conflicts_with = "unset")]
+    #[arg(value_name = "REMOTE", conflicts_with = "unset")]
     pub name: Option<String>,
 
     /// Have none
@@ -233,6 +233,7 @@ pub struct RemoteDefaultArgs {
 #[command(verbatim_doc_comment)]
 pub struct RemoteModifyArgs {
     /// The remote
+    #[arg(value_name = "REMOTE")]
     pub name: String,
 
     /// The option
@@ -260,6 +261,7 @@ pub struct RemoteModifyArgs {
 #[command(verbatim_doc_comment)]
 pub struct RemoteRemoveArgs {
     /// The remote
+    #[arg(value_name = "REMOTE")]
     pub name: String,
 
     /// Where settings are changed.
@@ -274,9 +276,11 @@ pub struct RemoteRemoveArgs {
 #[command(verbatim_doc_comment)]
 pub struct RemoteRenameArgs {
     /// What it is called
+    #[arg(value_name = "REMOTE")]
     pub name: String,
 
     /// What it is to be called
+    #[arg(value_name = "NAME")]
     pub new: String,
 
     /// Where settings are changed.

@@ -16,10 +16,10 @@ pub struct Batch {
     named: IndexMap<ObjectId, Named>,
 }
 
-/// The output that names an object first, and which part of it is meant.
-#[derive(Debug, Clone)]
+/// The outputs that name an object, and which part of it is meant.
+#[derive(Debug, Clone, Default)]
 struct Named {
-    path: RepoPath,
+    paths: BTreeSet<RepoPath>,
     /// Paths inside a directory; none for all of it.
     parts: Option<BTreeSet<String>>,
 }
@@ -27,14 +27,17 @@ struct Named {
 impl Batch {
     /// Adds the content of the output at `path`.
     pub fn add(&mut self, id: &ObjectId, path: &RepoPath) {
-        let whole = || Named { path: path.clone(), parts: None };
-        self.named.entry(id.clone()).or_insert_with(whole).parts = None;
+        let named = self.named.entry(id.clone()).or_default();
+        named.paths.insert(path.clone());
+        named.parts = None;
     }
 
     /// Adds what is at `inner`, a path inside the directory that is the output at `path`.
     pub fn add_part(&mut self, id: &ObjectId, path: &RepoPath, inner: String) {
-        let nothing = || Named { path: path.clone(), parts: Some(BTreeSet::new()) };
-        if let Some(parts) = &mut self.named.entry(id.clone()).or_insert_with(nothing).parts {
+        let nothing = || Named { parts: Some(BTreeSet::new()), ..Named::default() };
+        let named = self.named.entry(id.clone()).or_insert_with(nothing);
+        named.paths.insert(path.clone());
+        if let Some(parts) = &mut named.parts {
             parts.insert(inner);
         }
     }
@@ -48,9 +51,11 @@ impl Batch {
     /// Adds all that is in another one.
     pub fn extend(&mut self, other: Self) {
         for (id, named) in other.named {
-            match named.parts {
-                None => self.add(&id, &named.path),
-                Some(parts) => parts.into_iter().for_each(|inner| self.add_part(&id, &named.path, inner)),
+            for path in &named.paths {
+                match &named.parts {
+                    None => self.add(&id, path),
+                    Some(parts) => parts.iter().for_each(|inner| self.add_part(&id, path, inner.clone())),
+                }
             }
         }
     }
@@ -67,30 +72,21 @@ impl Batch {
             (id.clone(), named.clone(), tree)
         };
         let named: Vec<_> = self.named.iter().collect();
-        for (id, Named { path, parts }, tree) in named.into_par_iter().map(read).collect::<Vec<_>>() {
+        for (id, Named { paths, parts }, tree) in named.into_par_iter().map(read).collect::<Vec<_>>() {
+            let first = || paths.first().map(ToString::to_string).unwrap_or_default();
             match tree {
                 Ok(None) => {
                     files.insert(id.clone());
-                    objects.plain.push((id, path));
+                    objects.plain.extend(paths.into_iter().map(|path| (id.clone(), path)));
                 }
                 Ok(Some(tree)) => {
-                    let mut listing = Listing { id, path, tree, is_whole: parts.is_none(), parts: Vec::new() };
-                    for inner in parts.unwrap_or_default() {
-                        match listing.tree.part(&inner) {
-                            Some(part) => listing.parts.push((inner, part)),
-                            None => objects
-                                .unknown
-                                .push(Absent { path: format!("{}/{inner}", listing.path), id: listing.id.clone() }),
-                        }
-                    }
+                    let listing = Listing::new(id, paths, tree, parts, &mut objects.unknown);
                     files.extend(listing.files().map(|(_, id)| id.clone()));
                     objects.listings.push(listing);
                 }
-                Err(CacheError::Missing { .. }) => {
-                    objects.unlisted.push(Absent { path: path.to_string(), id });
-                }
+                Err(CacheError::Missing { .. }) => objects.unlisted.push(Absent { path: first(), id }),
                 Err(CacheError::Corrupt { .. } | CacheError::BadTree { .. }) => {
-                    objects.damaged.push(Absent { path: path.to_string(), id });
+                    objects.damaged.push(Absent { path: first(), id });
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -120,16 +116,39 @@ pub(super) struct Objects {
 /// A directory.
 pub(super) struct Listing {
     pub(super) id: ObjectId,
-    path: RepoPath,
+    paths: BTreeSet<RepoPath>,
     pub(super) tree: Tree,
     is_whole: bool,
     parts: Vec<(String, Part)>,
 }
 
 impl Listing {
-    /// Where the project has the files of it that are meant.
+    /// What is meant of the directory at `paths`; parts that it does not have are added to `unknown`.
+    fn new(
+        id: ObjectId,
+        paths: BTreeSet<RepoPath>,
+        tree: Tree,
+        wanted: Option<BTreeSet<String>>,
+        unknown: &mut Vec<Absent>,
+    ) -> Self {
+        let is_whole = wanted.is_none();
+        let mut parts = Vec::new();
+        for inner in wanted.unwrap_or_default() {
+            match (tree.part(&inner), paths.first()) {
+                (Some(part), _) => parts.push((inner, part)),
+                (None, Some(path)) => unknown.push(Absent { path: format!("{path}/{inner}"), id: id.clone() }),
+                (None, None) => {}
+            }
+        }
+        Self { id, paths, tree, is_whole, parts }
+    }
+
+    /// Where the project has it, and the files of it that are meant.
     fn places(&self) -> impl Iterator<Item = (String, &ObjectId)> {
-        self.files().map(|(inner, id)| (format!("{}/{inner}", self.path), id))
+        self.paths.iter().flat_map(|path| {
+            let inside = self.files().map(move |(inner, id)| (format!("{path}/{inner}"), id));
+            std::iter::once((path.to_string(), &self.id)).chain(inside)
+        })
     }
 
     /// The files of it that are meant, by their paths in it.
@@ -156,8 +175,7 @@ impl Objects {
     /// Where the project has each object.
     pub(super) fn all_places(&self) -> impl Iterator<Item = (String, &ObjectId)> {
         let plain = self.plain.iter().map(|(id, path)| (path.to_string(), id));
-        let listings = self.listings.iter().map(|listing| (listing.path.to_string(), &listing.id));
-        plain.chain(listings).chain(self.listings.iter().flat_map(Listing::places))
+        plain.chain(self.listings.iter().flat_map(Listing::places))
     }
 
     /// Where the project has objects, each once, in order of path.

@@ -50,6 +50,7 @@ pub fn run(args: &ExpRenameArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         held = Some(project.take_workspace("exp rename")?);
         experiment = find::experiment(git, &queue, &args.experiment)?;
     }
+    queue.check_free(experiment.reference.baseline, &name)?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
     let renamed = rename::rename(git, &experiment, name, taken)?;
     drop(held);

@@ -5,10 +5,10 @@ use dewar_core::gc::GcError;
 use dewar_core::remote::RemoteError;
 use dewar_core::removal::RemovalError;
 use dewar_core::track::TrackError;
-use dewar_core::words::{did_you_mean, most_similar};
 
 use super::super::{Failure, IntoFailure, Kind};
 use super::hint_of;
+use super::settings::of_known_remotes;
 
 impl From<TrackError> for Failure {
     fn from(error: TrackError) -> Self {
@@ -72,9 +72,8 @@ impl From<RemoteError> for Failure {
             RemoteError::NoDefault => error
                 .into_failure(Kind::Remote)
                 .hint("`dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are"),
-            RemoteError::Unknown { ref name, ref known } if !known.is_empty() => {
-                let similar = most_similar(name, known.iter().map(String::as_str));
-                let hint = similar.map_or_else(|| format!("there is {}", known.join(", ")), did_you_mean);
+            RemoteError::Unknown { ref name, ref known } => {
+                let hint = of_known_remotes(name, known);
                 error.into_failure(Kind::Remote).hint(hint)
             }
             RemoteError::Unsupported { .. } => {
@@ -82,9 +81,6 @@ impl From<RemoteError> for Failure {
             }
             RemoteError::Absent { .. } => {
                 error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
-            }
-            RemoteError::Unknown { .. } => {
-                error.into_failure(Kind::Remote).hint("`dewar remote add NAME FOLDER` makes one")
             }
             RemoteError::Damaged { .. } => error
                 .into_failure(Kind::Remote)

@@ -2,9 +2,18 @@
 
 use dewar_core::config::options::OptionError;
 use dewar_core::config::settings::{Level, SettingError};
-use dewar_core::words::did_you_mean;
+use dewar_core::words::{did_you_mean, most_similar};
 
 use super::super::{Failure, IntoFailure, Kind};
+
+/// Which remotes there are, for one who named another.
+pub(super) fn of_known_remotes(name: &str, known: &[String]) -> String {
+    match most_similar(name, known.iter().map(String::as_str)) {
+        Some(similar) => did_you_mean(similar),
+        None if known.is_empty() => "`dewar remote add NAME FOLDER` makes one".to_owned(),
+        None => format!("there is {}", known.join(", ")),
+    }
+}
 
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
@@ -24,11 +33,8 @@ impl From<SettingError> for Failure {
                 );
                 error.into_failure(Kind::Usage).hint(hint)
             }
-            SettingError::NoRemote { ref known, .. } => {
-                let hint = match known.as_slice() {
-                    [] => "`dewar remote add NAME FOLDER` makes one".to_owned(),
-                    known => format!("there is {}", known.join(", ")),
-                };
+            SettingError::NoRemote { ref name, ref known, .. } => {
+                let hint = of_known_remotes(name, known);
                 error.into_failure(Kind::Usage).hint(hint)
             }
             SettingError::RemoteExists { .. } => {
