@@ -118,9 +118,12 @@ fn commits_that_the_remote_lacks_are_told_of() {
     experiment(&repo, "c", "4");
     let mut push = repo.command(env!("CARGO_BIN_EXE_dewar"));
     let said = repo.run(push.args(["exp", "push", "origin"])).to_string();
-    assert!(said.contains("1 commit before the experiments that Git remote 'origin' lacks go along"), "{said}");
+    assert!(
+        said.contains("No branch of Git remote 'origin' leads to 1 commit that the experiments were built on"),
+        "{said}"
+    );
     let said = repo.dewar(&["exp", "push", "origin", "a"]).to_string();
-    assert!(!said.contains("go along"), "{said}");
+    assert!(!said.contains("No branch of"), "{said}");
 }
 
 #[test]
@@ -173,6 +176,8 @@ fn an_experiment_whose_data_is_not_there_is_not_pushed_but_the_others_are() {
     let said = repo.dewar(&["exp", "push", "--no-cache", "origin", "a"]).success();
     assert_eq!(said, "Pushed experiment a to Git remote 'origin'.\n");
     assert_eq!(names(&["origin"]), "a\nb\n");
+    let said = repo.dewar(&["exp", "push", "origin"]).failure(6);
+    assert!(said.contains("others find `a` in the git remote already, without that"), "{said}");
     let clone = Clone::of(&repo);
     let said = clone.dewar(&["exp", "pull", "origin"]);
     assert!(said.to_string().contains("Pulled experiments a and b"), "{said}");

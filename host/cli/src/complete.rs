@@ -53,6 +53,7 @@ fn choices(placeholder: &str) -> Option<Choices> {
         "EXPERIMENT" | "EXPERIMENTS" | "CHECKPOINT" => experiments,
         "TASK" | "TASKS" => tasks,
         "REV" | "COMMIT" | "OLD" | "NEW" => revisions,
+        "GIT_REMOTE" => git_remotes,
         "REMOTE" => remotes,
         "[FILE:]NAME=VALUE" => overrides,
         "[FILE:]NAMES" => parameters,
@@ -120,6 +121,10 @@ fn revisions(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
     found.extend(git.tags()?.into_keys().map(|tag| (tag, Some("tag".into()))));
     found.extend(finished(git)?);
     Ok(found)
+}
+
+fn git_remotes(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    Ok(project.repo.git()?.remotes()?.into_iter().map(|name| (name, None)).collect())
 }
 
 /// Remotes of data, and where they are.

@@ -4,12 +4,15 @@
 //! connection was made, and git on the other side refuses when it stands elsewhere by then. References of this repository are not
 //! touched by anything here.
 
-use std::collections::{BTreeMap, HashSet};
+mod arrived;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use git2::{FetchOptions, ObjectType, Oid, PushOptions, RemoteCallbacks};
+use git2::{FetchOptions, PushOptions, RemoteCallbacks};
 
+use self::arrived::Flaw;
 use super::transport::{self, Address, AddressError, Call, Surroundings, TransportError};
 use super::{CommitId, Expected, Git, GitError, RefConflict, RefName, RefUpdate};
 use crate::words;
@@ -81,6 +84,16 @@ pub enum GitRemoteError {
         commit: CommitId,
         /// The first object missing.
         object: String,
+    },
+    /// What it sent has a file that would be written where none may be.
+    #[error("the git remote `{name}` has the commit {}, in which a file is called `{file}`", commit.short())]
+    Forbidden {
+        /// The remote.
+        name: String,
+        /// What was fetched.
+        commit: CommitId,
+        /// What no file may be called.
+        file: String,
     },
     /// What libgit2 could not do.
     #[error("cannot {verb} the git remote `{name}`: {}", source.message())]
@@ -232,61 +245,6 @@ impl Git {
         }
         walk.try_fold(0, |count, commit| commit.map(|_| count + 1)).map_err(error())
     }
-
-    /// A commit that these need, or are, and an object of it that this repository lacks; none when all are complete. What a
-    /// reference leads to is taken to be complete, as git takes it.
-    fn incomplete(&self, tips: &[CommitId]) -> Result<Option<(CommitId, Oid)>, GitError> {
-        let error = || GitError::operation("follow", "the commits that were fetched");
-        let odb = self.repo.odb().map_err(error())?;
-        let mut walk = self.repo.revwalk().map_err(error())?;
-        for (_, commit) in self.list_refs("refs/")? {
-            // Such as a tag of a tree.
-            let _no_commit = walk.hide(commit.0);
-        }
-        for commit in tips {
-            if walk.push(commit.0).is_err() {
-                return Ok(Some((*commit, commit.0)));
-            }
-        }
-        let mut seen = HashSet::new();
-        let mut next = Vec::new();
-        for id in walk {
-            let Ok(commit) = id.and_then(|id| self.repo.find_commit(id)) else { return Ok(self.first_lost(tips)) };
-            next.push(commit.tree_id());
-            while let Some(tree) = next.pop() {
-                if !seen.insert(tree) {
-                    continue;
-                }
-                let lost = |object| Some((CommitId(commit.id()), object));
-                let Ok(tree) = self.repo.find_tree(tree) else { return Ok(lost(tree)) };
-                for entry in &tree {
-                    match entry.kind() {
-                        Some(ObjectType::Tree) => next.push(entry.id()),
-                        Some(ObjectType::Blob) if seen.insert(entry.id()) && !odb.exists(entry.id()) => {
-                            return Ok(lost(entry.id()));
-                        }
-                        // The commit of a submodule is in another repository.
-                        _ => {}
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// A commit whose parent is missing, and that parent.
-    fn first_lost(&self, tips: &[CommitId]) -> Option<(CommitId, Oid)> {
-        let mut next: Vec<(Oid, Oid)> = tips.iter().map(|tip| (tip.0, tip.0)).collect();
-        let mut seen = HashSet::new();
-        while let Some((child, id)) = next.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let Ok(commit) = self.repo.find_commit(id) else { return Some((CommitId(child), id)) };
-            next.extend(commit.parent_ids().map(|parent| (id, parent)));
-        }
-        None
-    }
 }
 
 /// A connection to a remote. It ends when it is dropped.
@@ -368,7 +326,7 @@ impl Connection<'_> {
     /// Brings the commits of references of the remote, with all that they need, into this repository. No reference is made.
     ///
     /// # Errors
-    /// When the connection breaks, or [`GitRemoteError::Incomplete`].
+    /// When the connection breaks, [`GitRemoteError::Incomplete`] and [`GitRemoteError::Forbidden`].
     pub fn fetch(&mut self, names: &[RefName]) -> Result<(), GitRemoteError> {
         let mut options = FetchOptions::new();
         options.download_tags(git2::AutotagOption::None).update_fetchhead(false);
@@ -380,11 +338,13 @@ impl Connection<'_> {
         let fetched = transport::with(&self.call, || self.line.download(&specs, Some(&mut options)));
         self.heard("fetch from", fetched)?;
         let tips: Vec<CommitId> = names.iter().filter_map(|name| self.refs.get(*name).copied()).collect();
-        match self.git.incomplete(&tips)? {
+        let name = self.name.clone();
+        match arrived::flaw(self.git, &tips)? {
             None => Ok(()),
-            Some((commit, object)) => {
-                Err(GitRemoteError::Incomplete { name: self.name.clone(), commit, object: object.to_string() })
+            Some(Flaw::Missing { commit, object }) => {
+                Err(GitRemoteError::Incomplete { name, commit, object: object.to_string() })
             }
+            Some(Flaw::Forbidden { commit, file }) => Err(GitRemoteError::Forbidden { name, commit, file }),
         }
     }
 

@@ -52,8 +52,12 @@ pub fn run(args: &ExpPushArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
             let (done, left) = data.run(&going)?;
             drop(held);
             uploaded = transfer::counted(&done, "uploaded");
-            compared.retain(|compared| left.iter().all(|(experiment, _)| *experiment != compared.experiment));
-            failures.extend(left.into_iter().map(|(experiment, failure)| not_pushed(&experiment, failure)));
+            for (experiment, failure) in left {
+                let is_it = |compared: &Compared| compared.experiment == experiment;
+                let standing = compared.iter().find(|compared| is_it(compared)).map(|compared| compared.standing);
+                compared.retain(|compared| !is_it(compared));
+                failures.push(lacks_data(&experiment, standing, failure));
+            }
             connection = there.connect(git, Purpose::Push)?;
         }
         Some(_) => {}
@@ -112,9 +116,13 @@ fn stands_in_the_way(compared: &Compared, diverged: Diverged, there: &There) -> 
     )
 }
 
-/// Why an experiment does not go: what of its data does not.
-fn not_pushed(experiment: &Experiment, failure: Failure) -> Failure {
-    failure.hint(format!("`{}` was not pushed; `--no-cache` pushes it without its data", experiment.reference.name))
+/// What of the data of an experiment does not go, and what that means for it.
+fn lacks_data(experiment: &Experiment, standing: Option<Standing>, failure: Failure) -> Failure {
+    let name = &experiment.reference.name;
+    failure.hint(match standing {
+        Some(Standing::Same) => format!("others find `{name}` in the git remote already, without that"),
+        _ => format!("`{name}` was not pushed; `--no-cache` pushes it without its data"),
+    })
 }
 
 /// Commits that experiments start from go along when no branch there leads to them: others should know.
@@ -128,13 +136,12 @@ fn tell_of_commits(
 ) -> Result<(), Failure> {
     let going = compared.iter().filter(|compared| compared.standing.goes(diverged));
     let baselines = going.map(|compared| compared.experiment.reference.baseline);
-    match git.count_beyond(baselines, &connection.refs)? {
-        0 => {}
-        count => ui.note(&format!(
-            "{} before the experiments that Git remote '{}' lacks go along; no branch there leads to them.",
-            text::counted(count, "commit"),
-            there.remote.name
-        )),
+    let (count, remote) = (git.count_beyond(baselines, &connection.refs)?, &there.remote.name);
+    if count > 0 {
+        let (commits, they) = (text::counted(count, "commit"), if count == 1 { "it goes" } else { "they go" });
+        ui.note(&format!(
+            "No branch of Git remote '{remote}' leads to {commits} that the experiments were built on: {they} along."
+        ));
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ impl From<GitRemoteError> for Failure {
                 "the remote is damaged, or was itself made from a part of a repository: `git fsck` there says more"
                     .to_owned()
             }
+            GitRemoteError::Forbidden { .. } => {
+                "nothing of it was given a name here; whoever pushed it may mean harm: `dewar exp remove -g` removes it there".to_owned()
+            }
             GitRemoteError::Operation { .. } => "`git ls-remote` says whether git itself can reach it".to_owned(),
             GitRemoteError::Git(_) => String::new(),
         };
@@ -36,6 +39,7 @@ impl From<GitRemoteError> for Failure {
             GitRemoteError::Absent { .. }
             | GitRemoteError::Transport { .. }
             | GitRemoteError::Incomplete { .. }
+            | GitRemoteError::Forbidden { .. }
             | GitRemoteError::Operation { .. } => error.into_failure(Kind::Remote).hint(hint),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use git2::Oid;
+
 use super::*;
 use crate::git::testing::{TestRepo, git_in};
 
@@ -147,6 +149,24 @@ fn what_is_promised_has_to_come() {
     assert_eq!(status.code(), Some(128));
     connect(&git, Purpose::Fetch).unwrap().fetch(&[name(REF)]).unwrap();
     assert!(git.commit_summary(commit).is_ok());
+}
+
+#[test]
+fn a_file_that_would_land_in_gits_own_folder_does_not_come() {
+    let (repo, bare, git) = world();
+    connect(&git, Purpose::Push).unwrap().push(&[to(REF, Expected::Absent, Some(git.head().unwrap().commit))]).unwrap();
+    let blob = git_in(repo.root(), &["rev-parse", "HEAD:a"]);
+    let bytes = Oid::from_str(&blob).unwrap().as_bytes().to_vec();
+    for (index, file) in [".git", ".GIT", ".."].iter().enumerate() {
+        let path = repo.at("tree");
+        std::fs::write(&path, [format!("100644 {file}\0").as_bytes(), &bytes].concat()).unwrap();
+        let tree = git_in(bare.path(), &["hash-object", "-w", "--literally", "-t", "tree", path.to_str().unwrap()]);
+        let commit = git_in(bare.path(), &["-c", "user.name=x", "-c", "user.email=x", "commit-tree", "-m", "x", &tree]);
+        let reference = format!("refs/exps/aa/bb/bad{index}");
+        git_in(bare.path(), &["update-ref", &reference, &commit]);
+        let error = connect(&git, Purpose::Fetch).unwrap().fetch(&[name(&reference)]).unwrap_err();
+        assert!(matches!(&error, GitRemoteError::Forbidden { file: found, .. } if found == file), "{error}");
+    }
 }
 
 #[test]

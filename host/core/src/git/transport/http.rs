@@ -1,7 +1,9 @@
 //! [`Http`]: a git server of smart HTTP (gitprotocol-http(5)): one request a question, whose answer is read as it comes.
 
 use std::io::{self, Read, Seek, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use git2::transport::Service;
 use tempfile::SpooledTempFile;
@@ -26,8 +28,8 @@ pub(super) struct Http {
     base: HttpAddress,
     headers: Vec<(String, String)>,
     follow: Follow,
-    patience: std::time::Duration,
-    folder: std::path::PathBuf,
+    patience: Duration,
+    folder: PathBuf,
     credential: Option<Credential>,
     /// Whether the server has taken the credential.
     taken: bool,
@@ -42,8 +44,9 @@ enum Question<'a> {
 }
 
 impl Http {
-    pub(super) fn new(settings: &HttpSettings) -> Result<Self, TransportError> {
-        Ok(Self {
+    /// One that nobody has asked yet.
+    pub(super) fn new(settings: &HttpSettings) -> Self {
+        Self {
             agent: settings.agent(),
             base: settings.address.clone(),
             headers: settings.headers.clone(),
@@ -52,7 +55,7 @@ impl Http {
             folder: settings.folder.clone(),
             credential: None,
             taken: false,
-        })
+        }
     }
 
     /// Asks until the server knows who asks; its answer is a good one.
@@ -177,6 +180,9 @@ impl Http {
     /// What went wrong below HTTP.
     fn broke(&self, error: ureq::Error) -> TransportError {
         match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+                TransportError::Unreachable(io::ErrorKind::TimedOut.into())
+            }
             ureq::Error::Timeout(_) => TransportError::Silent(self.patience),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => TransportError::Silent(self.patience),
             // How rustls reports a certificate that is not good.

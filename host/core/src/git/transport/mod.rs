@@ -15,6 +15,7 @@ mod pipe;
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ impl Call {
         address: &Address,
         settings: &git2::Config,
         around: &Surroundings,
-        folder: &std::path::Path,
+        folder: &Path,
     ) -> Result<Self, TransportError> {
         let route = match address {
             Address::Local(path) => Route::Pipe(pipe::Route::local(path, around)),
@@ -178,13 +179,8 @@ impl SmartSubtransport for Subtransport {
             Route::Pipe(route) => Pipe::open(route, service, &self.call).map(Stream::Pipe),
             Route::Http(settings) => {
                 let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
-                match &*http {
-                    Some(http) => http::open(http, service, &self.call).map(Stream::Http),
-                    None => Http::new(settings).and_then(|fresh| {
-                        let fresh = http.insert(Arc::new(Mutex::new(fresh)));
-                        http::open(fresh, service, &self.call).map(Stream::Http)
-                    }),
-                }
+                let http = http.get_or_insert_with(|| Arc::new(Mutex::new(Http::new(settings))));
+                http::open(http, service, &self.call).map(Stream::Http)
             }
         };
         match stream {
