@@ -425,6 +425,6 @@ fn the_wrong_place() {
     insta::assert_snapshot!(refusal(&repo, &["exp", "run"], 4), @"error: the branch `main` has no commit yet; make a first one: git add -A && git commit");
     insta::assert_snapshot!(refusal(&repo, &["repro", "b"], 2), @r#"
     error: `b` is neither a stage of `dvc.yaml` nor an output of any stage
-    help: did you mean `a`?
+    help: `dewar stage list --all` lists the stages
     "#);
 }

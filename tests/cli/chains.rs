@@ -229,8 +229,8 @@ fn a_checkpoint_is_removed_with_its_experiment_alone() {
     let (repo, first, _) = branched();
     let said = repo.dewar(&["exp", "remove", "side", short(&first[1])]).failure(2).replace(short(&first[1]), "[FIRST]");
     insta::assert_snapshot!(said, @r"
-    error: `[FIRST]` is a checkpoint of the experiment `first`, and goes only with it
-    help: `dewar exp remove first` removes the experiment with all its checkpoints
+    error: `[FIRST]` is a checkpoint of the experiment `first`, which has it as long as it exists
+    help: `first` means the experiment with all its checkpoints
     ");
     assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "first\nside\n");
     // By the digits of its last one, it is the experiment.

@@ -228,8 +228,8 @@ fn a_revision_is_named_as_in_git() {
     repo.git(&["branch", "tuned", "v1"]).success();
     assert_eq!(lr("tuned", "HEAD"), (first, serde_json::json!(3)));
     insta::assert_snapshot!(repo.dewar(&["exp", "diff", "tunde"]).failure(2), @r#"
-    error: `tunde` is no commit, branch or tag of this repository
-    help: there is an experiment `tuned`; did you mean that?
+    error: `tunde` is no commit, branch, tag or experiment of this repository
+    help: did you mean `tuned`?
     "#);
 }
 

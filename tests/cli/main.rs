@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "everything here is a test")]
 
+mod apply;
 mod bad_input;
 mod bad_params;
 mod chains;
@@ -9,6 +10,7 @@ mod checkpoint_kills;
 mod checkpoints;
 mod checkpoints_adverse;
 mod checkpoints_example;
+mod clean;
 mod clients;
 mod config;
 mod dag;
@@ -25,7 +27,12 @@ mod policies;
 mod pull;
 mod queue;
 mod remotes;
+mod rename;
 mod runs;
+mod runs;
+mod save;
+mod sharing;
+mod sharing_http;
 mod shell;
 mod show;
 mod show_queue;
@@ -37,6 +44,7 @@ mod temp;
 mod torture;
 mod trust;
 mod usage;
+mod why;
 
 use std::collections::BTreeSet;
 use std::path::Path;

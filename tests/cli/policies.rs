@@ -207,8 +207,8 @@ fn what_cannot_be_replayed_says_why() {
     ");
     insta::assert_snapshot!(refused(&["--policy", "every", "waits"]), @"error: `waits` has no checkpoints: it waits in the queue");
     insta::assert_snapshot!(refused(&["--policy", "every", "wait"]), @"
-    error: `wait` is no experiment; did you mean `waits`?
-    help: `dewar exp show -A` shows all, also those of the queue
+    error: `wait` is no experiment
+    help: did you mean `waits`?
     ");
     insta::assert_snapshot!(refused(&["--policy", "every", "-o", "n=1,2", "waits"]), @"
     error: `-o n=1,2`: it does not give an option one value

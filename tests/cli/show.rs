@@ -71,7 +71,7 @@ fn the_table_of_experiments() {
     error: there is no metric or parameter `ac` to sort by
     help: did you mean `acc`?
     "#);
-    insta::assert_snapshot!(repo.dewar(&["exp", "show", "--rev", "nowhere"]).failure(2), @"error: `nowhere` is no commit, branch or tag of this repository");
+    insta::assert_snapshot!(repo.dewar(&["exp", "show", "--rev", "nowhere"]).failure(2), @"error: `nowhere` is no commit, branch, tag or experiment of this repository");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn an_experiment_is_applied() {
     assert_eq!(repo.read("model"), "1,2\nlr: 0.25\nlayers: [64, 32]\n");
     assert!(repo.dewar(&["repro"]).success().ends_with("up to date.\n"));
     insta::assert_snapshot!(repo.dewar(&["exp", "apply", "lo"]).failure(2), @r#"
-    error: `lo` is no experiment; did you mean `low`?
-    help: `dewar exp show -A` shows all, also those of the queue
+    error: `lo` is no experiment
+    help: did you mean `low`?
     "#);
 }
 
@@ -146,7 +146,15 @@ fn an_experiment_is_applied() {
 fn what_applying_would_lose_is_kept() {
     let repo = project();
     repo.write("data.csv", "mine\n").write("notes", "untracked\n");
-    let said = repo.dewar(&["exp", "apply", "low"]);
+    let before = repo.everything();
+    insta::assert_snapshot!(repo.dewar(&["exp", "apply", "low"]).failure(4), @r#"
+    error: a file has changes that are recorded nowhere, and would be overwritten:
+      data.csv
+    help: `dewar exp save` makes an experiment of the workspace as it is; `git stash` puts the changes aside
+    help: `--force` overwrites them; `dewar exp apply refs/exps/apply/stash` then brings back what was there
+    "#);
+    assert!(repo.everything() == before);
+    let said = repo.dewar(&["exp", "apply", "--force", "low"]);
     assert_eq!(repo.read("data.csv"), "1,2\n");
     assert_eq!(repo.read("notes"), "untracked\n");
     let kept = said.stderr.split('`').find_map(|part| part.strip_prefix("dewar exp apply ")).unwrap().to_owned();
@@ -168,14 +176,24 @@ fn an_output_made_by_hand_is_kept_by_applying() {
     assert!(repo.everything() == before);
     repo.dewar(&["exp", "apply", "--force", "low"]).success();
     assert_eq!(repo.read("model"), "1,2\nlr: 0.25\nlayers: [64, 32]\n");
+    // It is kept with the rest of the workspace.
+    repo.dewar(&["exp", "apply", "refs/exps/apply/stash"]).success();
+    assert_eq!(
+        (repo.read("model"), repo.read("params.yaml")),
+        ("made by hand\n".into(), "lr: 0.75\nlayers: [64, 32]\n".into())
+    );
+    // Nobody takes it for a result.
+    assert!(repo.dewar(&["status"]).success().contains("changed"));
+    repo.dewar(&["exp", "run", "-n", "again"]).success();
+    assert_eq!(repo.read("model"), "1,2\nlr: 0.75\nlayers: [64, 32]\n");
 }
 
 #[test]
 fn experiments_are_removed() {
     let repo = project();
     insta::assert_snapshot!(repo.dewar(&["exp", "remove", "low", "lov"]).failure(2), @r#"
-    error: `lov` is no experiment; did you mean `low`?
-    help: `dewar exp list -A` lists all experiments
+    error: `lov` is no experiment
+    help: did you mean `low`?
     "#);
     assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "high\nlow\n");
     insta::assert_snapshot!(repo.dewar(&["exp", "remove", "low"]).success(), @"Removed experiments: low");
@@ -207,7 +225,7 @@ fn parameters_are_compared() {
     {"params.yaml":{"layers":{"old":[64,32],"new":[64,16]},"lr":{"old":0.5,"new":0.75,"diff":0.25},"new.deep":{"old":null,"new":true}}}
     "#);
     assert_eq!(repo.dewar(&["params", "diff", "high", "high"]).success(), "");
-    insta::assert_snapshot!(repo.dewar(&["params", "diff", "nowhere"]).failure(2), @"error: `nowhere` is no commit, branch or tag of this repository");
+    insta::assert_snapshot!(repo.dewar(&["params", "diff", "nowhere"]).failure(2), @"error: `nowhere` is no commit, branch, tag or experiment of this repository");
 }
 
 #[test]

@@ -171,8 +171,8 @@ fn tasks_are_applied_as_what_they_begin_with() {
     applied.success();
     assert_eq!(repo.read("params.yaml"), "lr: 5 # slow\n");
     insta::assert_snapshot!(dewar(&repo, &["exp", "apply", "wiats"]).failure(2), @r"
-    error: `wiats` is no experiment; did you mean `waits`?
-    help: `dewar exp show -A` shows all, also those of the queue
+    error: `wiats` is no experiment
+    help: did you mean `waits`?
     ");
     // It goes on from there.
     gate(&repo, "exit 0");

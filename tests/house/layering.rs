@@ -44,7 +44,7 @@ const LAYERS: [&[&str]; 8] = [
     ],
     &["graph", "fingerprint", "observe", "workspace", "plan", "run_cache", "remote"],
     &["stage_run", "schedule", "track", "removal"],
-    &["metrics", "repro", "dag"],
+    &["metrics", "repro", "dag", "why"],
     &["exp"],
     &["gc"],
     // What tests of several modules need.

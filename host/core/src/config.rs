@@ -9,9 +9,10 @@ pub mod remotes;
 pub mod settings;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -82,6 +83,8 @@ pub struct OwnConfig {
     pub queue: QueueConfig,
     /// Checkpoints of stages.
     pub checkpoint: CheckpointConfig,
+    /// Git repositories that experiments are shared through.
+    pub git: GitConfig,
     /// Plugins that may do more than compute, by name.
     pub plugins: BTreeMap<String, PluginGrant>,
     /// What of this machine stages may hold at once, by name.
@@ -95,6 +98,22 @@ pub struct OwnConfig {
 pub struct QueueConfig {
     /// What becomes of an experiment whose process was killed, or whose machine stopped.
     pub lost: OnLost,
+}
+
+/// `[git]` of `dewar.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct GitConfig {
+    /// For how many seconds nothing may come from a git remote, before it is given up; by default five minutes.
+    pub timeout: Option<NonZeroU32>,
+}
+
+impl GitConfig {
+    /// How long nothing may come from a git remote. Git's own servers say something every five seconds.
+    #[must_use]
+    pub fn patience(self) -> Duration {
+        Duration::from_secs(self.timeout.map_or(300, |seconds| seconds.get().into()))
+    }
 }
 
 /// `[checkpoint]` of `dewar.toml`.

@@ -12,7 +12,7 @@
 //! 6. [`graph`], [`dag`], [`repro`], [`observe`], [`workspace`], [`plan`]: which stage needs which, which are asked for, what is there,
 //!    what is stale and why.
 //! 7. [`process`], [`resources`], [`stage_run`], [`run_cache`], [`schedule`]: stages brought up to date.
-//! 8. [`track`]: data that is added and checked out. [`removal`]: stages that go. [`metrics`]: what a revision holds. [`exp`]: experiments.
+//! 8. [`track`]: data that is added and checked out. [`removal`]: stages that go. [`metrics`], [`why`]: what a revision holds, and why a stage is another there. [`exp`]: experiments.
 //!    [`gc`]: what of the cache nobody needs any more. [`remote`]: where it is kept beside.
 
 pub mod cache;
@@ -52,5 +52,6 @@ pub mod stage_run;
 #[cfg(test)]
 mod testing;
 pub mod track;
+pub mod why;
 pub mod words;
 pub mod workspace;

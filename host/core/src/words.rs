@@ -9,11 +9,13 @@ pub fn did_you_mean(similar: &str) -> String {
 /// The candidate nearest to `word`, if one is near enough to be meant (at most a third of its letters differ).
 #[must_use]
 pub fn most_similar<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let letters = word.chars().count();
+    let limit = (letters / 3).max(1);
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        // One letter is like every other one.
+        .filter(|(distance, _)| *distance <= limit && *distance < letters)
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -49,6 +51,7 @@ mod tests {
     fn finds_what_was_meant() {
         assert_eq!(most_similar("trian", ["train", "test"]), Some("train"));
         assert_eq!(most_similar("zz", ["train", "test"]), None);
+        assert_eq!((most_similar("r", ["s"]), most_similar("r", ["r"])), (None, Some("r")));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("ab", "ba"), 1);
     }

@@ -1,11 +1,12 @@
 //! `exp show`, `exp diff`, `exp list` and what is done with finished experiments; `exp run` stands in [`super::run`], `exp save` and
-//! `exp rename` in [`super::keep`].
+//! `exp rename` in [`super::keep`], `exp push` and `exp pull` in [`super::share`].
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::compare::DiffArgs;
 use super::keep::{ExpCleanArgs, ExpRenameArgs, ExpSaveArgs};
 use super::run::ExpRunArgs;
+use super::share::{ExpPullArgs, ExpPushArgs};
 
 /// Run, compare, apply and remove experiments
 #[derive(Debug, Args)]
@@ -30,11 +31,13 @@ pub enum ExpCommand {
     Rename(ExpRenameArgs),
     #[command(visible_alias = "rm")]
     Remove(ExpRemoveArgs),
+    Push(ExpPushArgs),
+    Pull(ExpPullArgs),
     Clean(ExpCleanArgs),
 }
 
 /// The commits whose experiments are meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Commits")]
 pub struct BaselineArgs {
     /// Those of REV (may be given more than once); without any, those of HEAD
@@ -184,14 +187,19 @@ pub struct ExpDiffArgs {
     pub precision: Option<u8>,
 }
 
-/// List experiments
+/// List experiments, here or in another git repository
 ///
 /// Examples:
 ///   dewar exp list
 ///   dewar exp list -A --name-only
+///   dewar exp list origin
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpListArgs {
+    /// List those of a git remote: its name, its URL or its path
+    #[arg(value_name = "GIT_REMOTE")]
+    pub git_remote: Option<String>,
+
     /// Whose experiments.
     #[command(flatten)]
     pub baseline: BaselineArgs,
@@ -201,7 +209,7 @@ pub struct ExpListArgs {
     pub name_only: bool,
 
     /// Print commit hashes alone
-    #[arg(long)]
+    #[arg(long, visible_alias = "shas-only")]
     pub sha_only: bool,
 }
 
@@ -262,6 +270,7 @@ pub struct ExpBranchArgs {
 ///   dewar exp remove --rev main
 ///   dewar exp remove --keep fuzzy-otter
 ///   dewar exp remove --queue
+///   dewar exp remove --git-remote origin fuzzy-otter
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, group = clap::ArgGroup::new("which").args(["experiments", "rev", "all_commits", "queue"]).required(true).multiple(true))]
 pub struct ExpRemoveArgs {
@@ -276,6 +285,10 @@ pub struct ExpRemoveArgs {
     /// Keep the experiments that are meant, and remove all others of the repository
     #[arg(long)]
     pub keep: bool,
+
+    /// Remove them from a git remote (its name, its URL or its path), and keep those that are here
+    #[arg(short, long, value_name = "GIT_REMOTE", conflicts_with = "queue")]
+    pub git_remote: Option<String>,
 
     /// Remove those that wait in the queue, and no experiment
     #[arg(long, conflicts_with_all = ["experiments", "rev", "num", "all_commits", "keep"])]

@@ -47,7 +47,9 @@ pub struct ExpSaveArgs {
 ///
 /// Its commits stay as they are. A workspace that goes on from its last checkpoint still does.
 ///
-/// Example: `dewar exp rename fuzzy-otter wide-layers`
+/// Examples:
+///   dewar exp rename fuzzy-otter wide-layers
+///   dewar exp rename --git-remote origin fuzzy-otter wide-layers
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExpRenameArgs {
@@ -58,6 +60,10 @@ pub struct ExpRenameArgs {
     /// The new name
     #[arg(value_name = "NAME")]
     pub name: String,
+
+    /// Rename it on a git remote (its name, its URL or its path); an experiment that is here keeps its name
+    #[arg(short, long, value_name = "GIT_REMOTE")]
+    pub git_remote: Option<String>,
 
     /// Take the place of an experiment of that name
     #[arg(short, long)]

@@ -13,10 +13,12 @@ pub mod project;
 pub mod queue;
 pub mod remote;
 pub mod run;
+pub mod share;
 pub mod shell;
 pub mod spaced;
 pub mod stage;
 pub mod sweep;
+pub mod why;
 
 use std::path::PathBuf;
 
@@ -54,6 +56,7 @@ pub enum Command {
     Sweep(sweep::SweepArgs),
     Policy(policy::PolicyArgs),
     Status(project::StatusArgs),
+    Why(why::WhyArgs),
     Params(compare::ParamsArgs),
     Metrics(compare::MetricsArgs),
     Add(data::AddArgs),

@@ -29,6 +29,7 @@ pub mod stage;
 pub mod status;
 pub mod sweep;
 pub mod transfer;
+pub mod why;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Sweep(args) => sweep::run(args, session, ui),
         Command::Policy(args) => policy::run(args, session, ui),
         Command::Status(args) => status::run(args, session, ui),
+        Command::Why(args) => why::run(args, session, ui),
         Command::Params(args) => compare::params(args, session, ui),
         Command::Metrics(args) => compare::metrics(args, session, ui),
         Command::Add(args) => add::run(args, session, ui),

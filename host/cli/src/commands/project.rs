@@ -13,7 +13,7 @@ use dewar_core::event::EventSink;
 use dewar_core::exp::isolated::remove_abandoned;
 use dewar_core::extension::Extensions;
 use dewar_core::fs::FsError;
-use dewar_core::git::IdentityOverrides;
+use dewar_core::git::{IdentityOverrides, LOCAL_VARIABLES};
 use dewar_core::index::StatIndex;
 use dewar_core::params::ParamFiles;
 use dewar_core::path::RepoPath;
@@ -46,20 +46,6 @@ const EXECUTOR: &str = "shell";
 const CLAIMS: &str = ".dvc/tmp/dewar/claims";
 /// What is said to one who wonders why nothing happens.
 const WAITING: &str = "waiting for `gc`, which removes from the cache";
-
-/// The variables that say where git's repository and its parts are (`git rev-parse --local-env-vars`, without those that give
-/// settings).
-const GIT_PLACES: [&str; 9] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// What becomes of the results of stages.
 #[derive(Debug, Clone, Copy)]
@@ -390,7 +376,7 @@ impl<'a> Project<'a> {
         let root = ("DVC_ROOT".to_owned(), self.told_root.display().to_string());
         let mut env = self.environment();
         // Those would lead git in the isolated workspace back to the user's.
-        env.retain(|(name, _)| !self.is_isolated() || !GIT_PLACES.contains(&name.as_str()));
+        env.retain(|(name, _)| !self.is_isolated() || !LOCAL_VARIABLES.contains(&name.as_str()));
         env.into_iter().chain([root]).chain(more).collect()
     }
 

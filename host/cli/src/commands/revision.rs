@@ -6,7 +6,9 @@ use dewar_core::exp::find::{self, Found};
 use dewar_core::exp::queue::Queue;
 use dewar_core::git::CommitId;
 use dewar_core::metrics::{CommitFiles, FileData, Files, RevisionReader, pipeline_finder};
+use dewar_core::observe::Observe;
 use dewar_core::pipeline::Pipeline;
+use dewar_core::why::{Recorded, Results};
 
 use super::project::{Project, files};
 use crate::failure::Failure;
@@ -99,6 +101,33 @@ impl<'a> Revision<'a> {
                 Ok(what(&RevisionReader::new(&files, &pipeline, &project.params, &objects)))
             }
         }
+    }
+
+    /// Looks at contents and parameters as it has them.
+    ///
+    /// # Errors
+    /// When its pipeline is invalid, or what `what` says.
+    pub fn observe<T>(
+        &self,
+        project: &Project<'_>,
+        what: impl FnOnce(&Pipeline, &dyn Observe, Results) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let (commit, results) = match self.held {
+            Held::Workspace => {
+                let pipeline = Pipeline::load(&files(project), project.templates())?;
+                return what(&pipeline, &project.workspace(&pipeline)?, Results::There);
+            }
+            Held::Commit(commit) => (commit, Results::There),
+            Held::Task(commit) => (commit, Results::NotYet),
+        };
+        let git = project.repo.git()?;
+        let finder = pipeline_finder(git);
+        let files = CommitFiles::new(git, commit, &finder)?;
+        let pipeline = Pipeline::load(&files, project.templates())
+            .map_err(|error| Failure::from(error).hint(format!("it stands so in `{}`", self.name)))?;
+        let algorithm = project.repo.config.algorithm(pipeline.algorithm_in_use());
+        let recorded = Recorded::new(git, commit, &pipeline, &project.params, project.store(), algorithm)?;
+        what(&pipeline, &recorded, results)
     }
 
     /// Warns of those of its files that cannot be used.

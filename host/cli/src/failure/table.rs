@@ -3,6 +3,7 @@
 
 mod data;
 mod experiments;
+mod git_remotes;
 mod pipeline;
 mod settings;
 

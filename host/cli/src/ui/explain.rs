@@ -84,7 +84,8 @@ pub fn step(why: &Explanation, course: Course, from: &RepoPath, telling: Telling
 }
 
 /// The causes in words, one a line, indented. Ends without a line end; may be empty.
-fn causes(explanation: &Explanation, from: &RepoPath, detail: Detail) -> String {
+#[must_use]
+pub fn causes(explanation: &Explanation, from: &RepoPath, detail: Detail) -> String {
     let dim = style::DIM;
     let mut lines: Vec<String> = Vec::new();
     for cause in &explanation.causes {

@@ -3,6 +3,7 @@
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
 use super::chains::Chains;
+use super::queue::STASH;
 pub use super::refs::KEPT;
 use super::refs::{self, Experiment};
 use crate::git::{
@@ -15,7 +16,7 @@ use crate::path::RepoPath;
 pub enum Uncommitted {
     /// They are recorded at [`KEPT`] first.
     Keep,
-    /// The same, unless one is recorded nowhere yet, neither in `HEAD`, nor in an experiment, nor at [`KEPT`]: that is a reason to
+    /// The same, unless one is recorded nowhere yet, neither in `HEAD`, nor in an experiment or a task of the queue, nor at [`KEPT`]: that is a reason to
     /// change nothing.
     KeepRecorded,
     /// They are a reason to change nothing.
@@ -107,10 +108,12 @@ pub fn apply(
     Ok(Applied { kept, restored })
 }
 
-/// All states that are recorded, the likeliest first: `head`, what was kept, and the experiments with their checkpoints, those on
-/// `head` before others.
+/// All states that are recorded, the likeliest first: `head`, what was kept, the experiments, those on `head` before others, what
+/// is queued, and checkpoints.
 fn recorded(git: &Git, head: CommitId) -> Result<impl Iterator<Item = Result<TreeId, GitError>>, GitError> {
     let kept = git.log(&RefName::parse(KEPT)?)?;
+    // Those that `apply` brought from a task of the queue.
+    let inputs = git.log(&RefName::parse(STASH)?)?;
     let mut experiments = refs::all(git)?;
     experiments.sort_by_key(|experiment| experiment.reference.baseline != head);
     let tips: Vec<CommitId> = experiments.iter().map(|experiment| experiment.commit).collect();
@@ -120,7 +123,7 @@ fn recorded(git: &Git, head: CommitId) -> Result<impl Iterator<Item = Result<Tre
         let (history, _) = chains.readable(reference.baseline, commit);
         history.links().iter().rev().skip(1).map(|link| link.commit).collect::<Vec<_>>()
     });
-    let commits = std::iter::once(head).chain(kept).chain(tips).chain(earlier);
+    let commits = std::iter::once(head).chain(kept).chain(tips).chain(inputs).chain(earlier);
     Ok(commits.filter_map(move |commit| git.commit_summary(commit).ok().map(|summary| Ok(summary.tree))))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
 //! [`name`], [`refs`], [`run`], [`save`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
-//! [`chains`], [`record`], [`apply`], [`rename`], [`outputs`], [`queue`], [`find`], [`show`], [`clean`].
+//! [`chains`], [`record`], [`apply`], [`rename`], [`outputs`], [`share`], [`queue`], [`find`], [`show`], [`clean`].
 
 pub mod apply;
 pub mod chains;
@@ -20,4 +20,5 @@ pub mod refs;
 pub mod rename;
 pub mod run;
 pub mod save;
+pub mod share;
 pub mod show;

@@ -227,6 +227,14 @@ impl Queue {
         self.of_task(id).join("files")
     }
 
+    /// Refuses a name that a task on the baseline has which may still become an experiment.
+    ///
+    /// # Errors
+    /// [`QueueError::NameTaken`], and as [`Self::tasks`].
+    pub fn check_free(&self, baseline: CommitId, name: &ExperimentName) -> Result<(), QueueError> {
+        check_free(&self.tasks()?, baseline, name)
+    }
+
     /// The tasks that there are, whether or not what is said of them can be read.
     ///
     /// # Errors
@@ -300,6 +308,13 @@ pub fn find<'t>(tasks: &'t [Task], text: &str) -> Result<&'t Task, QueueError> {
             names: several.iter().map(|task| format!("{} ({})", task.name, task.id.short())).collect(),
         }),
     }
+}
+
+fn check_free(tasks: &[Task], baseline: CommitId, name: &ExperimentName) -> Result<(), QueueError> {
+    let is_it = |task: &Task| {
+        task.name == *name && task.baseline == baseline && matches!(task.state, State::Queued | State::Running)
+    };
+    if tasks.iter().any(is_it) { Err(QueueError::NameTaken(name.clone())) } else { Ok(()) }
 }
 
 const RECORD: &str = "record.json";

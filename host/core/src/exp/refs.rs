@@ -176,31 +176,69 @@ fn checkpoints(candidates: &[(CommitId, ExperimentName)]) -> String {
 /// [`ResolveError`].
 pub fn resolve(git: &Git, text: &str) -> Result<Resolved, ResolveError> {
     let experiments = all(git)?;
-    if let Some(found) = by_reference(git, &experiments, text)? {
-        return Ok(found);
-    }
-    let named: Vec<&Experiment> =
-        experiments.iter().filter(|experiment| experiment.reference.name.as_str() == text).collect();
     let here = match git.head() {
         Ok(head) => Some(head.commit),
         Err(GitError::Unborn { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    if let Some(found) = named.iter().find(|experiment| Some(experiment.reference.baseline) == here) {
+    if let Some(found) = among(&experiments, here, text)? {
         return Ok(tip(found));
+    }
+    if let Some(kept) = by_reference(git, text)? {
+        return Ok(kept);
+    }
+    if let Some(digits) = digits(text) {
+        if let Some(found) = by_checkpoint(git, &experiments, &digits)? {
+            return Ok(found);
+        }
+        if let Some(commit) = kept(git, &digits)? {
+            return Ok(Resolved { commit, experiment: None });
+        }
+    }
+    Err(unknown(text, &experiments))
+}
+
+/// Finds in a list what a user calls an experiment: by its full reference, its name (that on `here` first, else the only one of
+/// that name), or the digits of its last commit.
+///
+/// # Errors
+/// [`ResolveError::Ambiguous`].
+pub fn among<'e>(
+    experiments: &'e [Experiment],
+    here: Option<CommitId>,
+    text: &str,
+) -> Result<Option<&'e Experiment>, ResolveError> {
+    if let Some(wanted) = ExperimentRef::typed(text) {
+        return Ok(experiments.iter().find(|experiment| experiment.reference == wanted));
+    }
+    let named: Vec<&Experiment> =
+        experiments.iter().filter(|experiment| experiment.reference.name.as_str() == text).collect();
+    if let Some(found) = named.iter().find(|experiment| Some(experiment.reference.baseline) == here) {
+        return Ok(Some(found));
     }
     if let Some(found) = only(text, &named)? {
-        return Ok(tip(found));
+        return Ok(Some(found));
     }
-    let is_digits = text.len() >= 4 && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_digits && let Some(found) = by_commit(git, &experiments, &text.to_ascii_lowercase())? {
-        return Ok(found);
+    let Some(digits) = digits(text) else { return Ok(None) };
+    let begins = |experiment: &&Experiment| experiment.commit.to_string().starts_with(&digits);
+    let tips: Vec<&Experiment> = experiments.iter().filter(begins).collect();
+    match tips.first().filter(|first| tips.iter().all(|tip| tip.commit == first.commit)) {
+        Some(found) => Ok(Some(found)),
+        None => only(&digits, &tips),
     }
-    if is_digits && let Some(commit) = kept(git, &text.to_ascii_lowercase())? {
-        return Ok(Resolved { commit, experiment: None });
-    }
+}
+
+/// That none of these is called so.
+#[must_use]
+pub fn unknown(text: &str, experiments: &[Experiment]) -> ResolveError {
     let names = experiments.iter().map(|experiment| experiment.reference.name.as_str());
-    Err(ResolveError::Unknown { text: text.to_owned(), similar: words::most_similar(text, names).map(str::to_owned) })
+    ResolveError::Unknown { text: text.to_owned(), similar: words::most_similar(text, names).map(str::to_owned) }
+}
+
+/// The first digits of a commit, in lower case; none for what is too short, too long or something else.
+fn digits(text: &str) -> Option<String> {
+    let is_digits = (4..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digits.then(|| text.to_ascii_lowercase())
 }
 
 fn tip(experiment: &Experiment) -> Resolved {
@@ -219,30 +257,19 @@ fn only<'a>(text: &str, found: &[&'a Experiment]) -> Result<Option<&'a Experimen
     }
 }
 
-fn by_reference(git: &Git, experiments: &[Experiment], text: &str) -> Result<Option<Resolved>, ResolveError> {
+/// A state that `apply` kept, by its reference.
+fn by_reference(git: &Git, text: &str) -> Result<Option<Resolved>, ResolveError> {
     let full = if text.starts_with("exps/") { format!("refs/{text}") } else { text.to_owned() };
-    if !full.starts_with(PREFIX) {
+    if !full.starts_with(PREFIX) || ExperimentRef::typed(text).is_some() {
         return Ok(None);
     }
-    if let Some(wanted) = ExperimentRef::typed(text) {
-        return Ok(experiments.iter().find(|experiment| experiment.reference == wanted).map(tip));
-    }
-    // A state that `apply` kept.
     let Ok(name) = RefName::parse(&full) else { return Ok(None) };
     Ok(git.find_ref(&name)?.map(|commit| Resolved { commit, experiment: None }))
 }
 
-/// By the first digits of an experiment's last commit, else of one on its way from the baseline.
-fn by_commit(git: &Git, experiments: &[Experiment], digits: &str) -> Result<Option<Resolved>, ResolveError> {
+/// By the first digits of a commit on the way from an experiment's baseline to its last one.
+fn by_checkpoint(git: &Git, experiments: &[Experiment], digits: &str) -> Result<Option<Resolved>, ResolveError> {
     let begins = |commit: CommitId| commit.to_string().starts_with(digits);
-    let tips: Vec<&Experiment> = experiments.iter().filter(|experiment| begins(experiment.commit)).collect();
-    let one_commit = tips.first().filter(|first| tips.iter().all(|tip| tip.commit == first.commit));
-    if let Some(found) = one_commit {
-        return Ok(Some(tip(found)));
-    }
-    if let Some(found) = only(digits, &tips)? {
-        return Ok(Some(tip(found)));
-    }
     let mut chains = Chains::new(git);
     let mut found: BTreeMap<CommitId, &Experiment> = BTreeMap::new();
     for experiment in experiments {

@@ -199,7 +199,8 @@ fn snapshot_with(git: &Git, ran: &Git, selection: &Selection, include: &Included
 
 /// What the user says of an experiment, else DVC's message for what ran.
 pub(super) fn message(said: Option<&str>, ran: &[(StageAddress, LockEntry)]) -> String {
-    said.map_or_else(
+    // An empty one says nothing (DVC's rule).
+    said.filter(|said| !said.trim().is_empty()).map_or_else(
         || {
             let entries = ran.iter().map(|(stage, entry)| (stage.to_string(), entry.to_value(Sizes::With)));
             record::default_message(&python::json_sorted(&Value::Map(entries.collect::<Map>())))

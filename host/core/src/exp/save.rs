@@ -62,6 +62,10 @@ impl Included {
         let mut included = Self::default();
         for text in typed {
             let path = path(git.root(), from, text)?;
+            if path.is_root() {
+                included.seen.push(path);
+                continue;
+            }
             let writes = |out: &RepoPath| path.is_within(out);
             let of = pipeline.stages().find(|(_, stage)| stage.outs.iter().any(|out| out.cached && writes(&out.path)));
             if let Some((_, stage)) = of {
@@ -74,8 +78,11 @@ impl Included {
 }
 
 fn path(root: &Path, from: &RepoPath, text: &str) -> Result<RepoPath, IncludeError> {
+    if text.is_empty() {
+        return Err(IncludeError::Missing(text.to_owned()));
+    }
     let path = RepoPath::typed(root, from, text)?;
-    if matches!(path.parts().next(), None | Some(PROJECT_DIR)) || path.parts().any(|part| part == ".git") {
+    if path.parts().next() == Some(PROJECT_DIR) || path.parts().any(|part| part == ".git") {
         return Err(IncludeError::Own(text.to_owned()));
     }
     let above = std::iter::successors(path.parent(), RepoPath::parent).take_while(|folder| !folder.is_root());

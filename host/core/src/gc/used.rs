@@ -104,8 +104,6 @@ impl Used {
         }
         // Where the workspace stands, and goes on from, whatever a policy thinks of it.
         commits.extend(standing::commit(git)?);
-        // What `exp apply` overwrote last, with the outputs that only the workspace had.
-        commits.extend(git.find_ref(&RefName::parse(KEPT)?)?);
         let queue = Queue::of(repo);
         for task in queue.tasks()?.iter().filter(|task| task.state != State::Success) {
             let reference = ExperimentRef { baseline: task.baseline, name: task.name.clone() };

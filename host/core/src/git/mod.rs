@@ -11,6 +11,7 @@
 //! * `commit`: commits that no hook and no signature touches.
 //! * `refs`: references moved by compare-and-swap.
 //! * `restore`: the files of a tree back into the work tree.
+//! * `remote`: references of other repositories; `transport`: how they are spoken with.
 //! * `isolated`: a second work tree beside the user's; `stash`: states of the work tree kept in a reference and its reflog.
 
 mod commit;
@@ -19,10 +20,12 @@ mod finder;
 mod history;
 mod isolated;
 mod refs;
+mod remote;
 mod restore;
 mod revision;
 mod snapshot;
 mod stash;
+mod transport;
 mod tree;
 mod worktree;
 
@@ -42,10 +45,12 @@ pub use error::GitError;
 pub use finder::Finder;
 pub use history::{History, Version};
 pub use refs::{Expected, RefConflict, RefName, RefUpdate};
+pub use remote::{Connection, GitRemote, GitRemoteError, Purpose, Pushed};
 pub use restore::Restored;
 pub use revision::{CommitSummary, Head, HeadName};
 pub use snapshot::{ExtraPaths, Snapshot};
 pub use stash::NewStashed;
+pub use transport::{Address, AddressError, LOCAL_VARIABLES, Surroundings, TransportError, Verify};
 pub use tree::CommitTree;
 
 use crate::fs::FsError;

@@ -170,7 +170,8 @@ impl Adding<'_> {
             Err(error) if is_absent(&error) => return Ok(()),
             Err(error) => return Err(FsError::new("read", path)(error).into()),
         };
-        let tracked = index.get_path(relative, 0);
+        // The binding panics at an empty path, which is the root.
+        let tracked = if relative.as_os_str().is_empty() { None } else { index.get_path(relative, 0) };
         if let Some(tracked) = &tracked
             && (tracked.mode == SUBMODULE || !meta.is_dir())
         {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{AttrCheckFlags, AttrValue, Index, IndexEntry, IndexTime, ObjectType, Oid, Repository};
 
-use super::{Git, GitError};
+use super::{CommitId, Git, GitError};
 use crate::fs::{FsError, is_absent};
 use crate::path::RepoPath;
 
@@ -284,6 +284,21 @@ impl Git {
             index.write()
         });
         staged.map_err(GitError::operation("git add", path))
+    }
+
+    /// The files and folders that git neither tracks nor ignores, and that a commit does not have; as git names them.
+    ///
+    /// # Errors
+    /// When they cannot be listed, or the commit cannot be read.
+    pub fn untracked_beside(&self, commit: CommitId) -> Result<Vec<String>, GitError> {
+        let error = || GitError::operation("list", "the files that git does not track");
+        let mut options = git2::StatusOptions::new();
+        options.include_untracked(true).recurse_untracked_dirs(false).exclude_submodules(true);
+        let tree = self.repo.find_commit(commit.0).and_then(|commit| commit.tree()).map_err(error())?;
+        let found = self.repo.statuses(Some(&mut options)).map_err(error())?;
+        let untracked = found.iter().filter(|entry| entry.status() == git2::Status::WT_NEW);
+        let paths = untracked.map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
+        Ok(paths.filter(|path| tree.get_path(Path::new(path.trim_end_matches('/'))).is_err()).collect())
     }
 
     /// Whether the index has this file, or any below this folder.

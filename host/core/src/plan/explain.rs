@@ -127,7 +127,9 @@ fn files(stage: &Stage, locked: Option<&LockEntry>, reason: &Reason, observe: &d
 }
 
 impl FileChanges {
-    fn between(then: &Tree, now: &Tree) -> Self {
+    /// How the files of `now` differ from those of `then`.
+    #[must_use]
+    pub fn between(then: &Tree, now: &Tree) -> Self {
         let names = |tree: &Tree, keep: &dyn Fn(&str) -> bool| -> Vec<String> {
             tree.files().map(|(path, _)| path).filter(|path| keep(path)).map(str::to_owned).collect()
         };

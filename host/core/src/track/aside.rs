@@ -12,8 +12,8 @@ use crate::plan;
 use crate::schedule::Locks;
 use crate::workspace::Workspace;
 
-/// Puts outputs into the cache, and what they are now into the locks and `.dvc` files. What is recorded of inputs stays, and no
-/// run is remembered: nobody says that these are results.
+/// Puts outputs into the cache, and what they are now into the locks and `.dvc` files. Nobody says that they are results: no run is
+/// remembered, and the lock tells of no run of their stages.
 ///
 /// # Errors
 /// When one cannot be kept.
@@ -35,6 +35,7 @@ pub fn keep_outputs(
             is_changed = true;
         }
         if is_changed {
+            (entry.command, entry.deps, entry.params) = (None, Vec::new(), Default::default());
             entry.outs = plan::in_lock_order(entry.outs);
             locks.set(place, stage, &entry)?;
         }

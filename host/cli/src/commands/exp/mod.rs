@@ -6,12 +6,15 @@ pub mod clean;
 pub mod diff;
 pub mod isolated;
 pub mod list;
+pub mod pull;
+pub mod push;
 pub mod queue;
 pub mod remove;
 pub mod rename;
 pub mod resume;
 pub mod run;
 pub mod save;
+pub mod share;
 pub mod show;
 pub mod snapshot;
 pub mod watch;
@@ -39,6 +42,8 @@ pub fn run(args: &ExpArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, 
         ExpCommand::Save(args) => save::run(args, session, ui),
         ExpCommand::Rename(args) => rename::run(args, session, ui),
         ExpCommand::Remove(args) => remove::run(args, session, ui),
+        ExpCommand::Push(args) => push::run(args, session, ui),
+        ExpCommand::Pull(args) => pull::run(args, session, ui),
         ExpCommand::Clean(args) => clean::run(args, session, ui),
     }
 }

@@ -7,8 +7,10 @@ use dewar_core::exp::apply;
 use dewar_core::exp::find::{self, NamedError, unfinished};
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::refs::{self, Experiment};
-use dewar_core::git::Git;
+use dewar_core::exp::share;
+use dewar_core::git::{Git, Purpose, Pushed};
 
+use super::share::{There, chosen, names, refused};
 use super::show::selection;
 use crate::args::exp::ExpRemoveArgs;
 use crate::commands::project::Project;
@@ -27,6 +29,9 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         return remove_waiting(&project, ui);
     }
     let git = project.repo.git()?;
+    if let Some(remote) = &args.git_remote {
+        return remove_there(remote, args, &project, ui);
+    }
     let queue = Queue::of(&project.repo);
     let (meant, mut tasks) = meant(git, &queue, args)?;
     let removed = if args.keep {
@@ -52,6 +57,27 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         names => format!("Removed experiments: {}", names.join(", ")),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes experiments from another git repository.
+fn remove_there(name: &str, args: &ExpRemoveArgs, project: &Project<'_>, ui: &Ui) -> Result<ExitCode, Failure> {
+    let git = project.repo.git()?;
+    let there = There::named(name, project)?;
+    let mut connection = there.connect(git, Purpose::Push)?;
+    let theirs = share::of_remote(&connection.refs);
+    let meant = chosen(git, &there, &theirs, &args.experiments, &args.baseline)?;
+    let leaves = |experiment: &Experiment| meant.contains(experiment) != args.keep;
+    let leaving: Vec<Experiment> = theirs.into_iter().filter(leaves).collect();
+    let (removed, kept): (Vec<_>, Vec<_>) =
+        share::remove(&mut connection, &leaving)?.into_iter().partition(|(_, outcome)| *outcome == Pushed::Done);
+    let removed = names(removed.iter().map(|(experiment, _)| experiment));
+    if !removed.is_empty() {
+        ui.tell(&format!("Removed experiments from Git remote '{}': {}", there.remote.name, removed.join(", ")))?;
+    } else if kept.is_empty() {
+        ui.tell("No experiments to remove.")?;
+    }
+    let failures = kept.into_iter().filter_map(|(experiment, outcome)| refused(&experiment, outcome, &there.remote));
+    Failure::together(failures).map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// The experiments that are named, or those of the commits that are; and the tasks of the queue that are named.

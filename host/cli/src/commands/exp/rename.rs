@@ -10,7 +10,11 @@ use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::State;
 use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::rename;
+use dewar_core::exp::share::{self, Diverged};
+use dewar_core::git::{Expected, Purpose, Pushed, RefConflict};
 
+use super::share::{There, chosen, refused};
+use crate::args::exp::BaselineArgs;
 use crate::args::keep::ExpRenameArgs;
 use crate::commands::project::Project;
 use crate::failure::{Failure, Kind};
@@ -24,6 +28,9 @@ use crate::ui::Ui;
 pub fn run(args: &ExpRenameArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     let name = ExperimentName::parse(&args.name)?;
     let project = Project::open(session, ui)?;
+    if let Some(remote) = &args.git_remote {
+        return rename_there(remote, args, &name, &project, ui);
+    }
     let (git, queue) = (project.repo.git()?, Queue::of(&project.repo));
     let mut experiment = find::experiment(git, &queue, &args.experiment)?;
     let mut held = None;
@@ -43,6 +50,7 @@ pub fn run(args: &ExpRenameArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         held = Some(project.take_workspace("exp rename")?);
         experiment = find::experiment(git, &queue, &args.experiment)?;
     }
+    queue.check_free(experiment.reference.baseline, &name)?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
     let renamed = rename::rename(git, &experiment, name, taken)?;
     drop(held);
@@ -50,6 +58,35 @@ pub fn run(args: &ExpRenameArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
         ui.tell("No experiments to rename.")?;
     } else {
         ui.tell(&format!("Renamed experiments: '{}' is '{}' now.", experiment.reference.name, renamed.reference.name))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Renames an experiment of another git repository.
+fn rename_there(
+    remote: &str,
+    args: &ExpRenameArgs,
+    name: &ExperimentName,
+    project: &Project<'_>,
+    ui: &Ui,
+) -> Result<ExitCode, Failure> {
+    let git = project.repo.git()?;
+    let there = There::named(remote, project)?;
+    let theirs = share::of_remote(&there.connect(git, Purpose::Fetch)?.refs);
+    let meant = chosen(git, &there, &theirs, std::slice::from_ref(&args.experiment), &BaselineArgs::default())?;
+    let Some(experiment) = meant.first().filter(|experiment| experiment.reference.name != *name) else {
+        ui.tell("No experiments to rename.")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (old, remote) = (&experiment.reference.name, &there.remote.name);
+    let taken = if args.force { Diverged::Replace } else { Diverged::Refuse };
+    match there.rename(git, experiment, name, taken)? {
+        Pushed::Done => ui.tell(&format!("Renamed experiments on Git remote '{remote}': '{old}' is '{name}' now."))?,
+        Pushed::Moved(RefConflict { expected: Expected::Absent, .. }) => {
+            let message = format!("the git remote `{remote}` has an experiment `{name}` already");
+            return Err(Failure::new(Kind::Remote, message).hint("take another name, or replace it with `--force`"));
+        }
+        outcome => return refused(experiment, outcome, &there.remote).map_or(Ok(ExitCode::SUCCESS), Err),
     }
     Ok(ExitCode::SUCCESS)
 }

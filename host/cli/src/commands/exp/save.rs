@@ -4,9 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dewar_core::exp::name::ExperimentName;
+use dewar_core::exp::queue::Queue;
 use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Recording};
 use dewar_core::exp::save::Included;
+use dewar_core::git::Git;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::target::Targets;
 use dewar_core::pipeline::{LockEntry, Pipeline, Stage, StageAddress};
@@ -19,7 +22,7 @@ use crate::commands::checkout::selected;
 use crate::commands::project::{Project, files};
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::ui::{Ui, style};
+use crate::ui::{Ui, style, text};
 
 /// Does what `exp save` was told.
 ///
@@ -35,6 +38,7 @@ pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
     let _held = project.take_workspace("exp save")?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
+    Queue::of(&project.repo).check_free(identified.baseline, &identified.name)?;
     // All of the project is in the experiment, whatever of it is recorded anew.
     let selection = repro::select(&files(&project), project.templates(), &Targets::All, Reach::Single)?;
     let pipeline = &selection.pipeline;
@@ -60,7 +64,26 @@ pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
         let mark = style::NAME;
         ui.tell(&format!("Experiment has been saved as: {mark}{}{mark:#}", experiment.reference.name))?;
     }
+    note_left_out(git, &experiment, ui)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// New code that was not added to git is what is missed when the experiment is wanted back.
+fn note_left_out(git: &Git, experiment: &Experiment, ui: &Ui) -> Result<(), Failure> {
+    const SHOWN: usize = 5;
+    let left_out = git.untracked_beside(experiment.commit)?;
+    let named: Vec<String> = left_out.iter().take(SHOWN).map(|path| format!("`{}`", text::visible(path))).collect();
+    let more = match left_out.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if !named.is_empty() {
+        ui.note(&format!(
+            "Not in it, since git does not track them: {}{more}; `-I PATH` includes them.",
+            named.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// What is recorded of the stages now.

@@ -45,9 +45,13 @@ impl From<RecordError> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         match error {
-            ResolveError::Unknown { ref similar, .. } | ResolveError::UnknownRevision { ref similar, .. } => {
+            ResolveError::Unknown { ref similar, .. } => {
                 let hint = meant_or(similar.as_deref(), "`dewar exp list -A` lists all experiments");
                 error.into_failure(Kind::Usage).hint(hint)
+            }
+            ResolveError::UnknownRevision { ref similar, .. } => {
+                let hint = similar.as_deref().map(did_you_mean);
+                hint.into_iter().fold(error.into_failure(Kind::Usage), Self::hint)
             }
             ResolveError::Ambiguous { .. } | ResolveError::AmbiguousCheckpoint { .. } => {
                 error.into_failure(Kind::Usage)

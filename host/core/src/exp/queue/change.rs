@@ -5,7 +5,7 @@ use std::fs::File;
 
 use super::claim::Claim;
 use super::task::{Attempt, Origin, Request, State, SweepPoint, Task};
-use super::{Held, LOCK, Queue, QueueError, RECORD, REQUEST, drop_inputs, stash, write};
+use super::{Held, LOCK, Queue, QueueError, RECORD, REQUEST, check_free, drop_inputs, stash, write};
 use crate::exp::copies::CopyPath;
 use crate::exp::name::ExperimentName;
 use crate::exp::refs;
@@ -77,10 +77,7 @@ impl Changing<'_> {
     /// # Errors
     /// [`QueueError::NameTaken`].
     pub fn check_free(&self, baseline: CommitId, name: &ExperimentName) -> Result<(), QueueError> {
-        let is_it = |task: &Task| {
-            task.name == *name && task.baseline == baseline && matches!(task.state, State::Queued | State::Running)
-        };
-        if self.known.iter().any(is_it) { Err(QueueError::NameTaken(name.clone())) } else { Ok(()) }
+        check_free(&self.known, baseline, name)
     }
 
     /// Queues an experiment. When this returns, it is there as a whole; after a crash it may be in the stash alone, where it does
