@@ -29,7 +29,6 @@ mod queue;
 mod remotes;
 mod rename;
 mod runs;
-mod runs;
 mod save;
 mod sharing;
 mod sharing_http;
