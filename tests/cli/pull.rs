@@ -98,7 +98,7 @@ fn remotes_that_are_none() {
     error: the project has no default remote
     help: `dewar remote add --default NAME FOLDER` makes one, `dewar remote default NAME` names one of those there are
     error: there is no remote `r` in `.dvc/config`
-    help: did you mean `s`?
+    help: there is s
     error: the remote `r` (`s3://bucket/path`) is of the kind `s3`, which dewar does not speak yet
     help: a remote can be a folder: `dewar remote add NAME /mnt/store`; DVC speaks the others
     error: the remote `r` is not there: no folder `[ROOT]/.dvc/../../gone`
