@@ -152,8 +152,8 @@ fn what_cannot_be_added() {
     error: `new/x` lies in `new`, which is added, too
     help: name one of them
     error: nothing matches `q*`
-    error: `--to-remote` needs to write to remotes, which dewar cannot do yet
-    help: without it, the content goes into the cache
+    error: `--to-remote` is not there yet
+    help: without it, the content goes into the cache, and `dewar push` sends it to a remote
     ");
 }
 
@@ -308,7 +308,7 @@ fn what_the_cache_lacks_is_named_and_the_rest_is_brought() {
     A	c
     --- stderr
     error: what is recorded of `a` is not in the cache
-    help: run the stages that make it, or get it from a remote with `--pull`
+    help: run the stages that make it, or `dewar pull` it from a remote
     --- exit 4
     ");
     repo.dewar(&["checkout", "--allow-missing"]).success();

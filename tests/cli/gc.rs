@@ -124,9 +124,9 @@ fn it_asks_and_takes_no_silence_for_a_yes() {
         (&["gc"][..], "--workspace"),
         (&["gc", "--force"], "--workspace"),
         (&["gc", "-w", "-n", "2"], "`--num` counts from"),
-        (&["gc", "-w", "--cloud"], "`--cloud` needs to list remotes"),
-        (&["gc", "-w", "--not-in-remote"], "`--not-in-remote` needs to list remotes"),
-        (&["gc", "-w", "--remote", "r"], "`--remote` needs to list remotes"),
+        (&["gc", "-w", "--cloud"], "`--cloud` is about what remotes have"),
+        (&["gc", "-w", "--not-in-remote"], "`--not-in-remote` is about what remotes have"),
+        (&["gc", "-w", "--remote", "r"], "`--remote` is about what remotes have"),
         (&["gc", "--date", "yesterday"], "`yesterday` is no day"),
         (&["gc", "--rev", "nosuch", "--force"], "nosuch"),
     ] {

@@ -22,8 +22,9 @@ use crate::ui::problem::Problem;
 /// When git or a stage has a path, or it cannot be kept.
 pub fn run(args: &AddArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
     if args.to_remote {
-        let message = "`--to-remote` needs to write to remotes, which dewar cannot do yet";
-        return Err(Failure::new(Kind::Usage, message).hint("without it, the content goes into the cache"));
+        let message = "`--to-remote` is not there yet";
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("without it, the content goes into the cache, and `dewar push` sends it to a remote"));
     }
     let project = Project::open(session, ui)?;
     let git = project.repo.git.as_ref();

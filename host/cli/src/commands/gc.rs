@@ -73,7 +73,7 @@ fn refuse(args: &GcArgs) -> Result<(), Failure> {
         (false, false, None) => "",
     };
     if !flag.is_empty() {
-        let message = format!("`{flag}` needs to list remotes, which dewar cannot do yet");
+        let message = format!("`{flag}` is about what remotes have, which `gc` does not look at yet");
         return Err(Failure::new(Kind::Usage, message).hint("without it, only the cache is looked at"));
     }
     if args.num.is_some() && args.rev.is_empty() && !args.all_branches {

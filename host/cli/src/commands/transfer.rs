@@ -56,8 +56,11 @@ impl<'a> Move<'a> {
             Direction::Fetch => Access::Read,
         };
         let mut done = Transferred::default();
-        let (direction, remote, runs) = (self.direction, self.remote, self.runs);
-        each_remote(project, self.outputs, remote, self.jobs, access, |transfer, name, batch| {
+        let Self { direction, mut outputs, remote, runs, .. } = self;
+        if runs == Runs::Take {
+            outputs.ask(remote);
+        }
+        each_remote(project, outputs, remote, self.jobs, access, |transfer, name, batch| {
             let runs = if name == remote { runs } else { Runs::Leave };
             done.extend(match direction {
                 Direction::Push => transfer.push(batch, runs)?,
@@ -80,12 +83,14 @@ fn each_remote(
 ) -> Result<(), Failure> {
     let (config, root) = (&project.repo.config, project.repo.root());
     let cancellation = project.session().cancellation()?;
-    for (name, batch) in outputs.batches(chosen) {
-        let name = name.as_deref();
-        let remote = remote::open(config, root, name, access)?;
+    // Before anything goes: one that cannot be opened is told first.
+    let open = |(name, batch): (Option<String>, Batch)| {
+        remote::open(config, root, name.as_deref(), access).map(|remote| (name, remote, batch))
+    };
+    for (name, remote, batch) in outputs.batches(chosen).into_iter().map(open).collect::<Result<Vec<_>, _>>()? {
         let jobs = jobs.unwrap_or_else(|| remote::default_jobs(config, remote.name()));
         let transfer = Transfer::new(&*remote, project.store(), jobs, cancellation.clone(), project.events())?;
-        work(&transfer, name, &batch)?;
+        work(&transfer, name.as_deref(), &batch)?;
     }
     Ok(())
 }
@@ -216,11 +221,17 @@ pub fn failure(done: &mut Transferred, direction: Direction, project: &Project<'
         Direction::Push => ("pushed", "the cache", "the remote"),
         Direction::Fetch => ("fetched", "the remote", "the cache"),
     };
-    if done.left > 0 && done.errors.is_empty() {
+    let has_errors = !done.errors.is_empty();
+    if done.left > 0 && !has_errors {
         let message = format!("interrupted: {} {verb}, {} left", text::counted(done.objects, "file"), done.left);
         failures.push(Failure::new(Kind::Interrupted, message).hint("run it again: it goes on from there"));
     }
     failures.extend(std::mem::take(&mut done.errors).into_iter().map(Failure::from));
+    if done.left > 0 && has_errors {
+        let message = format!("{} {verb}, {} not tried", text::counted(done.objects, "file"), done.left);
+        let hint = "when what is said here is mended, run it again: it goes on from there";
+        failures.push(Failure::new(Kind::Remote, message).hint(hint));
+    }
     if !done.missing.is_empty() {
         let message = format!("neither {from} nor {to} has the content of {}", list(&done.missing, project));
         let hint = match direction {

@@ -26,6 +26,8 @@ const PREFIX: &str = "dewar-";
 const ABANDONED: Duration = Duration::from_hours(24);
 /// The permissions of a file of a remote: they are named by their content, and nobody is to change them (DVC's rule).
 const PROTECTED: u32 = 0o444;
+/// How often a folder is made again that another process removes.
+const ATTEMPTS: usize = 5;
 /// How much is copied at once.
 const CHUNK: u64 = 1 << 20;
 
@@ -61,23 +63,27 @@ impl Directory {
         let tmp = self.folder.join(TEMPORARY);
         self.swept.call_once(|| sweep(&tmp));
         let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
-        for made in [&tmp, folder] {
-            if device(made).is_none() {
-                self.shared.create_folder(&self.folder, made)?;
+        let attempt = || {
+            for made in [&tmp, folder] {
+                if device(made).is_none() {
+                    self.shared.create_folder(&self.folder, made)?;
+                }
+            }
+            // A folder of the remote may be a link to another disk.
+            let beside = if device(&tmp) == device(folder) { &tmp } else { folder };
+            let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(beside);
+            file.map_err(FsError::new("write to", beside))
+        };
+        // Whoever was ready with its own files may remove the folder for them at any instant.
+        let is_gone = |error: &FsError| is_absent(&error.source) || error.source.kind() == io::ErrorKind::AlreadyExists;
+        let mut file = attempt();
+        for _ in 0..ATTEMPTS {
+            match file {
+                Err(error) if is_gone(&error) => file = attempt(),
+                file => return file,
             }
         }
-        // A folder of the remote may be a link to another disk.
-        let beside = if device(&tmp) == device(folder) { &tmp } else { folder };
-        let new = || tempfile::Builder::new().prefix(PREFIX).tempfile_in(beside);
-        let file = match new() {
-            // Whoever was ready with its own files removed the empty folder.
-            Err(error) if is_absent(&error) => {
-                self.shared.create_folder(&self.folder, beside)?;
-                new()
-            }
-            result => result,
-        };
-        file.map_err(FsError::new("write to", beside))
+        file
     }
 }
 

@@ -41,6 +41,11 @@ impl Outputs {
         }
     }
 
+    /// Has a remote asked, none being the default one, also when nothing is for it.
+    pub fn ask(&mut self, remote: Option<&str>) {
+        self.by_remote.entry(remote.map(str::to_owned)).or_default();
+    }
+
     /// What is for each remote; none stands for the default one. With a `chosen` remote, what is for that one alone, and what is
     /// for no other (DVC's rule).
     #[must_use]
@@ -48,7 +53,7 @@ impl Outputs {
         let Some(chosen) = chosen.map(|name| Some(name.to_owned())) else {
             if self.by_remote.is_empty() {
                 // That there is no remote is to be told, also when there is nothing to go.
-                self.by_remote.insert(None, Batch::default());
+                self.ask(None);
             }
             return self.by_remote.into_iter().collect();
         };
