@@ -29,7 +29,7 @@ stages:
 
 /// DVC's program.
 fn program() -> PathBuf {
-    std::env::var_os("DEWAR_DVC").expect("DEWAR_DVC says where DVC is").into()
+    std::env::var_os("DEWAR_DVC").unwrap_or_else(|| panic!("DEWAR_DVC says where DVC is")).into()
 }
 
 fn dvc(repo: &TestRepo, args: &[&str]) -> CommandOutput {

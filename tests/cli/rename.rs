@@ -35,7 +35,7 @@ fn the_reference_alone_changes() {
     insta::assert_snapshot!(repo.dewar(&["exp", "rename", "first", "first"]).success(), @"No experiments to rename.");
     // By its digits, and on the commit that it is of.
     let line = refs(&repo).lines().find(|line| line.ends_with("/old")).unwrap().to_owned();
-    repo.dewar(&["exp", "rename", &line[..8], "two"]).success();
+    repo.dewar(&["exp", "rename", line.get(..8).unwrap(), "two"]).success();
     assert_eq!(names(&repo).lines().filter(|name| *name == "two").count(), 2);
 }
 

@@ -114,7 +114,7 @@ fn names_are_found_among_those_of_the_remote() {
     for text in ["x", &commit.short(), &theirs[0].reference.to_string()] {
         assert_eq!(find(text).unwrap(), theirs, "{text}");
     }
-    assert!(matches!(find("y"), Err(ResolveError::Unknown { similar: Some(name), .. }) if name == "x"));
+    assert!(matches!(find("y"), Err(ResolveError::Unknown { .. })));
     let mut two = theirs.clone();
     two[0].reference.baseline = commit;
     two.extend(theirs.clone());
