@@ -36,6 +36,8 @@ pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
         ui.keep_stdout_for_a_document();
     }
     let _held = project.take_workspace("exp save")?;
+    // Whatever git could not record, such as a merge with conflicts, is to be said before `dvc.lock` is written.
+    git.index_tree()?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
     Queue::of(&project.repo).check_free(identified.baseline, &identified.name)?;
