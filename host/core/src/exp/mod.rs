@@ -1,7 +1,7 @@
 //! Experiments: what they are called, where they stand in git, how one is recorded, brought back and removed.
 //!
 //! An experiment is a commit on its baseline that a reference under `refs/exps/` names (step 9 of the walk). In reading order:
-//! [`name`], [`refs`], [`run`], [`save`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
+//! [`name`], [`refs`], [`run`], [`workspace_run`], [`save`], [`isolated`], [`copies`], [`escapes`], [`checkpoint`],
 //! [`chains`], [`record`], [`apply`], [`rename`], [`outputs`], [`share`], [`queue`], [`find`], [`show`], [`clean`].
 
 pub mod apply;
@@ -22,3 +22,4 @@ pub mod run;
 pub mod save;
 pub mod share;
 pub mod show;
+pub mod workspace_run;

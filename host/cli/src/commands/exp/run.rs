@@ -12,6 +12,7 @@ use dewar_core::exp::record::NameTaken;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
 use dewar_core::exp::save::Included;
+use dewar_core::exp::workspace_run::WorkspaceRun;
 use dewar_core::git::{CommitId, Git};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
@@ -128,6 +129,8 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     decided.tell(ui)?;
     let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer, task: None };
     run::write_overrides(&files(&project), &overlay)?;
+    let who = git.identity(&project.identity())?;
+    let _told = WorkspaceRun::announce(git, (identified.baseline, &identified.name), &who, session.commit_time())?;
     reproduce(&project, git, run_as, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
     Ok(ExitCode::SUCCESS)
