@@ -100,15 +100,19 @@ impl Address {
         if let Some((kind, _)) = text.split_once("::").filter(|(kind, _)| is_scheme(kind)) {
             return Err(AddressError::Unsupported { kind: kind.to_owned() });
         }
-        let in_brackets = text.starts_with('[').then(|| text.split_once("]:")).flatten();
-        if let Some((authority, path)) = in_brackets {
-            let authority = authority.trim_start_matches('[');
-            // `[host:port]:path`, or an address of IPv6.
-            let (host, port) = match authority.split_once(':') {
+        // `[user@host:port]:path`, or an address of IPv6, with the user before the brackets or in them.
+        let in_brackets = || {
+            let (before, rest) =
+                text.split_once('[').filter(|(before, _)| before.is_empty() || before.ends_with('@'))?;
+            let (inside, path) = rest.split_once("]:").filter(|_| !before.contains(['/', ':']))?;
+            Some((before, inside, path))
+        };
+        if let Some((before, inside, path)) = in_brackets() {
+            let (host, port) = match inside.split_once(':') {
                 Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
-                _ => (authority, None),
+                _ => (inside, None),
             };
-            return Self::ssh(host, port, path.to_owned());
+            return Self::ssh(&format!("{before}{host}"), port, path.to_owned());
         }
         match text.split_once(':') {
             Some((destination, path)) if !destination.contains('/') => Self::ssh(destination, None, path.to_owned()),
@@ -116,17 +120,24 @@ impl Address {
         }
     }
 
+    /// Of `[user@]host`, whose host may stand in brackets: what `ssh` gets to see has none.
     fn ssh(destination: &str, port: Option<u16>, path: String) -> Result<Self, AddressError> {
-        let host = destination.rsplit('@').next().unwrap_or(destination);
-        for part in [destination, host, &path] {
+        let (user, host) = match destination.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, destination),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let destination = user.map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"));
+        for part in [&destination, host, &path] {
             if part.starts_with('-') {
                 return Err(AddressError::Option(visible(part)));
             }
         }
-        if host.is_empty() || path.is_empty() {
+        // What OpenSSH refuses, too: settings of ssh may put it into commands of a shell (CVE-2023-51385).
+        let is_bad = |c: char| c.is_whitespace() || c.is_control() || "'`\"$;&<>|(){}[]".contains(c);
+        if host.is_empty() || path.is_empty() || destination.contains(is_bad) || host.contains('\\') {
             return Err(AddressError::Malformed(visible(&format!("{destination}:{path}"))));
         }
-        let destination = destination.replace(['[', ']'], "");
         Ok(Self::Ssh(SshAddress { destination, port, path }))
     }
 }
@@ -276,6 +287,8 @@ mod tests {
             ("git@host:a.git", ssh("git@host", None, "a.git")),
             ("[host:2222]:a.git", ssh("host", Some(2222), "a.git")),
             ("[::1]:a.git", ssh("::1", None, "a.git")),
+            ("me@[::1]:a.git", ssh("me@::1", None, "a.git")),
+            ("[me@host:22]:a.git", ssh("me@host", Some(22), "a.git")),
             ("ssh://git@host/a%20b.git", ssh("git@host", None, "/a b.git")),
             ("ssh://host:22/~me/a", ssh("host", Some(22), "~me/a")),
             ("ssh://[::1]:22/a", ssh("::1", Some(22), "/a")),
@@ -290,12 +303,36 @@ mod tests {
 
     #[test]
     fn what_would_be_an_option_is_refused() {
-        for text in
-            ["ssh://-oProxyCommand=touch x/a", "-oProxyCommand=x:a", "me@-host:a", "host:-x", "ssh://%2doption/a"]
-        {
+        for text in [
+            "ssh://-oProxyCommand=touch x/a",
+            "-oProxyCommand=x:a",
+            "me@-host:a",
+            "host:-x",
+            "ssh://%2doption/a",
+            "ssh://[-oProxyCommand=touch x]/a",
+            "ssh://%5b-oProxyCommand=x%5d/a",
+            "ssh://me@[-host]:22/a",
+            "[-oProxyCommand=x]:a",
+            "[-oProxyCommand=x:22]:a",
+            "me@[-host]:a",
+        ] {
             assert!(matches!(parse(text), Err(AddressError::Option(_))), "{text}");
         }
+        // Brackets that are not around a host are none of an address.
+        for text in
+            ["[-oProxyCommand=x]y:path", "ssh://[-oProxyCommand=x]y/a", "ssh://a[b]/c", "ssh://[[::1]]/a", "[a:b"]
+        {
+            assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
+        }
         assert!(parse("host:./-x").is_ok());
+    }
+
+    #[test]
+    fn a_host_is_nothing_for_a_shell() {
+        for text in ["$(touch x)@host:a", "ssh://a b/c", "`id`:a", "ho;st:a", "me@a|b:c", "ssh://a%26b/c", "a\\b:c"] {
+            assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
+        }
+        assert_eq!(parse("DOMAIN\\me@host:a").unwrap(), ssh("DOMAIN\\me@host", None, "a"));
     }
 
     #[test]
