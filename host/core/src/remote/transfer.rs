@@ -21,6 +21,8 @@ use crate::process::Cancellation;
 const A_PROCESSOR: usize = 4;
 /// And how many there are at most, then.
 const MOST: usize = 32;
+/// And how many whoever says it: settings come with a clone, and each is a thread.
+const LIMIT: usize = 256;
 
 /// How many objects go at once to or from the remote `name`, where the user does not say: its `jobs`, else so many as the
 /// processors are good for.
@@ -112,7 +114,7 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Transfer<'a> {
-    /// Between `store` and `remote`, so many objects at once. A Ctrl-C is to be told to `cancellation`.
+    /// Between `store` and `remote`, so many objects at once, though never more than 256. A Ctrl-C is to be told to `cancellation`.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -123,7 +125,8 @@ impl<'a> Transfer<'a> {
         cancellation: Cancellation,
         events: Arc<dyn EventSink>,
     ) -> Result<Self, RemoteError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build().map_err(RemoteError::Threads)?;
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(jobs.get().min(LIMIT)).build().map_err(RemoteError::Threads)?;
         Ok(Self { remote, store, events, cancellation, pool })
     }
 
