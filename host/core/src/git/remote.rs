@@ -169,7 +169,7 @@ impl Git {
     fn address(&self, name: &str, url: &str, folder: &Path) -> Result<Address, GitRemoteError> {
         let shown = |error: &AddressError| match error {
             // The address is what it is called by, and may have a password in it.
-            AddressError::Malformed(shown) if url == name => shown.clone(),
+            AddressError::Malformed(shown) | AddressError::Elsewhere(shown) if url == name => shown.clone(),
             _ if url == name => "<url>".to_owned(),
             _ => name.to_owned(),
         };

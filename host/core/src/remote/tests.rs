@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::cache::{ObjectStore, Tree, key};
 use crate::digest::{Algorithm, Hasher, ObjectId};
-use crate::event::Silent;
+use crate::event::{Direction, Silent};
 use crate::fs::write_atomic;
 use crate::pipeline::LockEntry;
 use crate::process::Cancellation;
@@ -30,6 +30,8 @@ fn urls_lead_to_folders_or_to_a_word_on_what_is_missing() {
     assert_eq!(at(&url("../../store"), "r").unwrap(), Path::new("/project/.dvc/../../store"));
     assert_eq!(at(&url("/mnt/store"), "r").unwrap(), Path::new("/mnt/store"));
     assert_eq!(at(&url("file:///mnt/store"), "r").unwrap(), Path::new("/mnt/store"));
+    assert_eq!(at(&url("file://localhost/mnt/a%20b"), "r").unwrap(), Path::new("/mnt/a b"));
+    assert!(matches!(at(&url("file://mnt/store"), "r"), Err(RemoteError::NoPath { .. })));
     let nested = [("remote \"r\"", "url", "remote://base/sub/x"), ("remote \"base\"", "url", "/mnt")];
     assert_eq!(at(&nested, "r").unwrap(), Path::new("/mnt/sub/x"));
     let circle = [("remote \"r\"", "url", "remote://s/x"), ("remote \"s\"", "url", "remote://r")];
@@ -116,6 +118,19 @@ fn runs_come_by_their_inputs_and_are_believed_by_their_names_alone() {
     fetcher(&store, &remote).runs(&run_cache, &entry).unwrap();
     assert_eq!(run_cache.find(&entry, |_| true).unwrap(), Some(entry.clone()));
     assert!(!store.folder().join(RunKey::of_inputs(&entry).folder()).join("bogus").exists());
+}
+
+#[test]
+fn a_clone_does_not_say_how_many_threads_there_are() {
+    let (_dir, store, folder) = world();
+    let (batch, ..) = filled(&store, 3);
+    let config = config(&[("remote \"r\"", "jobs", "200000")]);
+    let remote = directory(&folder);
+    let jobs = default_jobs(&config, "r");
+    let transfer = Transfer::new(&remote, &store, jobs, Cancellation::default(), Arc::new(Silent)).unwrap();
+    let threads = transfer.on_threads(Direction::Push, |_| Ok(rayon::current_num_threads())).unwrap();
+    assert_eq!(threads, 256);
+    assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (5, NONE, NONE, 0, 0));
 }
 
 #[test]

@@ -18,6 +18,9 @@ impl From<GitRemoteError> for Failure {
             GitRemoteError::Address { error: AddressError::Unsupported { .. }, .. } => {
                 "it can be a path, `ssh://..`, `host:path`, `https://..` or `http://..`".to_owned()
             }
+            GitRemoteError::Address { error: AddressError::Elsewhere(_), .. } => {
+                "the URL of a folder has three slashes, as in `file:///mnt/a.git`".to_owned()
+            }
             GitRemoteError::Address { .. } => "`git remote get-url NAME` shows what the settings have".to_owned(),
             GitRemoteError::Absent { .. } => "look at the path; `git init --bare PATH` makes a repository".to_owned(),
             GitRemoteError::Transport { error, .. } => of_transport(error).to_owned(),

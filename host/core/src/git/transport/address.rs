@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::url::{self, FileUrlError, decoded};
+
 /// Where a remote is. Shown without a password, and without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -61,6 +63,9 @@ pub enum AddressError {
     /// A part that a program would take for an option (CVE-2017-1000117).
     #[error("`{0}` begins with a dash, so that it would be taken for an option")]
     Option(String),
+    /// A file of another machine.
+    #[error("`{0}` is a file of another machine")]
+    Elsewhere(String),
     /// It is cut short, or has in it what no address has.
     #[error("`{0}` is no address of a git repository")]
     Malformed(String),
@@ -80,7 +85,11 @@ impl Address {
             return Self::without_scheme(text, folder);
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "file" => Ok(Self::Local(folder.join(decoded(rest).ok_or_else(malformed)?))),
+            "file" => match url::file_path(rest) {
+                Ok(path) => Ok(Self::Local(path)),
+                Err(FileUrlError::Elsewhere { .. }) => Err(AddressError::Elsewhere(visible(&without_password(text)))),
+                Err(FileUrlError::Malformed) => Err(malformed()),
+            },
             "ssh" | "git+ssh" | "ssh+git" => {
                 let (authority, path) = rest.split_once('/').ok_or_else(malformed)?;
                 let (destination, port) = split_port(authority).ok_or_else(malformed)?;
@@ -227,28 +236,6 @@ fn split_port(authority: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-/// `%20` and the like as what they stand for; none for what is not UTF-8 then, or has control characters.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let digits = (byte == b'%').then(|| Some((nibble(ahead.next()?)?, nibble(ahead.next()?)?))).flatten();
-        match digits {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = ahead;
-            }
-            None => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
-}
-
-fn nibble(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 /// A URL whose password must not be shown.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -283,6 +270,7 @@ mod tests {
             ("/a b/c", local("/a b/c")),
             ("./a:b", local("/here/./a:b")),
             ("file:///a%20b", local("/a b")),
+            ("file://localhost/a", local("/a")),
             ("host:path/to", ssh("host", None, "path/to")),
             ("git@host:a.git", ssh("git@host", None, "a.git")),
             ("[host:2222]:a.git", ssh("host", Some(2222), "a.git")),
@@ -337,8 +325,13 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", "ssh://host", "ssh:///a", "host:", "a\nb", "ssh://host/%0a", "https://", "https://ho st/a"] {
+        for text in
+            ["", "ssh://host", "ssh:///a", "host:", "a\nb", "ssh://host/%0a", "https://", "https://ho st/a", "file://x"]
+        {
             assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
+        }
+        for text in ["file://host/a", "file://../a", "file://user:secret@host/a"] {
+            assert!(matches!(parse(text), Err(AddressError::Elsewhere(_))), "{text}");
         }
         for text in ["ext::sh -c touch", "git://host/a", "s3://bucket", "fd::17"] {
             assert!(matches!(parse(text), Err(AddressError::Unsupported { .. })), "{text}");
@@ -350,7 +343,8 @@ mod tests {
         let address = parse("https://me:secret@host/a").unwrap();
         let malformed = parse("https://me:secret@ho st/a").unwrap_err();
         for shown in [address.to_string(), format!("{address:?}"), malformed.to_string(), format!("{malformed:?}")] {
-            assert!(!shown.contains("secret") && shown.contains("host") || shown.contains("ho st"), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
+            assert!(shown.contains("host") || shown.contains("ho st"), "{shown}");
         }
     }
 
