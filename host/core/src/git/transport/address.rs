@@ -169,12 +169,17 @@ impl fmt::Display for Address {
 impl HttpAddress {
     /// What stands behind `://`.
     pub(super) fn parse(scheme: Scheme, rest: &str) -> Option<Self> {
+        Self::pattern(scheme, rest).filter(|address| !address.host.contains('*'))
+    }
+
+    /// What stands behind `://` in settings for several hosts: `*` is any one label.
+    pub(super) fn pattern(scheme: Scheme, rest: &str) -> Option<Self> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte) || byte >= 0x80;
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]*".contains(&byte) || byte >= 0x80;
         if host.is_empty() || !host.bytes().all(is_host) || path.contains(char::is_whitespace) {
             return None;
         }
@@ -187,6 +192,48 @@ impl HttpAddress {
         let given = |text: &String| !text.is_empty();
         let host = host.to_ascii_lowercase();
         Some(Self { scheme, host, path, user: user.filter(given), password: password.filter(given) })
+    }
+
+    /// The host, and the port, also where it is the usual one.
+    pub(super) fn host_and_port(&self) -> (&str, &str) {
+        let usual = match self.scheme {
+            Scheme::Http => "80",
+            Scheme::Https => "443",
+        };
+        let named = self.host.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        named.map_or((self.host.as_str(), usual), |(host, port)| (host, if port.is_empty() { usual } else { port }))
+    }
+
+    /// Whether it is the same server, spoken to in the same way.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+        self.scheme == other.scheme && self.host_and_port() == other.host_and_port()
+    }
+
+    /// Where a redirection leads that was sent from here, without user and password of its own. None for what is no address, and
+    /// for one in the clear where this one is not.
+    pub(super) fn redirected(&self, location: &str) -> Option<Self> {
+        let location = location.split('#').next().unwrap_or_default();
+        let absolute = location.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+        let to = match absolute {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => Self::parse(Scheme::Https, rest)?,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Self::parse(Scheme::Http, rest)?,
+            Some(_) => return None,
+            None => match location.strip_prefix("//") {
+                Some(rest) => Self::parse(self.scheme, rest)?,
+                None if location.starts_with('/') => Self::parse(self.scheme, &format!("{}{location}", self.host))?,
+                None => {
+                    let path = self.path.split('?').next().unwrap_or_default();
+                    let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+                    Self::parse(self.scheme, &format!("{}{folder}/{location}", self.host))?
+                }
+            },
+        };
+        // What is written for one server is not for another.
+        let (user, password) = match self.is_same_server(&to) {
+            true => (self.user.clone(), self.password.clone()),
+            false => (None, None),
+        };
+        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then(|| Self { user, password, ..to })
     }
 
     /// The URL without user and password.
@@ -346,6 +393,28 @@ mod tests {
             assert!(!shown.contains("secret"), "{shown}");
             assert!(shown.contains("host") || shown.contains("ho st"), "{shown}");
         }
+    }
+
+    #[test]
+    fn redirections_lead_from_where_they_were_sent() {
+        let Address::Http(from) = parse("https://me:secret@host/a/info/refs?service=x/y").unwrap() else { panic!() };
+        let to = |location: &str| from.redirected(location).map(|to| (to.url(), to.password));
+        let secret = || Some("secret".to_owned());
+        for (location, url, password) in [
+            ("https://host:443/b?c", "https://host:443/b?c", secret()),
+            ("HTTPS://other/b#c", "https://other/b", None),
+            ("https://you:mine@other/b", "https://other/b", None),
+            ("//other/b", "https://other/b", None),
+            ("/b://c", "https://host/b://c", secret()),
+            ("b", "https://host/a/info/b", secret()),
+        ] {
+            assert_eq!(to(location), Some((url.to_owned(), password)), "{location}");
+        }
+        for location in ["http://host/b", "ftp://host/b", "https://", "https://ho st/b", "https://*.host/"] {
+            assert_eq!(to(location), None, "{location}");
+        }
+        let Address::Http(clear) = parse("http://host/a").unwrap() else { panic!() };
+        assert!(clear.redirected("https://host/a").is_some() && clear.redirected("http://other/a").is_some());
     }
 
     proptest::proptest! {
