@@ -27,7 +27,7 @@ const OWNED: [(&str, &str); 6] = [
 
 /// The layers of core from the ground up. A module may import from its own layer and from those below it.
 const LAYERS: [&[&str]; 8] = [
-    &["path", "fs", "digest", "event", "words", "codec", "fnmatch", "python", "source", "lock"],
+    &["path", "fs", "digest", "event", "words", "codec", "fnmatch", "python", "source", "lock", "url"],
     &[
         "config",
         "index",

@@ -3,7 +3,7 @@
 //! Core prints nothing, reads no environment and knows no WebAssembly: clock, randomness, environment, plugins and the sink of
 //! events reach it as values. The modules in reading order:
 //!
-//! 1. [`path`], [`fs`], [`lock`], [`digest`], [`event`], [`source`], [`python`]: names of files, safe writes, what one process at
+//! 1. [`path`], [`fs`], [`lock`], [`digest`], [`event`], [`source`], [`python`], `url`: names of files, safe writes, what one process at
 //!    a time may do, names of contents, what is told, texts and their errors.
 //! 2. [`extension`]: what a plugin can be, in plain types.
 //! 3. [`config`], [`repo`], [`git`]: the project, its settings, its repository.
@@ -52,6 +52,7 @@ pub mod stage_run;
 #[cfg(test)]
 mod testing;
 pub mod track;
+mod url;
 pub mod why;
 pub mod words;
 pub mod workspace;

@@ -4,6 +4,7 @@
 //! `key` the SHA-256 of the command, its dependencies, parameters and output paths as JSON; `value` that of the same with the
 //! outputs' contents; the file is YAML as in the lock.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -23,11 +24,15 @@ use crate::workspace::Workspace;
 /// The folder of runs in a cache or a remote.
 pub const RUNS: &str = "runs";
 
+/// The name of the inputs of runs, or that of one run among those with its inputs: a SHA-256, 64 digits in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunKey(String);
+
 /// A remembered run as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFile {
     /// Where it stands in a cache or a remote.
-    pub key: String,
+    pub place: String,
     /// What it remembers.
     pub entry: LockEntry,
     /// Its text.
@@ -71,7 +76,8 @@ impl RunCache {
         entry: &LockEntry,
         mut usable: impl FnMut(&LockEntry) -> bool,
     ) -> Result<Option<LockEntry>, FsError> {
-        let folder = self.runs_of(&key(entry));
+        let wanted = RunKey::of_inputs(entry);
+        let folder = self.runs_of(&wanted);
         let files = match std::fs::read_dir(&folder) {
             Ok(files) => files,
             Err(error) if fs::is_absent(&error) => return Ok(None),
@@ -83,8 +89,8 @@ impl RunCache {
             .collect();
         runs.sort_by(|a, b| b.cmp(a));
         // A file that is damaged, or not of these inputs, is as good as none.
-        let wanted = key(entry);
-        let mut found = runs.iter().filter_map(|(_, path)| read(path).ok()?).filter(|found| key(found) == wanted);
+        let found = runs.iter().filter_map(|(_, path)| read(path).ok()?);
+        let mut found = found.filter(|found| RunKey::of_inputs(found) == wanted);
         Ok(found.find(|found| usable(found)))
     }
 
@@ -94,7 +100,7 @@ impl RunCache {
     /// When it cannot be written.
     pub fn remember(&self, entry: &LockEntry) -> Result<(), FsError> {
         let text = yaml::write(&entry.to_value(Sizes::With));
-        fs::write_atomic(&self.runs_of(&key(entry)).join(value(entry)), text.as_bytes())
+        fs::write_atomic(&self.path(&RunKey::of_inputs(entry), &RunKey::of_run(entry)), text.as_bytes())
     }
 
     /// Whether results of the stage can be had again once it ran: a plain output that git keeps cannot (DVC's rule).
@@ -118,31 +124,19 @@ impl RunCache {
         Ok(self.remember(entry)?)
     }
 
-    /// The name of the inputs of `entry`; of its `outs` only the paths matter.
+    /// Whether a run is remembered.
     #[must_use]
-    pub fn key(entry: &LockEntry) -> String {
-        key(entry)
+    pub fn has(&self, inputs: &RunKey, run: &RunKey) -> bool {
+        self.path(inputs, run).is_file()
     }
 
-    /// The folder of the runs with the inputs of `entry`, relative to that of a cache or a remote.
-    #[must_use]
-    pub fn key_of(entry: &LockEntry) -> String {
-        folder(&key(entry))
-    }
-
-    /// Whether the run at `key`, which begins with [`RUNS`], is remembered.
-    #[must_use]
-    pub fn has(&self, key: &str) -> bool {
-        key.strip_prefix(RUNS).is_some_and(|below| self.folder.join(below.trim_start_matches('/')).is_file())
-    }
-
-    /// Remembers a run that came from elsewhere, where it stood at `key`, if it is what its key says; false when it is not.
+    /// Remembers a run that came from elsewhere, if it is what it was called there; false when it is not.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn receive(&self, key: &str, text: &[u8]) -> Result<bool, FsError> {
-        let found = parse(text).filter(|found| place(found) == key);
-        found.map_or(Ok(false), |found| self.remember(&found).map(|()| true))
+    pub fn receive(&self, inputs: &RunKey, run: &RunKey, text: &[u8]) -> Result<bool, FsError> {
+        let is_it = |found: &LockEntry| RunKey::of_inputs(found) == *inputs && RunKey::of_run(found) == *run;
+        parse(text).filter(is_it).map_or(Ok(false), |found| self.remember(&found).map(|()| true))
     }
 
     /// All remembered runs, without those that are damaged.
@@ -151,19 +145,18 @@ impl RunCache {
     /// When a folder cannot be listed, or a file read.
     pub fn all(&self) -> Result<Vec<RunFile>, FsError> {
         let keys = list(&self.folder)?.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?.concat();
-        let in_key = |folder: &PathBuf| {
-            let mut runs = Vec::new();
-            for file in list(folder)? {
-                let text = fs::read(&file)?;
-                let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                runs.extend(parse(&text).filter(|entry| value(entry) == name).map(|entry| RunFile {
-                    key: place(&entry),
-                    entry,
-                    text,
-                }));
-            }
-            Ok(runs)
-        };
+        let in_key =
+            |folder: &PathBuf| {
+                let mut runs = Vec::new();
+                for file in list(folder)? {
+                    let text = fs::read(&file)?;
+                    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    runs.extend(parse(&text).filter(|entry| RunKey::of_run(entry).as_str() == name).map(|entry| {
+                        RunFile { place: RunKey::of_inputs(&entry).place_of(&RunKey::of_run(&entry)), entry, text }
+                    }));
+                }
+                Ok(runs)
+            };
         Ok(keys.par_iter().map(in_key).collect::<Result<Vec<_>, FsError>>()?.concat())
     }
 
@@ -186,8 +179,68 @@ impl RunCache {
         Ok(keys.par_iter().map(in_key).collect::<Result<Vec<_>, FsError>>()?.concat())
     }
 
-    fn runs_of(&self, key: &str) -> PathBuf {
-        self.folder.join(key.get(..2).unwrap_or_default()).join(key)
+    fn runs_of(&self, inputs: &RunKey) -> PathBuf {
+        self.folder.join(inputs.start()).join(inputs.as_str())
+    }
+
+    fn path(&self, inputs: &RunKey, run: &RunKey) -> PathBuf {
+        self.runs_of(inputs).join(run.as_str())
+    }
+}
+
+impl RunKey {
+    /// That of the inputs of an entry; of its `outs` only the paths matter.
+    #[must_use]
+    pub fn of_inputs(entry: &LockEntry) -> Self {
+        let mut value = entry.to_value(Sizes::Without);
+        if let Value::Map(map) = &mut value {
+            let mut paths: Vec<&str> = entry.outs.iter().map(|out| out.path.as_str()).collect();
+            paths.sort_unstable();
+            let paths = paths.into_iter().map(|path| Value::Text(path.to_owned())).collect();
+            map.insert("outs".into(), Value::List(paths));
+        }
+        Self(sha256(&value))
+    }
+
+    /// That of a run among those with its inputs.
+    #[must_use]
+    pub fn of_run(entry: &LockEntry) -> Self {
+        Self(sha256(&entry.to_value(Sizes::Without)))
+    }
+
+    /// One that was written down.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 64 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Of inputs: the folder of their runs in a cache or a remote.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{RUNS}/{}/{self}", self.start())
+    }
+
+    /// Of inputs: where a run with them stands in a cache or a remote.
+    #[must_use]
+    pub fn place_of(&self, run: &Self) -> String {
+        format!("{}/{run}", self.folder())
+    }
+
+    fn start(&self) -> &str {
+        self.0.get(..2).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -203,32 +256,6 @@ fn parse(text: &[u8]) -> Option<LockEntry> {
 /// The paths in a folder; none when it is no folder.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
     fs::list_optional(folder).map(Option::unwrap_or_default)
-}
-
-/// The folder of the runs with the inputs of this key, in a cache or a remote.
-fn folder(key: &str) -> String {
-    format!("{RUNS}/{}/{key}", key.get(..2).unwrap_or_default())
-}
-
-/// The place of a run in a cache or a remote.
-fn place(entry: &LockEntry) -> String {
-    format!("{}/{}", folder(&key(entry)), value(entry))
-}
-
-/// The key of an entry's inputs.
-fn key(entry: &LockEntry) -> String {
-    let mut value = entry.to_value(Sizes::Without);
-    if let Value::Map(map) = &mut value {
-        let mut paths: Vec<&str> = entry.outs.iter().map(|out| out.path.as_str()).collect();
-        paths.sort_unstable();
-        map.insert("outs".into(), Value::List(paths.into_iter().map(|path| Value::Text(path.to_owned())).collect()));
-    }
-    sha256(&value)
-}
-
-/// The name of a run among those with its inputs.
-fn value(entry: &LockEntry) -> String {
-    sha256(&entry.to_value(Sizes::Without))
 }
 
 /// SHA-256 of a value as Python's sorted JSON.
@@ -268,7 +295,7 @@ mod tests {
         let cache = RunCache::new(dir.path());
         let ran = entry("cmd: x\n");
         cache.remember(&ran).unwrap();
-        let folder = cache.runs_of(&key(&ran));
+        let folder = cache.runs_of(&RunKey::of_inputs(&ran));
         std::fs::write(folder.join("zz"), "{{{").unwrap();
         assert_eq!(cache.find(&ran, |_| true).unwrap(), Some(ran));
     }
@@ -280,10 +307,10 @@ mod tests {
         let (ran, other) = (entry("cmd: x\n"), entry("cmd: y\n"));
         cache.remember(&ran).unwrap();
         cache.remember(&other).unwrap();
-        let folder = cache.runs_of(&key(&ran));
+        let folder = cache.runs_of(&RunKey::of_inputs(&ran));
         std::fs::write(folder.join("zz"), "{{{").unwrap();
         let kept = |entry: &LockEntry| *entry != other;
-        let gone = cache.runs_of(&key(&other)).join(value(&other));
+        let gone = cache.path(&RunKey::of_inputs(&other), &RunKey::of_run(&other));
         let mut found = cache.useless(kept).unwrap();
         found.sort();
         let mut wanted = vec![folder.join("zz"), gone];

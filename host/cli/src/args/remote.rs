@@ -92,7 +92,7 @@ pub struct WhichArgs {
     #[arg(short, long, value_name = "REMOTE")]
     pub remote: Option<String>,
 
-    /// How many files at once; without it, what the remote's `jobs` says, or 4 a processor
+    /// How many files at once, at most 256; without it, what the remote's `jobs` says, or 4 a processor
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 

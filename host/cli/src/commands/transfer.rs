@@ -223,12 +223,13 @@ pub fn failure(done: &mut Transferred, direction: Direction, project: &Project<'
     };
     let has_errors = !done.errors.is_empty();
     if done.left > 0 && !has_errors {
-        let message = format!("interrupted: {} {verb}, {} left", text::counted(done.objects, "file"), done.left);
+        let went = text::counted(done.objects + done.runs, "file");
+        let message = format!("interrupted: {went} {verb}, {} left", done.left);
         failures.push(Failure::new(Kind::Interrupted, message).hint("run it again: it goes on from there"));
     }
     failures.extend(std::mem::take(&mut done.errors).into_iter().map(Failure::from));
     if done.left > 0 && has_errors {
-        let message = format!("{} {verb}, {} not tried", text::counted(done.objects, "file"), done.left);
+        let message = format!("{} {verb}, {} not tried", text::counted(done.objects + done.runs, "file"), done.left);
         let hint = "when what is said here is mended, run it again: it goes on from there";
         failures.push(Failure::new(Kind::Remote, message).hint(hint));
     }

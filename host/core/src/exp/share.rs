@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::name::ExperimentName;
 use super::refs::{self, Experiment, ExperimentRef, KEPT, ResolveError};
 use crate::git::{
-    CommitId, Connection, Expected, Git, GitError, GitRemote, GitRemoteError, Purpose, Pushed, RefConflict, RefName,
-    RefUpdate, Surroundings,
+    CommitId, Connection, Expected, Flaw, Git, GitError, GitRemote, GitRemoteError, Purpose, Pushed, RefConflict,
+    RefName, RefUpdate, Surroundings,
 };
 
 /// The experiments of another repository.
@@ -176,7 +176,10 @@ pub fn rename(
 ) -> Result<Pushed, GitRemoteError> {
     // Git sends a reference only of a commit that it has.
     if git.commit_summary(experiment.commit).is_err() {
-        git.connect(remote, Purpose::Fetch, around)?.fetch(&[experiment.reference.ref_name()?])?;
+        let flaws = git.connect(remote, Purpose::Fetch, around)?.fetch(&[experiment.reference.ref_name()?])?;
+        if let Some(flaw) = flaws.into_values().next() {
+            return Err(GitRemoteError::Flawed { name: remote.name.clone(), flaw });
+        }
     }
     let reference = ExperimentRef { baseline: experiment.reference.baseline, name: name.clone() };
     let mut connection = git.connect(remote, Purpose::Push, around)?;
@@ -211,13 +214,15 @@ pub enum Pulled {
     Diverged(CommitId),
     /// It was changed here meanwhile, and is left so.
     Moved(RefConflict),
+    /// What came is not what a commit has to be: it is not here.
+    Flawed(Flaw),
 }
 
 /// Brings experiments of another repository into this one, with all commits that they need; each only if it still stands here as
 /// it did.
 ///
 /// # Errors
-/// When the connection breaks, what comes is not complete, or this repository cannot be written.
+/// When the connection breaks, or this repository cannot be written.
 pub fn pull(
     git: &Git,
     connection: &mut Connection<'_>,
@@ -230,11 +235,16 @@ pub fn pull(
     }
     let differs = |experiment: &&Experiment| ours.get(&experiment.reference) != Some(&experiment.commit);
     let names = experiments.iter().filter(differs).map(|experiment| experiment.reference.ref_name());
-    connection.fetch(&names.collect::<Result<Vec<_>, GitError>>()?)?;
+    let flaws = connection.fetch(&names.collect::<Result<Vec<_>, GitError>>()?)?;
 
     let mut outcomes = Vec::with_capacity(experiments.len());
     let mut updates = Vec::new();
     for experiment in experiments {
+        let name = experiment.reference.ref_name()?;
+        if let Some(flaw) = flaws.get(&name) {
+            outcomes.push(Pulled::Flawed(flaw.clone()));
+            continue;
+        }
         let standing = Standing::of(git, ours.get(&experiment.reference).copied(), experiment.commit)?;
         outcomes.push(match standing {
             Standing::Same => Pulled::Same,
@@ -243,7 +253,7 @@ pub fn pull(
             Standing::Absent | Standing::Behind(_) => Pulled::Done,
         });
         if standing.goes(diverged) {
-            let (name, commit) = (experiment.reference.ref_name()?, experiment.commit);
+            let commit = experiment.commit;
             updates.push(RefUpdate { name, expected: standing.expected(commit), target: Some(commit) });
         }
     }

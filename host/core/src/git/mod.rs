@@ -45,7 +45,7 @@ pub use error::GitError;
 pub use finder::Finder;
 pub use history::{History, Version};
 pub use refs::{Expected, RefConflict, RefName, RefUpdate};
-pub use remote::{Connection, GitRemote, GitRemoteError, Purpose, Pushed};
+pub use remote::{Connection, Flaw, GitRemote, GitRemoteError, Purpose, Pushed};
 pub use restore::Restored;
 pub use revision::{CommitSummary, Head, HeadName};
 pub use snapshot::{ExtraPaths, Snapshot};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{FetchOptions, PushOptions, RemoteCallbacks};
 
-use self::arrived::Flaw;
+pub use self::arrived::Flaw;
 use super::transport::{self, Address, AddressError, Call, Surroundings, TransportError};
 use super::{CommitId, Expected, Git, GitError, RefConflict, RefName, RefUpdate};
 use crate::words;
@@ -75,25 +75,13 @@ pub enum GitRemoteError {
         #[source]
         error: TransportError,
     },
-    /// What it sent does not have all that it promised.
-    #[error("the git remote `{name}` has the commit {}, but not all that it needs: {object} is missing", commit.short())]
-    Incomplete {
+    /// What it sent is not what a commit has to be.
+    #[error("the git remote `{name}` has {flaw}")]
+    Flawed {
         /// The remote.
         name: String,
-        /// What was fetched.
-        commit: CommitId,
-        /// The first object missing.
-        object: String,
-    },
-    /// What it sent has a file that would be written where none may be.
-    #[error("the git remote `{name}` has the commit {}, in which a file is called `{file}`", commit.short())]
-    Forbidden {
-        /// The remote.
-        name: String,
-        /// What was fetched.
-        commit: CommitId,
-        /// What no file may be called.
-        file: String,
+        /// What is wrong.
+        flaw: Flaw,
     },
     /// What libgit2 could not do.
     #[error("cannot {verb} the git remote `{name}`: {}", source.message())]
@@ -169,7 +157,7 @@ impl Git {
     fn address(&self, name: &str, url: &str, folder: &Path) -> Result<Address, GitRemoteError> {
         let shown = |error: &AddressError| match error {
             // The address is what it is called by, and may have a password in it.
-            AddressError::Malformed(shown) if url == name => shown.clone(),
+            AddressError::Malformed(shown) | AddressError::Elsewhere(shown) if url == name => shown.clone(),
             _ if url == name => "<url>".to_owned(),
             _ => name.to_owned(),
         };
@@ -323,29 +311,25 @@ impl Connection<'_> {
         }
     }
 
-    /// Brings the commits of references of the remote, with all that they need, into this repository. No reference is made.
+    /// Brings the commits of references of the remote, with all that they need, into this repository. No reference is made: none
+    /// may be of those that are answered, which are flawed.
     ///
     /// # Errors
-    /// When the connection breaks, [`GitRemoteError::Incomplete`] and [`GitRemoteError::Forbidden`].
-    pub fn fetch(&mut self, names: &[RefName]) -> Result<(), GitRemoteError> {
+    /// When the connection breaks.
+    pub fn fetch(&mut self, names: &[RefName]) -> Result<BTreeMap<RefName, Flaw>, GitRemoteError> {
         let mut options = FetchOptions::new();
         options.download_tags(git2::AutotagOption::None).update_fetchhead(false);
-        let names: Vec<&RefName> = names.iter().filter(|name| self.refs.contains_key(*name)).collect();
-        let specs: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let tips: Vec<(&RefName, CommitId)> =
+            names.iter().filter_map(|name| Some((name, *self.refs.get(name)?))).collect();
+        let specs: Vec<&str> = tips.iter().map(|(name, _)| name.as_str()).collect();
         if specs.is_empty() {
-            return Ok(());
+            return Ok(BTreeMap::new());
         }
         let fetched = transport::with(&self.call, || self.line.download(&specs, Some(&mut options)));
         self.heard("fetch from", fetched)?;
-        let tips: Vec<CommitId> = names.iter().filter_map(|name| self.refs.get(*name).copied()).collect();
-        let name = self.name.clone();
-        match arrived::flaw(self.git, &tips)? {
-            None => Ok(()),
-            Some(Flaw::Missing { commit, object }) => {
-                Err(GitRemoteError::Incomplete { name, commit, object: object.to_string() })
-            }
-            Some(Flaw::Forbidden { commit, file }) => Err(GitRemoteError::Forbidden { name, commit, file }),
-        }
+        let commits: Vec<CommitId> = tips.iter().map(|(_, commit)| *commit).collect();
+        let flaws = arrived::flaws(self.git, &commits)?;
+        Ok(tips.into_iter().filter_map(|(name, tip)| Some((name.clone(), flaws.get(&tip)?.clone()))).collect())
     }
 
     /// What was learnt beside what libgit2 says is nearer to the cause.

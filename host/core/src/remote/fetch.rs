@@ -1,7 +1,9 @@
 //! From a remote to the cache. What arrives is kept when it is what its name says.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
+use dewar_text::yaml::MAX_SIZE;
 use rayon::prelude::*;
 
 use super::batch::Batch;
@@ -13,7 +15,7 @@ use crate::digest::{Algorithm, ObjectId};
 use crate::event::{Direction, Event, EventSink};
 use crate::pipeline::LockEntry;
 use crate::process::Cancellation;
-use crate::run_cache::{RUNS, RunCache};
+use crate::run_cache::{RUNS, RunCache, RunKey};
 
 impl Transfer<'_> {
     /// Sees to it that the cache has a batch, and with [`Runs::Take`] all runs that the remote remembers; of these, not what came
@@ -65,23 +67,22 @@ impl Transfer<'_> {
 
     fn fetch_runs(&self, progress: &Progress<'_>, done: &mut Transferred) -> Result<(), RemoteError> {
         let folders = |key: &str| -> Result<Vec<String>, RemoteError> {
-            let below = |listed| match listed {
-                Listed::Folder(name) => Some(format!("{key}/{name}")),
+            let name = |listed| match listed {
+                Listed::Folder(name) => Some(name),
                 Listed::File(_) => None,
             };
-            Ok(self.remote.list(key)?.into_iter().filter_map(below).collect())
+            Ok(self.remote.list(key)?.into_iter().filter_map(name).collect())
         };
-        let inputs = folders(RUNS)?.par_iter().map(|key| folders(key)).collect::<Result<Vec<_>, _>>()?.concat();
+        let below = |start: &String| folders(&format!("{RUNS}/{start}"));
+        let inputs = folders(RUNS)?.par_iter().map(below).collect::<Result<Vec<_>, _>>()?.concat();
+        let inputs: Vec<RunKey> = inputs.iter().filter_map(|name| RunKey::parse(name)).collect();
         let run_cache = RunCache::new(self.store.folder());
-        let fetch = |key: &String| {
-            if progress.is_over() { Ok(0) } else { bring_runs(self.remote, &run_cache, key) }
+        let fetch = |inputs: &RunKey| match bring_runs(self.remote, &run_cache, inputs, progress) {
+            Ok(count) => Outcome::Remembered(count),
+            Err(_) if progress.is_cancelled() => Outcome::Left,
+            Err(error) => Outcome::Failed(error),
         };
-        for result in inputs.par_iter().map(fetch).collect::<Vec<Result<usize, RemoteError>>>() {
-            match result {
-                Ok(count) => done.runs += count,
-                Err(error) => done.errors.push(error),
-            }
-        }
+        each(&inputs.iter().collect::<Vec<_>>(), progress, done, fetch);
         Ok(())
     }
 }
@@ -131,7 +132,8 @@ impl<'a> Fetcher<'a> {
     /// # Errors
     /// As [`Self::object`].
     pub fn runs(&self, run_cache: &RunCache, entry: &LockEntry) -> Result<(), RemoteError> {
-        bring_runs(&*self.remote, run_cache, &RunCache::key_of(entry)).map(drop)
+        let progress = Progress::new(Direction::Fetch, &*self.events, &self.never);
+        bring_runs(&*self.remote, run_cache, &RunKey::of_inputs(entry), &progress).map(drop)
     }
 
     fn one(&self, id: &ObjectId, progress: &Progress<'_>) -> Result<bool, RemoteError> {
@@ -185,16 +187,48 @@ fn bring(
     Ok(brought)
 }
 
-/// Brings the runs with the inputs that the folder at `key` is for. Returns how many.
-fn bring_runs(remote: &dyn Remote, run_cache: &RunCache, key: &str) -> Result<usize, RemoteError> {
+/// Brings the runs with these inputs. What has another name than runs have, or is too large for one, is none. Returns how many.
+fn bring_runs(
+    remote: &dyn Remote,
+    run_cache: &RunCache,
+    inputs: &RunKey,
+    progress: &Progress<'_>,
+) -> Result<usize, RemoteError> {
     let mut count = 0;
-    for listed in remote.list(key)? {
+    for listed in remote.list(&inputs.folder())? {
         let Listed::File(name) = listed else { continue };
-        let key = format!("{key}/{name}");
-        let mut text = Vec::new();
-        if !run_cache.has(&key) && remote.read(&key, &mut text)? {
-            count += usize::from(run_cache.receive(&key, &text).map_err(CacheError::from)?);
+        let Some(run) = RunKey::parse(&name).filter(|run| !run_cache.has(inputs, run)) else { continue };
+        let mut text = Bounded { text: Vec::new(), is_full: false };
+        match remote.read(&inputs.place_of(&run), &mut Arriving { to: &mut text, progress }) {
+            Ok(true) => {
+                count += usize::from(run_cache.receive(inputs, &run, &text.text).map_err(CacheError::from)?);
+            }
+            Ok(false) => {}
+            Err(_) if text.is_full => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(count)
+}
+
+/// The text of a run, which takes no more than one may have.
+struct Bounded {
+    text: Vec<u8>,
+    /// Whether there was more.
+    is_full: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > MAX_SIZE {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

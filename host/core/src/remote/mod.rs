@@ -27,6 +27,7 @@ use crate::cache::{CacheError, Shared};
 use crate::config::Config;
 use crate::fs::FsError;
 use crate::repo::PROJECT_DIR;
+use crate::url::{self, FileUrlError};
 
 pub use batch::Batch;
 pub use fetch::Fetcher;
@@ -68,6 +69,14 @@ pub enum RemoteError {
         url: String,
         /// The scheme of its URL.
         kind: String,
+    },
+    /// A URL of a file that leads to no path of this machine.
+    #[error("the remote `{name}` (`{url}`) is no folder of this machine")]
+    NoPath {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        url: String,
     },
     /// It is not there: not mounted, or never made.
     #[error("the remote `{name}` is not there: no folder `{}`", path.display())]
@@ -196,9 +205,9 @@ fn locate(config: &Config, root: &Path, name: &str) -> Result<PathBuf, RemoteErr
     let mut below = PathBuf::new();
     loop {
         let current = names.last().cloned().unwrap_or_default();
-        let url = url(config, &current)?;
-        let Some((kind, rest)) = url.split_once("://") else {
-            return Ok(inside(root.join(PROJECT_DIR).join(url), &below));
+        let address = address(config, &current)?;
+        let Some((kind, rest)) = address.split_once("://") else {
+            return Ok(inside(root.join(PROJECT_DIR).join(address), &below));
         };
         match kind {
             "remote" => {
@@ -209,11 +218,16 @@ fn locate(config: &Config, root: &Path, name: &str) -> Result<PathBuf, RemoteErr
                 }
                 names.push(other.to_owned());
             }
-            "file" | "local" => return Ok(inside(Path::new("/").join(rest), &below)),
+            "file" | "local" => match url::file_path(rest) {
+                Ok(path) => return Ok(inside(path, &below)),
+                Err(FileUrlError::Elsewhere { .. } | FileUrlError::Malformed) => {
+                    return Err(RemoteError::NoPath { name: name.to_owned(), url: address.to_owned() });
+                }
+            },
             kind => {
                 return Err(RemoteError::Unsupported {
                     name: name.to_owned(),
-                    url: url.to_owned(),
+                    url: address.to_owned(),
                     kind: kind.to_owned(),
                 });
             }
@@ -226,7 +240,7 @@ fn inside(folder: PathBuf, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { folder } else { folder.join(below) }
 }
 
-fn url<'a>(config: &'a Config, name: &str) -> Result<&'a str, RemoteError> {
+fn address<'a>(config: &'a Config, name: &str) -> Result<&'a str, RemoteError> {
     // Names of sections are in lower case, as DVC reads them.
     let Some(options) = config.dvc.get(&format!("remote \"{}\"", name.to_lowercase())) else {
         let names = config.dvc.keys().filter_map(|key| key.strip_prefix("remote \"")?.strip_suffix('"'));

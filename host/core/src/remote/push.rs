@@ -5,8 +5,6 @@
 
 use std::collections::HashSet;
 
-use rayon::prelude::*;
-
 use super::RemoteError;
 use super::batch::{Batch, Listing, Objects};
 use super::present::present;
@@ -107,20 +105,21 @@ impl Transfer<'_> {
         let there = present(self.remote, &results)?;
         let is_whole = |run: &&RunFile| outs(&run.entry).all(|id| id.is_some_and(|id| there.contains(id)));
         let whole: Vec<&RunFile> = runs.iter().filter(is_whole).collect();
-        let push = |run: &&RunFile| {
-            if progress.is_over() || self.remote.has(&run.key)? {
-                return Ok(false);
-            }
-            self.remote.write(&run.key, &mut run.text.as_slice(), run.text.len() as u64)?;
-            Ok(true)
+        let push = |run: &RunFile| match self.push_run(run) {
+            Ok(count) => Outcome::Remembered(count),
+            Err(error) => Outcome::Failed(error),
         };
-        for result in whole.par_iter().map(push).collect::<Vec<Result<bool, RemoteError>>>() {
-            match result {
-                Ok(sent) => done.runs += usize::from(sent),
-                Err(error) => done.errors.push(error),
-            }
-        }
+        each(&whole, progress, done, push);
         Ok(())
+    }
+
+    /// Returns how many went: none when it was there.
+    fn push_run(&self, run: &RunFile) -> Result<usize, RemoteError> {
+        if self.remote.has(&run.place)? {
+            return Ok(0);
+        }
+        self.remote.write(&run.place, &mut run.text.as_slice(), run.text.len() as u64)?;
+        Ok(1)
     }
 }
 

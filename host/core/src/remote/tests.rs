@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::*;
 use crate::cache::{ObjectStore, Tree, key};
 use crate::digest::{Algorithm, Hasher, ObjectId};
-use crate::event::Silent;
+use crate::event::{Direction, Silent};
 use crate::fs::write_atomic;
 use crate::pipeline::LockEntry;
 use crate::process::Cancellation;
-use crate::run_cache::RunCache;
+use crate::run_cache::{RunCache, RunKey};
 use crate::testing::path;
 
 fn config(options: &[(&str, &str, &str)]) -> Config {
@@ -30,6 +30,8 @@ fn urls_lead_to_folders_or_to_a_word_on_what_is_missing() {
     assert_eq!(at(&url("../../store"), "r").unwrap(), Path::new("/project/.dvc/../../store"));
     assert_eq!(at(&url("/mnt/store"), "r").unwrap(), Path::new("/mnt/store"));
     assert_eq!(at(&url("file:///mnt/store"), "r").unwrap(), Path::new("/mnt/store"));
+    assert_eq!(at(&url("file://localhost/mnt/a%20b"), "r").unwrap(), Path::new("/mnt/a b"));
+    assert!(matches!(at(&url("file://mnt/store"), "r"), Err(RemoteError::NoPath { .. })));
     let nested = [("remote \"r\"", "url", "remote://base/sub/x"), ("remote \"base\"", "url", "/mnt")];
     assert_eq!(at(&nested, "r").unwrap(), Path::new("/mnt/sub/x"));
     let circle = [("remote \"r\"", "url", "remote://s/x"), ("remote \"s\"", "url", "remote://r")];
@@ -110,12 +112,40 @@ fn runs_come_by_their_inputs_and_are_believed_by_their_names_alone() {
     );
     let entry = LockEntry::from_node(&dewar_text::yaml::read(text.as_bytes()).unwrap()).unwrap();
     RunCache::new(&remote).remember(&entry).unwrap();
-    let folder = remote.join(RunCache::key_of(&entry));
+    let folder = remote.join(RunKey::of_inputs(&entry).folder());
     std::fs::write(folder.join("bogus"), "cmd: rm -rf\n").unwrap();
     let run_cache = RunCache::new(store.folder());
     fetcher(&store, &remote).runs(&run_cache, &entry).unwrap();
     assert_eq!(run_cache.find(&entry, |_| true).unwrap(), Some(entry.clone()));
-    assert!(!store.folder().join(RunCache::key_of(&entry)).join("bogus").exists());
+    assert!(!store.folder().join(RunKey::of_inputs(&entry).folder()).join("bogus").exists());
+}
+
+#[test]
+fn a_clone_does_not_say_how_many_threads_there_are() {
+    let (_dir, store, folder) = world();
+    let (batch, ..) = filled(&store, 3);
+    let config = config(&[("remote \"r\"", "jobs", "200000")]);
+    let remote = directory(&folder);
+    let jobs = default_jobs(&config, "r");
+    let transfer = Transfer::new(&remote, &store, jobs, Cancellation::default(), Arc::new(Silent)).unwrap();
+    let threads = transfer.on_threads(Direction::Push, |_| Ok(rayon::current_num_threads())).unwrap();
+    assert_eq!(threads, 256);
+    assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (5, NONE, NONE, 0, 0));
+}
+
+#[test]
+fn a_run_that_is_too_large_for_one_is_passed_over() {
+    let (_dir, store, remote) = world();
+    let entry = LockEntry::from_node(&dewar_text::yaml::read(b"cmd: x\n").unwrap()).unwrap();
+    RunCache::new(&remote).remember(&entry).unwrap();
+    let folder = remote.join(RunKey::of_inputs(&entry).folder());
+    // More than any machine has memory for, and no room on the disk.
+    for name in ["bogus", &"0".repeat(64)] {
+        std::fs::File::create(folder.join(name)).unwrap().set_len(1 << 42).unwrap();
+    }
+    let run_cache = RunCache::new(store.folder());
+    fetcher(&store, &remote).runs(&run_cache, &entry).unwrap();
+    assert_eq!(run_cache.find(&entry, |_| true).unwrap(), Some(entry));
 }
 
 /// A store with a directory of `count` files and one file beside it, and the batch of the two.
@@ -247,6 +277,27 @@ fn a_transfer_ends_when_it_is_asked_to() {
     let jobs = NonZeroUsize::MIN;
     let transfer = Transfer::new(&remote, &store, jobs, cancellation, Arc::new(Silent)).unwrap();
     assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (0, NONE, NONE, 0, 6));
+    // Runs, too, in both directions.
+    let entry = LockEntry::from_node(&dewar_text::yaml::read(b"cmd: x\n").unwrap()).unwrap();
+    RunCache::new(store.folder()).remember(&entry).unwrap();
+    assert_eq!(summary(&transfer.push(&Batch::default(), Runs::Take).unwrap()), (0, NONE, NONE, 0, 1));
+    RunCache::new(&folder).remember(&entry).unwrap();
+    assert_eq!(summary(&transfer.fetch(&Batch::default(), Runs::Take).unwrap()), (0, NONE, NONE, 0, 1));
+}
+
+#[test]
+fn runs_that_all_fail_are_not_all_tried() {
+    let (dir, store, folder) = world();
+    for number in 0..30 {
+        let text = format!("cmd: x {number}\n");
+        let entry = LockEntry::from_node(&dewar_text::yaml::read(text.as_bytes()).unwrap()).unwrap();
+        RunCache::new(store.folder()).remember(&entry).unwrap();
+        let (inputs, run) = (RunKey::of_inputs(&entry), RunKey::of_run(&entry));
+        std::fs::create_dir_all(folder.join(inputs.place_of(&run)).join("in the way")).unwrap();
+    }
+    let done = transfer(&directory(&folder), &store).push(&Batch::default(), Runs::Take).unwrap();
+    assert!((5..=8).contains(&done.errors.len()) && done.left > 20, "{done:?}");
+    drop(dir);
 }
 
 #[test]
@@ -263,7 +314,7 @@ fn runs_go_after_their_results_and_come_by_their_names() {
     let remote = directory(&folder);
     let push = || transfer(&remote, &store).push(&batch, Runs::Take).unwrap();
     assert_eq!((push().runs, push().runs), (2, 0));
-    let bogus = folder.join(RunCache::key_of(&runs[0])).join("bogus");
+    let bogus = folder.join(RunKey::of_inputs(&runs[0]).folder()).join("bogus");
     std::fs::write(&bogus, "cmd: rm -rf\n").unwrap();
     let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
     let fetch = || transfer(&remote, &other).fetch(&Batch::default(), Runs::Take).unwrap();

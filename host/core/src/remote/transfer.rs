@@ -21,6 +21,8 @@ use crate::process::Cancellation;
 const A_PROCESSOR: usize = 4;
 /// And how many there are at most, then.
 const MOST: usize = 32;
+/// And how many whoever says it: settings come with a clone, and each is a thread.
+const LIMIT: usize = 256;
 
 /// How many objects go at once to or from the remote `name`, where the user does not say: its `jobs`, else so many as the
 /// processors are good for.
@@ -64,7 +66,7 @@ pub struct Transferred {
     pub damaged: Vec<Absent>,
     /// What went wrong. After a few of these, nothing more was begun.
     pub errors: Vec<RemoteError>,
-    /// How many objects were not begun, because of errors or since the user asked for the end.
+    /// How many objects and remembered runs were not begun, because of errors or since the user asked for the end.
     pub left: usize,
 }
 
@@ -100,6 +102,8 @@ impl Transferred {
 pub(super) enum Outcome {
     /// It went, and has so many bytes.
     Went(u64),
+    /// So many remembered runs went.
+    Remembered(usize),
     /// There is none.
     Missing,
     /// It is not what its name says.
@@ -110,7 +114,7 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Transfer<'a> {
-    /// Between `store` and `remote`, so many objects at once. A Ctrl-C is to be told to `cancellation`.
+    /// Between `store` and `remote`, so many objects at once, though never more than 256. A Ctrl-C is to be told to `cancellation`.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -121,7 +125,8 @@ impl<'a> Transfer<'a> {
         cancellation: Cancellation,
         events: Arc<dyn EventSink>,
     ) -> Result<Self, RemoteError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build().map_err(RemoteError::Threads)?;
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(jobs.get().min(LIMIT)).build().map_err(RemoteError::Threads)?;
         Ok(Self { remote, store, events, cancellation, pool })
     }
 
@@ -137,21 +142,21 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// Does `one` to each of `ids`, as long as nothing ends the transfer. What went and what did not is added to `done`.
+/// Does `one` to each of a list, as long as nothing ends the transfer. What went and what did not is added to `done`.
 ///
 /// Returns those that are missing, and those that are damaged.
-pub(super) fn each<'i>(
-    ids: &[&'i ObjectId],
+pub(super) fn each<'i, T: Sync>(
+    items: &[&'i T],
     progress: &Progress<'_>,
     done: &mut Transferred,
-    one: impl Fn(&'i ObjectId) -> Outcome + Sync,
-) -> Lost<'i> {
-    progress.expect(ids.len());
-    let guarded = |id: &&'i ObjectId| {
+    one: impl Fn(&'i T) -> Outcome + Sync,
+) -> Lost<'i, T> {
+    progress.expect(items.len());
+    let guarded = |item: &&'i T| {
         if progress.is_over() {
             return Outcome::Left;
         }
-        let outcome = one(id);
+        let outcome = one(item);
         if matches!(outcome, Outcome::Failed(_)) {
             progress.one_failed();
         }
@@ -159,30 +164,33 @@ pub(super) fn each<'i>(
         outcome
     };
     // One after the other from a single queue: a thread that has large files does not keep small ones waiting.
-    let outcomes: Vec<Outcome> = ids.par_iter().with_max_len(1).map(guarded).collect();
-    let mut lost = Lost::default();
-    for (id, outcome) in ids.iter().zip(outcomes) {
+    let outcomes: Vec<Outcome> = items.par_iter().with_max_len(1).map(guarded).collect();
+    let mut lost = Lost { missing: Vec::new(), damaged: Vec::new(), all: Vec::new() };
+    for (&item, outcome) in items.iter().zip(outcomes) {
         match outcome {
             Outcome::Went(size) => {
                 done.objects += 1;
                 done.bytes += size;
                 continue;
             }
-            Outcome::Missing => lost.missing.push(id),
-            Outcome::Damaged => lost.damaged.push(id),
+            Outcome::Remembered(count) => {
+                done.runs += count;
+                continue;
+            }
+            Outcome::Missing => lost.missing.push(item),
+            Outcome::Damaged => lost.damaged.push(item),
             Outcome::Failed(error) => done.errors.push(error),
             Outcome::Left => done.left += 1,
         }
-        lost.all.push(id);
+        lost.all.push(item);
     }
     lost
 }
 
 /// What did not go.
-#[derive(Default)]
-pub(super) struct Lost<'i> {
-    pub(super) missing: Vec<&'i ObjectId>,
-    pub(super) damaged: Vec<&'i ObjectId>,
+pub(super) struct Lost<'i, T> {
+    pub(super) missing: Vec<&'i T>,
+    pub(super) damaged: Vec<&'i T>,
     /// These, and what failed or was left.
-    pub(super) all: Vec<&'i ObjectId>,
+    pub(super) all: Vec<&'i T>,
 }

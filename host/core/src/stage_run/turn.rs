@@ -12,7 +12,7 @@ use crate::lock::pauses;
 use crate::pipeline::{LockEntry, ProjectFiles, Stage};
 use crate::plan::Recall;
 use crate::resources::{Amount, Amounts, Claim, ClaimError, Ledger};
-use crate::run_cache::RunCache;
+use crate::run_cache::{RunCache, RunKey};
 
 /// What the jobs of a budget are called.
 const JOBS: &str = "jobs";
@@ -40,10 +40,10 @@ impl StageRunner<'_> {
         if !is_kept {
             return Ok((None, false));
         }
-        let key = RunCache::key(&Recall::asked(stage, entry));
+        let key = RunKey::of_inputs(&Recall::asked(stage, entry));
         let mut has_waited = false;
         for pause in pauses() {
-            match self.store().fly(&key, &self.who(stage)) {
+            match self.store().fly(key.as_str(), &self.who(stage)) {
                 Ok(Flight::Own(flight)) => return Ok((Some(flight), has_waited)),
                 Ok(Flight::Untold) => return Ok((None, has_waited)),
                 Ok(Flight::Others(who)) => {

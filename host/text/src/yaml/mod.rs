@@ -15,6 +15,6 @@ pub mod write;
 
 pub use comments::{end_with_comments, remove_with_comments};
 pub use edit::edit;
-pub use read::read;
+pub use read::{MAX_SIZE, read};
 pub use scalar::{Context, write_scalar};
 pub use write::write;

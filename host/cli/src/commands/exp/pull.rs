@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dewar_core::event::Direction;
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::share::{self, Diverged, Pulled};
-use dewar_core::git::{CommitId, Purpose};
+use dewar_core::git::{CommitId, GitRemoteError, Purpose};
 
 use super::share::{Data, NO_DATA_REMOTE, There, chosen, experiments, names};
 use crate::args::share::ExpPullArgs;
@@ -48,6 +48,10 @@ pub fn run(args: &ExpPullArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
                 done.push(experiment);
             }
             Pulled::Diverged(ours) => failures.push(stands_in_the_way(&experiment, ours, remote)),
+            Pulled::Flawed(flaw) => {
+                let left = format!("the experiment `{}` is left out", experiment.reference.name);
+                failures.push(Failure::from(GitRemoteError::Flawed { name: remote.clone(), flaw }).hint(left));
+            }
             Pulled::Moved(conflict) => {
                 failures.push(Failure::new(Kind::Repository, conflict.to_string()).hint("run it again"));
             }

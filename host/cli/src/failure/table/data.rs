@@ -79,6 +79,9 @@ impl From<RemoteError> for Failure {
             RemoteError::Unsupported { .. } => {
                 error.into_failure(Kind::Remote).hint("a remote can be a folder: `dewar remote add NAME /mnt/store`; DVC speaks the others")
             }
+            RemoteError::NoPath { .. } => error
+                .into_failure(Kind::Remote)
+                .hint("the URL of a folder has three slashes, as in `file:///mnt/store`"),
             RemoteError::Absent { .. } => {
                 error.into_failure(Kind::Remote).hint("mount the disk that it is on; or make the folder, if it is new")
             }

@@ -1,6 +1,6 @@
 //! Git repositories that experiments are shared through.
 
-use dewar_core::git::{AddressError, GitRemoteError, TransportError};
+use dewar_core::git::{AddressError, Flaw, GitRemoteError, TransportError};
 use dewar_core::words::did_you_mean;
 
 use super::super::{Failure, IntoFailure, Kind};
@@ -18,14 +18,17 @@ impl From<GitRemoteError> for Failure {
             GitRemoteError::Address { error: AddressError::Unsupported { .. }, .. } => {
                 "it can be a path, `ssh://..`, `host:path`, `https://..` or `http://..`".to_owned()
             }
+            GitRemoteError::Address { error: AddressError::Elsewhere(_), .. } => {
+                "the URL of a folder has three slashes, as in `file:///mnt/a.git`".to_owned()
+            }
             GitRemoteError::Address { .. } => "`git remote get-url NAME` shows what the settings have".to_owned(),
             GitRemoteError::Absent { .. } => "look at the path; `git init --bare PATH` makes a repository".to_owned(),
             GitRemoteError::Transport { error, .. } => of_transport(error).to_owned(),
-            GitRemoteError::Incomplete { .. } => {
+            GitRemoteError::Flawed { flaw: Flaw::Missing { .. }, .. } => {
                 "the remote is damaged, or was itself made from a part of a repository: `git fsck` there says more"
                     .to_owned()
             }
-            GitRemoteError::Forbidden { .. } => {
+            GitRemoteError::Flawed { flaw: Flaw::Forbidden { .. }, .. } => {
                 "nothing of it was given a name here; whoever pushed it may mean harm: `dewar exp remove -g` removes it there".to_owned()
             }
             GitRemoteError::Operation { .. } => "`git ls-remote` says whether git itself can reach it".to_owned(),
@@ -38,8 +41,7 @@ impl From<GitRemoteError> for Failure {
             }
             GitRemoteError::Absent { .. }
             | GitRemoteError::Transport { .. }
-            | GitRemoteError::Incomplete { .. }
-            | GitRemoteError::Forbidden { .. }
+            | GitRemoteError::Flawed { .. }
             | GitRemoteError::Operation { .. } => error.into_failure(Kind::Remote).hint(hint),
         }
     }

@@ -38,6 +38,10 @@ fn an_edit_keeps_to_the_style_around_it() {
     // Of two the last counts.
     assert_eq!(with("[core]\na = 1\n[b]\n[core]\na = 2\n", "a"), "[core]\na = 1\n[b]\n[core]\na = x\n");
     assert_eq!(super::with("", "remote \"r\"", "url", "x").unwrap(), "['remote \"r\"']\n    url = x\n");
+    // Another section follows.
+    let text = "['remote \"r\"']\n    url = y\n[core]\n    remote = r\n";
+    let more = "['remote \"r\"']\n    url = y\n    jobs = x\n[core]\n    remote = r\n";
+    assert_eq!(super::with(text, "remote \"r\"", "jobs", "x").unwrap(), more);
 }
 
 #[test]

@@ -104,6 +104,32 @@ fn one_that_stands_elsewhere_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn one_bad_experiment_leaves_the_others() {
+    let world = World::new();
+    experiment(&world.here, None, "2");
+    world.push(&world.here, Diverged::Refuse);
+    let good = refs::all(&world.here.git()).unwrap().remove(0);
+    // What no git would make: a file of git's own folder.
+    let blob = git_in(world.bare.path(), &["rev-parse", &format!("{}:a", good.commit)]);
+    let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&blob[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let path = world.bare.path().join("bad-tree");
+    std::fs::write(&path, [b"100644 .git\0", &bytes[..]].concat()).unwrap();
+    let made = ["hash-object", "-w", "--literally", "-t", "tree", path.to_str().unwrap()];
+    let tree = git_in(world.bare.path(), &made);
+    let who = ["-c", "user.name=x", "-c", "user.email=x"];
+    let bad = git_in(world.bare.path(), &[&who[..], &["commit-tree", "-m", "x", &tree]].concat());
+    let commit = good.commit.to_string();
+    for (name, commit) in [("a", &commit), ("y", &bad), ("z", &commit)] {
+        let reference = ExperimentRef { name: ExperimentName::parse(name).unwrap(), ..good.reference.clone() };
+        git_in(world.bare.path(), &["update-ref", &reference.to_string(), commit]);
+    }
+    let pulled = world.pull(&world.there, Diverged::Refuse);
+    let flaw = Flaw::Forbidden { commit: CommitId::parse(&bad).unwrap(), file: ".git".to_owned() };
+    assert_eq!(pulled, [Pulled::Done, Pulled::Done, Pulled::Flawed(flaw), Pulled::Done]);
+    assert_eq!(refs::all(&world.there.git()).unwrap().len(), 3);
+}
+
+#[test]
 fn names_are_found_among_those_of_the_remote() {
     let world = World::new();
     let commit = experiment(&world.here, None, "2");

@@ -133,8 +133,8 @@ fn what_is_promised_has_to_come() {
         other.git(&["hash-object", "-w", "--literally", "-t", kind, object.to_str().unwrap()]);
     }
     let theirs = other.open();
-    let error = connect(&theirs, Purpose::Fetch).unwrap().fetch(&[name(REF)]).unwrap_err();
-    assert!(matches!(&error, GitRemoteError::Incomplete { object, .. } if *object == blob), "{error}");
+    let flaws = connect(&theirs, Purpose::Fetch).unwrap().fetch(&[name(REF)]).unwrap();
+    assert_eq!(flaws, [(name(REF), Flaw::Missing { commit, object: blob })].into());
 
     // A reference to what the remote itself lacks.
     let loose = bare.path().join("refs/exps/aa/bb/gone");
@@ -164,8 +164,9 @@ fn a_file_that_would_land_in_gits_own_folder_does_not_come() {
         let commit = git_in(bare.path(), &["-c", "user.name=x", "-c", "user.email=x", "commit-tree", "-m", "x", &tree]);
         let reference = format!("refs/exps/aa/bb/bad{index}");
         git_in(bare.path(), &["update-ref", &reference, &commit]);
-        let error = connect(&git, Purpose::Fetch).unwrap().fetch(&[name(&reference)]).unwrap_err();
-        assert!(matches!(&error, GitRemoteError::Forbidden { file: found, .. } if found == file), "{error}");
+        let flaws = connect(&git, Purpose::Fetch).unwrap().fetch(&[name(REF), name(&reference)]).unwrap();
+        let commit = CommitId::parse(&commit).unwrap();
+        assert_eq!(flaws, [(name(&reference), Flaw::Forbidden { commit, file: (*file).to_owned() })].into());
     }
 }
 

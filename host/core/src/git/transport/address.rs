@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::url::{self, FileUrlError, decoded};
+
 /// Where a remote is. Shown without a password, and without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -61,6 +63,9 @@ pub enum AddressError {
     /// A part that a program would take for an option (CVE-2017-1000117).
     #[error("`{0}` begins with a dash, so that it would be taken for an option")]
     Option(String),
+    /// A file of another machine.
+    #[error("`{0}` is a file of another machine")]
+    Elsewhere(String),
     /// It is cut short, or has in it what no address has.
     #[error("`{0}` is no address of a git repository")]
     Malformed(String),
@@ -80,7 +85,11 @@ impl Address {
             return Self::without_scheme(text, folder);
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "file" => Ok(Self::Local(folder.join(decoded(rest).ok_or_else(malformed)?))),
+            "file" => match url::file_path(rest) {
+                Ok(path) => Ok(Self::Local(path)),
+                Err(FileUrlError::Elsewhere { .. }) => Err(AddressError::Elsewhere(visible(&without_password(text)))),
+                Err(FileUrlError::Malformed) => Err(malformed()),
+            },
             "ssh" | "git+ssh" | "ssh+git" => {
                 let (authority, path) = rest.split_once('/').ok_or_else(malformed)?;
                 let (destination, port) = split_port(authority).ok_or_else(malformed)?;
@@ -100,15 +109,19 @@ impl Address {
         if let Some((kind, _)) = text.split_once("::").filter(|(kind, _)| is_scheme(kind)) {
             return Err(AddressError::Unsupported { kind: kind.to_owned() });
         }
-        let in_brackets = text.starts_with('[').then(|| text.split_once("]:")).flatten();
-        if let Some((authority, path)) = in_brackets {
-            let authority = authority.trim_start_matches('[');
-            // `[host:port]:path`, or an address of IPv6.
-            let (host, port) = match authority.split_once(':') {
+        // `[user@host:port]:path`, or an address of IPv6, with the user before the brackets or in them.
+        let in_brackets = || {
+            let (before, rest) =
+                text.split_once('[').filter(|(before, _)| before.is_empty() || before.ends_with('@'))?;
+            let (inside, path) = rest.split_once("]:").filter(|_| !before.contains(['/', ':']))?;
+            Some((before, inside, path))
+        };
+        if let Some((before, inside, path)) = in_brackets() {
+            let (host, port) = match inside.split_once(':') {
                 Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
-                _ => (authority, None),
+                _ => (inside, None),
             };
-            return Self::ssh(host, port, path.to_owned());
+            return Self::ssh(&format!("{before}{host}"), port, path.to_owned());
         }
         match text.split_once(':') {
             Some((destination, path)) if !destination.contains('/') => Self::ssh(destination, None, path.to_owned()),
@@ -116,17 +129,24 @@ impl Address {
         }
     }
 
+    /// Of `[user@]host`, whose host may stand in brackets: what `ssh` gets to see has none.
     fn ssh(destination: &str, port: Option<u16>, path: String) -> Result<Self, AddressError> {
-        let host = destination.rsplit('@').next().unwrap_or(destination);
-        for part in [destination, host, &path] {
+        let (user, host) = match destination.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, destination),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let destination = user.map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"));
+        for part in [&destination, host, &path] {
             if part.starts_with('-') {
                 return Err(AddressError::Option(visible(part)));
             }
         }
-        if host.is_empty() || path.is_empty() {
+        // What OpenSSH refuses, too: settings of ssh may put it into commands of a shell (CVE-2023-51385).
+        let is_bad = |c: char| c.is_whitespace() || c.is_control() || "'`\"$;&<>|(){}[]".contains(c);
+        if host.is_empty() || path.is_empty() || destination.contains(is_bad) || host.contains('\\') {
             return Err(AddressError::Malformed(visible(&format!("{destination}:{path}"))));
         }
-        let destination = destination.replace(['[', ']'], "");
         Ok(Self::Ssh(SshAddress { destination, port, path }))
     }
 }
@@ -149,12 +169,17 @@ impl fmt::Display for Address {
 impl HttpAddress {
     /// What stands behind `://`.
     pub(super) fn parse(scheme: Scheme, rest: &str) -> Option<Self> {
+        Self::pattern(scheme, rest).filter(|address| !address.host.contains('*'))
+    }
+
+    /// What stands behind `://` in settings for several hosts: `*` is any one label.
+    pub(super) fn pattern(scheme: Scheme, rest: &str) -> Option<Self> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte) || byte >= 0x80;
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]*".contains(&byte) || byte >= 0x80;
         if host.is_empty() || !host.bytes().all(is_host) || path.contains(char::is_whitespace) {
             return None;
         }
@@ -167,6 +192,48 @@ impl HttpAddress {
         let given = |text: &String| !text.is_empty();
         let host = host.to_ascii_lowercase();
         Some(Self { scheme, host, path, user: user.filter(given), password: password.filter(given) })
+    }
+
+    /// The host, and the port, also where it is the usual one.
+    pub(super) fn host_and_port(&self) -> (&str, &str) {
+        let usual = match self.scheme {
+            Scheme::Http => "80",
+            Scheme::Https => "443",
+        };
+        let named = self.host.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        named.map_or((self.host.as_str(), usual), |(host, port)| (host, if port.is_empty() { usual } else { port }))
+    }
+
+    /// Whether it is the same server, spoken to in the same way.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+        self.scheme == other.scheme && self.host_and_port() == other.host_and_port()
+    }
+
+    /// Where a redirection leads that was sent from here, without user and password of its own. None for what is no address, and
+    /// for one in the clear where this one is not.
+    pub(super) fn redirected(&self, location: &str) -> Option<Self> {
+        let location = location.split('#').next().unwrap_or_default();
+        let absolute = location.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+        let to = match absolute {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => Self::parse(Scheme::Https, rest)?,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Self::parse(Scheme::Http, rest)?,
+            Some(_) => return None,
+            None => match location.strip_prefix("//") {
+                Some(rest) => Self::parse(self.scheme, rest)?,
+                None if location.starts_with('/') => Self::parse(self.scheme, &format!("{}{location}", self.host))?,
+                None => {
+                    let path = self.path.split('?').next().unwrap_or_default();
+                    let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+                    Self::parse(self.scheme, &format!("{}{folder}/{location}", self.host))?
+                }
+            },
+        };
+        // What is written for one server is not for another.
+        let (user, password) = match self.is_same_server(&to) {
+            true => (self.user.clone(), self.password.clone()),
+            false => (None, None),
+        };
+        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then(|| Self { user, password, ..to })
     }
 
     /// The URL without user and password.
@@ -216,28 +283,6 @@ fn split_port(authority: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-/// `%20` and the like as what they stand for; none for what is not UTF-8 then, or has control characters.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let digits = (byte == b'%').then(|| Some((nibble(ahead.next()?)?, nibble(ahead.next()?)?))).flatten();
-        match digits {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = ahead;
-            }
-            None => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
-}
-
-fn nibble(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 /// A URL whose password must not be shown.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -272,10 +317,13 @@ mod tests {
             ("/a b/c", local("/a b/c")),
             ("./a:b", local("/here/./a:b")),
             ("file:///a%20b", local("/a b")),
+            ("file://localhost/a", local("/a")),
             ("host:path/to", ssh("host", None, "path/to")),
             ("git@host:a.git", ssh("git@host", None, "a.git")),
             ("[host:2222]:a.git", ssh("host", Some(2222), "a.git")),
             ("[::1]:a.git", ssh("::1", None, "a.git")),
+            ("me@[::1]:a.git", ssh("me@::1", None, "a.git")),
+            ("[me@host:22]:a.git", ssh("me@host", Some(22), "a.git")),
             ("ssh://git@host/a%20b.git", ssh("git@host", None, "/a b.git")),
             ("ssh://host:22/~me/a", ssh("host", Some(22), "~me/a")),
             ("ssh://[::1]:22/a", ssh("::1", Some(22), "/a")),
@@ -290,18 +338,47 @@ mod tests {
 
     #[test]
     fn what_would_be_an_option_is_refused() {
-        for text in
-            ["ssh://-oProxyCommand=touch x/a", "-oProxyCommand=x:a", "me@-host:a", "host:-x", "ssh://%2doption/a"]
-        {
+        for text in [
+            "ssh://-oProxyCommand=touch x/a",
+            "-oProxyCommand=x:a",
+            "me@-host:a",
+            "host:-x",
+            "ssh://%2doption/a",
+            "ssh://[-oProxyCommand=touch x]/a",
+            "ssh://%5b-oProxyCommand=x%5d/a",
+            "ssh://me@[-host]:22/a",
+            "[-oProxyCommand=x]:a",
+            "[-oProxyCommand=x:22]:a",
+            "me@[-host]:a",
+        ] {
             assert!(matches!(parse(text), Err(AddressError::Option(_))), "{text}");
+        }
+        // Brackets that are not around a host are none of an address.
+        for text in
+            ["[-oProxyCommand=x]y:path", "ssh://[-oProxyCommand=x]y/a", "ssh://a[b]/c", "ssh://[[::1]]/a", "[a:b"]
+        {
+            assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
         }
         assert!(parse("host:./-x").is_ok());
     }
 
     #[test]
-    fn what_is_none_is_refused() {
-        for text in ["", "ssh://host", "ssh:///a", "host:", "a\nb", "ssh://host/%0a", "https://", "https://ho st/a"] {
+    fn a_host_is_nothing_for_a_shell() {
+        for text in ["$(touch x)@host:a", "ssh://a b/c", "`id`:a", "ho;st:a", "me@a|b:c", "ssh://a%26b/c", "a\\b:c"] {
             assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
+        }
+        assert_eq!(parse("DOMAIN\\me@host:a").unwrap(), ssh("DOMAIN\\me@host", None, "a"));
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in
+            ["", "ssh://host", "ssh:///a", "host:", "a\nb", "ssh://host/%0a", "https://", "https://ho st/a", "file://x"]
+        {
+            assert!(matches!(parse(text), Err(AddressError::Malformed(_))), "{text}");
+        }
+        for text in ["file://host/a", "file://../a", "file://user:secret@host/a"] {
+            assert!(matches!(parse(text), Err(AddressError::Elsewhere(_))), "{text}");
         }
         for text in ["ext::sh -c touch", "git://host/a", "s3://bucket", "fd::17"] {
             assert!(matches!(parse(text), Err(AddressError::Unsupported { .. })), "{text}");
@@ -313,8 +390,31 @@ mod tests {
         let address = parse("https://me:secret@host/a").unwrap();
         let malformed = parse("https://me:secret@ho st/a").unwrap_err();
         for shown in [address.to_string(), format!("{address:?}"), malformed.to_string(), format!("{malformed:?}")] {
-            assert!(!shown.contains("secret") && shown.contains("host") || shown.contains("ho st"), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
+            assert!(shown.contains("host") || shown.contains("ho st"), "{shown}");
         }
+    }
+
+    #[test]
+    fn redirections_lead_from_where_they_were_sent() {
+        let Address::Http(from) = parse("https://me:secret@host/a/info/refs?service=x/y").unwrap() else { panic!() };
+        let to = |location: &str| from.redirected(location).map(|to| (to.url(), to.password));
+        let secret = || Some("secret".to_owned());
+        for (location, url, password) in [
+            ("https://host:443/b?c", "https://host:443/b?c", secret()),
+            ("HTTPS://other/b#c", "https://other/b", None),
+            ("https://you:mine@other/b", "https://other/b", None),
+            ("//other/b", "https://other/b", None),
+            ("/b://c", "https://host/b://c", secret()),
+            ("b", "https://host/a/info/b", secret()),
+        ] {
+            assert_eq!(to(location), Some((url.to_owned(), password)), "{location}");
+        }
+        for location in ["http://host/b", "ftp://host/b", "https://", "https://ho st/b", "https://*.host/"] {
+            assert_eq!(to(location), None, "{location}");
+        }
+        let Address::Http(clear) = parse("http://host/a").unwrap() else { panic!() };
+        assert!(clear.redirected("https://host/a").is_some() && clear.redirected("http://other/a").is_some());
     }
 
     proptest::proptest! {

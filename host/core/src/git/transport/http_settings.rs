@@ -1,6 +1,7 @@
 //! [`HttpSettings`]: what git's settings and the environment say of HTTP (`http.*`, `http.<url>.*` of git-config(1)).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -13,7 +14,16 @@ use crate::fs;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(30);
 
+/// All that git's settings and the environment say, of whichever server.
+struct Rules {
+    /// The settings `http.*`: the URL that they are for, the key and the value.
+    settings: Vec<(Option<String>, String, String)>,
+    around: Surroundings,
+    folder: PathBuf,
+}
+
 /// How a server is asked.
+#[derive(Clone)]
 pub(super) struct HttpSettings {
     /// The repository.
     pub(super) address: HttpAddress,
@@ -28,6 +38,7 @@ pub(super) struct HttpSettings {
     proxy: Option<Proxy>,
     verify: Verify,
     roots: RootCerts,
+    rules: Arc<Rules>,
 }
 
 /// Which redirections are followed (`http.followRedirects`).
@@ -47,6 +58,17 @@ impl HttpSettings {
         around: &Surroundings,
         folder: &Path,
     ) -> Result<Self, TransportError> {
+        let rules = Rules { settings: entries(settings), around: around.clone(), folder: folder.to_owned() };
+        Self::of(Arc::new(rules), address)
+    }
+
+    /// How another server is asked.
+    pub(super) fn at(&self, address: &HttpAddress) -> Result<Self, TransportError> {
+        Self::of(Arc::clone(&self.rules), address)
+    }
+
+    fn of(rules: Arc<Rules>, address: &HttpAddress) -> Result<Self, TransportError> {
+        let Rules { settings, around, folder } = &*rules;
         let settings = Values::of(settings, address);
         let is_false =
             |key: &str| settings.last(key).is_some_and(|text| git2::Config::parse_bool(text).ok() == Some(false));
@@ -61,10 +83,11 @@ impl HttpSettings {
             headers: headers(&settings)?,
             follow: if is_false("followredirects") { Follow::None } else { Follow::Initial },
             patience: around.patience,
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             proxy: proxy(settings.last("proxy"), address, around)?,
             verify,
             roots,
+            rules,
         })
     }
 
@@ -87,25 +110,34 @@ impl HttpSettings {
     }
 }
 
+/// The settings `http.*`.
+fn entries(settings: &git2::Config) -> Vec<(Option<String>, String, String)> {
+    let mut found = Vec::new();
+    if let Ok(mut entries) = settings.entries(Some("^http\\.")) {
+        while let Some(Ok(entry)) = entries.next() {
+            let (Ok(name), Ok(value)) = (entry.name(), entry.value()) else { continue };
+            let Some(name) = name.strip_prefix("http.") else { continue };
+            found.push(match name.rsplit_once('.') {
+                None => (None, name.to_owned(), value.to_owned()),
+                Some((url, key)) => (Some(url.to_owned()), key.to_owned(), value.to_owned()),
+            });
+        }
+    }
+    found
+}
+
 /// The settings `http.*` that hold for an address, the most particular last.
 struct Values(Vec<(String, String)>);
 
 impl Values {
-    fn of(settings: &git2::Config, address: &HttpAddress) -> Self {
+    fn of(settings: &[(Option<String>, String, String)], address: &HttpAddress) -> Self {
         let mut found = Vec::new();
-        if let Ok(mut entries) = settings.entries(Some("^http\\.")) {
-            while let Some(Ok(entry)) = entries.next() {
-                let (Ok(name), Ok(value)) = (entry.name(), entry.value()) else { continue };
-                let Some(name) = name.strip_prefix("http.") else { continue };
-                match name.rsplit_once('.') {
-                    None => found.push((0, name.to_owned(), value.to_owned())),
-                    Some((url, key)) => {
-                        if let Some(weight) = weight(url, address) {
-                            found.push((weight, key.to_owned(), value.to_owned()));
-                        }
-                    }
-                }
-            }
+        for (url, key, value) in settings {
+            let weight = match url {
+                None => Some(Weight::default()),
+                Some(url) => weight(url, address),
+            };
+            found.extend(weight.map(|weight| (weight, key.clone(), value.clone())));
         }
         found.sort_by_key(|(weight, _, _)| *weight);
         Self(found.into_iter().map(|(_, key, value)| (key, value)).collect())
@@ -120,26 +152,30 @@ impl Values {
     }
 }
 
+/// How particular settings are, as git-config(1) has it: how long their host is, then their path, then whether they name a user.
+type Weight = (usize, usize, bool);
+
 /// How particular settings for `url` are; none when they are not for this address.
-fn weight(url: &str, address: &HttpAddress) -> Option<usize> {
+fn weight(url: &str, address: &HttpAddress) -> Option<Weight> {
     let (scheme, rest) = url.split_once("://")?;
     if !scheme.eq_ignore_ascii_case(address.scheme.as_str()) {
         return None;
     }
-    let pattern = HttpAddress::parse(address.scheme, rest)?;
+    let pattern = HttpAddress::pattern(address.scheme, rest)?;
     let is_below =
         address.path.strip_prefix(pattern.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let is_user = pattern.user.is_none() || pattern.user == address.user;
-    let same_host = with_port(&pattern) == with_port(address);
-    (is_below && is_user && same_host).then(|| 1 + 2 * pattern.path.len() + usize::from(pattern.user.is_some()))
+    let is_host = matches(pattern.host_and_port(), address.host_and_port());
+    let (host, _) = pattern.host_and_port();
+    (is_below && is_user && is_host).then(|| (host.len(), pattern.path.len(), pattern.user.is_some()))
 }
 
-fn with_port(address: &HttpAddress) -> &str {
-    let usual = match address.scheme {
-        Scheme::Http => ":80",
-        Scheme::Https => ":443",
-    };
-    address.host.strip_suffix(usual).unwrap_or(&address.host)
+/// Whether a host is one that a pattern is for: `*` is any one label of it.
+fn matches((pattern, pattern_port): (&str, &str), (host, port): (&str, &str)) -> bool {
+    let mut labels = pattern.split('.').zip(host.split('.'));
+    pattern_port == port
+        && pattern.split('.').count() == host.split('.').count()
+        && labels.all(|(pattern, label)| pattern == "*" || pattern == label)
 }
 
 /// `http.extraHeader`; an empty one takes back those before.
@@ -224,34 +260,52 @@ mod tests {
         HttpAddress::parse(Scheme::Https, rest).unwrap()
     }
 
-    fn config(lines: &str) -> git2::Config {
+    fn settings(lines: &str) -> Vec<(Option<String>, String, String)> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), lines).unwrap();
         let mut config = git2::Config::open(file.path()).unwrap();
-        config.snapshot().unwrap()
+        entries(&config.snapshot().unwrap())
+    }
+
+    #[test]
+    fn a_star_is_one_label_of_a_host() {
+        let settings = settings(
+            "[http \"https://*.host/\"]\n proxy = star\n[http \"https://own.host/\"]\n proxy = exact\n\
+             [http \"https://*.host/team\"]\n proxy = team\n[http \"https://*:8443\"]\n proxy = port\n\
+             [http \"https://b*.host\"]\n proxy = part\n",
+        );
+        let proxy = |rest: &str| Values::of(&settings, &address(rest)).last("proxy").map(str::to_owned);
+        assert_eq!(proxy("b.host/x").as_deref(), Some("star"));
+        assert_eq!(proxy("B.Host:443/team/x").as_deref(), Some("team"));
+        // The host counts before the path.
+        assert_eq!(proxy("own.host/team/x").as_deref(), Some("exact"));
+        assert_eq!(proxy("localhost:8443/x").as_deref(), Some("port"));
+        for other in ["host/x", "c.b.host/x", "b.host:8443/x", "b.host.org/x"] {
+            assert_eq!(proxy(other), None, "{other}");
+        }
     }
 
     #[test]
     fn the_most_particular_setting_counts() {
-        let config = config(
+        let settings = settings(
             "[http \"https://host/team\"]\n proxy = particular\n[http]\n proxy = plain\n extraHeader = A: 1\n\
              [http \"https://host:443\"]\n extraHeader = B: 2\n[http \"https://other\"]\n proxy = other\n\
              [http \"https://me@host/team\"]\n sslVerify = false\n",
         );
-        let proxy = |rest: &str| Values::of(&config, &address(rest)).last("proxy").unwrap().to_owned();
+        let proxy = |rest: &str| Values::of(&settings, &address(rest)).last("proxy").unwrap().to_owned();
         assert_eq!(proxy("host/team/a"), "particular");
         assert_eq!(proxy("host/teams"), "plain");
         assert_eq!(proxy("other/x"), "other");
-        let at_host = Values::of(&config, &address("host/team/a"));
+        let at_host = Values::of(&settings, &address("host/team/a"));
         let names: Vec<String> = headers(&at_host).unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["A", "B"]);
         assert_eq!(at_host.last("sslverify"), None);
-        assert_eq!(Values::of(&config, &address("me@host/team/a")).last("sslverify"), Some("false"));
+        assert_eq!(Values::of(&settings, &address("me@host/team/a")).last("sslverify"), Some("false"));
     }
 
     #[test]
     fn a_header_can_be_taken_back_and_must_be_one() {
-        let values = |lines: &str| Values::of(&config(lines), &address("host/a"));
+        let values = |lines: &str| Values::of(&settings(lines), &address("host/a"));
         assert!(headers(&values("[http]\n extraHeader = A: 1\n extraHeader =\n")).unwrap().is_empty());
         for bad in ["no colon", "a b: c"] {
             let values = values(&format!("[http]\n extraHeader = {bad}\n"));
