@@ -148,3 +148,33 @@ fn a_checkpoint_is_applied_without_what_came_after_it() {
             .all(|entry| { !entry.file_name().to_string_lossy().starts_with("restore-") })
     );
 }
+
+#[test]
+fn a_directory_goes_only_when_the_cache_has_all_of_it() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    let one = "stages:\n  a: {cmd: echo a > a, outs: [a]}\n";
+    repo.write("dvc.yaml", one).commit("begin");
+    repo.write("dvc.yaml", format!("{one}  d: {{cmd: mkdir d && echo 1 > d/x, outs: [d]}}\n"));
+    repo.dewar(&["exp", "run", "-n", "half", "a"]).success();
+    repo.dewar(&["exp", "run", "-n", "whole"]).success();
+    repo.git(&["checkout", "--quiet", "."]).success();
+    // The listing stays, and what it lists is gone.
+    let listing = |path: &std::path::Path| path.extension().is_some_and(|name| name == "dir");
+    let content = fs::read(repo.root().join("d/x")).unwrap();
+    for path in objects(&repo) {
+        if !listing(&path) && fs::read(&path).unwrap() == content {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(objects(&repo).iter().any(|path| listing(path)));
+    let said = repo.dewar(&["exp", "apply", "half"]);
+    assert!(said.stderr.contains("It has no `d`, which only the workspace has: left there."), "{said}");
+    said.success();
+    assert_eq!(repo.read("d/x"), "1\n");
+}
+
+fn objects(repo: &TestRepo) -> Vec<std::path::PathBuf> {
+    let folders = fs::read_dir(repo.root().join(".dvc/cache/files/blake3")).unwrap().flatten();
+    folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten().map(|file| file.path())).collect()
+}
