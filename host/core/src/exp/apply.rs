@@ -3,8 +3,8 @@
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
 use super::chains::Chains;
+use super::kept::{self, KEPT};
 use super::queue::STASH;
-pub use super::refs::KEPT;
 use super::refs::{self, Experiment};
 use crate::git::{
     CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored, TreeId,
@@ -108,9 +108,7 @@ pub fn apply(
         let message = format!("dewar: the work tree before applying {}", commit.short());
         let parents = [head];
         let kept = git.commit(&NewCommit { tree: now, parents: &parents, message: &message, time, identity })?;
-        let name = RefName::parse(KEPT)?;
-        git.keep_log(&name)?;
-        git.update_ref(&name, kept, Expected::Any, &message)?;
+        kept::keep(git, kept, &message)?;
         Some(kept)
     } else {
         None

@@ -12,7 +12,7 @@ fn save(repo: &TestRepo, name: &str) -> Experiment {
     let (name, identity) = (ExperimentName::parse(name).unwrap(), identity());
     let new =
         NewExperiment { baseline, parent: baseline, name: &name, tree, message: "m", identity: &identity, time: TIME };
-    record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap()
+    record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap().experiment
 }
 
 fn apply_now(repo: &TestRepo, commit: CommitId) -> Applied {
