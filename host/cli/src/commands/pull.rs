@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dewar_core::event::Direction;
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
+use dewar_core::remote::Transferred;
 use dewar_core::track::{self, CheckOut, CheckedOut, Links, Unsaved};
 use serde_json::json;
 
@@ -46,7 +47,7 @@ pub fn run(args: &PullArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCode,
                 let (fetched, checked_out) = (transfer::as_json(&fetched), checkout::as_json(done, &shown));
                 ui.print(&format!("{}\n", json!({ "fetched": fetched, "checked_out": checked_out })))?;
             } else {
-                tell(transfer::counted(&fetched, "fetched"), done, &project, ui)?;
+                tell(&fetched, done, &project, ui)?;
             }
         }
         Err(_) => {
@@ -80,12 +81,13 @@ fn is_kept_here(pipeline: &Pipeline, path: &RepoPath) -> bool {
 }
 
 /// The changes, and a line of counts: `2 files fetched and 1 file added`.
-fn tell(fetched: Option<String>, done: &CheckedOut, project: &Project<'_>, ui: &Ui) -> Result<(), Failure> {
+fn tell(fetched: &Transferred, done: &CheckedOut, project: &Project<'_>, ui: &Ui) -> Result<(), Failure> {
     let shown = |path: &RepoPath| text::visible(&path.relative_to(project.repo.from())).into_owned();
     let lines = checkout::lines(done, &shown);
-    let counts: Vec<String> = fetched.into_iter().chain(checkout::counts(done)).collect();
+    let counts: Vec<String> = transfer::counted(fetched, "fetched").into_iter().chain(checkout::counts(done)).collect();
     match text::joined(&counts) {
         Some(counts) => ui.tell(&format!("{lines}{counts}")),
+        None if !fetched.is_complete() => Ok(()),
         None => ui.tell("Everything is up to date."),
     }
 }
