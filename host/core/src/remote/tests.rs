@@ -351,6 +351,24 @@ fn runs_go_after_their_results_and_come_by_their_names() {
     assert_eq!(known.find(&runs[2], |_| true).unwrap(), None);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_abandoned_on_another_disk_is_removed_too() {
+    use std::os::unix::fs::MetadataExt;
+    let (_dir, store, folder) = world();
+    let disk = tempfile::tempdir_in("/dev/shm").unwrap();
+    assert_ne!(disk.path().metadata().unwrap().dev(), folder.metadata().unwrap().dev(), "one disk");
+    std::os::unix::fs::symlink(disk.path(), folder.join("files")).unwrap();
+    let (batch, files, _) = filled(&store, 2);
+    let beside = folder.join(key(&files[0]));
+    let abandoned = beside.with_file_name("dewar-old");
+    write_atomic(&abandoned, b"half").unwrap();
+    let file = std::fs::File::options().write(true).open(&abandoned).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(30)).unwrap();
+    assert_eq!(transfer(&directory(&folder), &store).push(&batch, Runs::Leave).objects, 4);
+    assert!(beside.exists() && !abandoned.exists());
+}
+
 #[test]
 fn what_was_abandoned_in_a_remote_is_removed_when_it_is_old() {
     let (_dir, store, folder) = world();

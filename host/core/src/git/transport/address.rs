@@ -234,7 +234,7 @@ impl HttpAddress {
             true => (self.user.clone(), self.password.clone()),
             false => (None, None),
         };
-        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then(|| Self { user, password, ..to })
+        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then_some(Self { user, password, ..to })
     }
 
     /// The URL without user and password.
