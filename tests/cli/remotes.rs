@@ -331,6 +331,44 @@ fn links_in_a_remote_are_followed() {
 }
 
 #[test]
+fn what_went_is_told_when_another_remote_is_broken() {
+    let repo = with_remote();
+    let stage = repo.read("dvc.yaml").replace("[model,", "[{model: {remote: other}},");
+    repo.write("dvc.yaml", stage);
+    repo.dewar(&["remote", "add", "other", "../other"]).success();
+    fs::create_dir(repo.outside("other")).unwrap();
+    symlink("files", repo.outside("other/files")).unwrap();
+    let said = repo.dewar(&["push"]);
+    assert_eq!(said.stdout, "4 files pushed\n", "{said}");
+    let errors = said.failure(6);
+    assert!(errors.contains("error: the remote `other` cannot be read: "), "{errors}");
+    forget(&repo);
+    fs::remove_dir_all(repo.outside("store/files")).unwrap();
+    symlink("files", repo.outside("store/files")).unwrap();
+    let said = repo.dewar(&["pull"]);
+    assert_eq!(said.stdout, "", "{said}");
+    said.failure(6);
+}
+
+#[test]
+fn an_interrupted_fetch_of_runs_is_none_that_is_up_to_date() {
+    let repo = with_remote();
+    // Each takes a while, and is no run in the end.
+    let folder = repo.outside("store/runs/00").join("0".repeat(64));
+    fs::create_dir_all(&folder).unwrap();
+    for number in 0..400 {
+        let file = fs::File::create(folder.join(format!("{number:064}"))).unwrap();
+        file.set_len(40_000_000).unwrap();
+    }
+    let fetch = repo.spawn(repo.command(env!("CARGO_BIN_EXE_dewar")).args(["fetch", "-j1", "--run-cache", "raw"]));
+    thread::sleep(Duration::from_millis(700));
+    assert!(dewar_tests::kill("-INT", &fetch.id().to_string()));
+    let said = repo.wait(fetch);
+    assert!(!said.stdout.contains("up to date"), "{said}");
+    assert!(said.failure(130).contains("1 left"));
+}
+
+#[test]
 fn outputs_go_to_the_remotes_that_they_name() {
     let repo = with_remote();
     let stage = repo.read("dvc.yaml").replace("[model,", "[{model: {remote: other}},");

@@ -1,9 +1,15 @@
-//! Did-you-mean: the word that a mistyped one most looks like, and how that is said. No step of the walk.
+//! Words for people: the one that a mistyped one most looks like, and those of others as they may be shown. No step of the walk.
 
 /// What is said of a word that may be meant.
 #[must_use]
 pub fn did_you_mean(similar: &str) -> String {
     format!("did you mean `{similar}`?")
+}
+
+/// A text that others wrote, for a message: what would move the cursor or change colours is shown as U+FFFD.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// The candidate nearest to `word`, if one is near enough to be meant (at most a third of its letters differ).

@@ -10,7 +10,6 @@ pub mod config;
 pub mod dag;
 pub mod demo;
 pub mod exp;
-pub mod fetch;
 pub mod freeze;
 pub mod gc;
 pub mod init;
@@ -62,9 +61,9 @@ pub fn run(command: &Command, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
         Command::Commit(args) => commit::run(args, session, ui),
         Command::Checkout(args) => checkout::run(args, session, ui),
         Command::Gc(args) => gc::run(args, session, ui),
-        Command::Push(args) => push::run(args, session, ui),
+        Command::Push(args) => push::push(args, session, ui),
         Command::Pull(args) => pull::run(args, session, ui),
-        Command::Fetch(args) => fetch::run(args, session, ui),
+        Command::Fetch(args) => push::fetch(args, session, ui),
         Command::Remote(args) => remote::run(args, session, ui),
         Command::Freeze(args) => freeze::run(&args.targets, Frozen::Yes, session, ui),
         Command::Unfreeze(args) => freeze::run(&args.targets, Frozen::No, session, ui),

@@ -49,7 +49,7 @@ impl<'a> Move<'a> {
     /// Moves it. The cache has to be held.
     ///
     /// # Errors
-    /// When a remote cannot be opened or asked. That something did not go is no error yet: see [`failure`].
+    /// When a remote cannot be opened. That something did not go is no error yet: see [`failure`].
     pub fn run(self, project: &Project<'_>) -> Result<Transferred, Failure> {
         let access = match self.direction {
             Direction::Push => Access::Write,
@@ -63,8 +63,8 @@ impl<'a> Move<'a> {
         each_remote(project, outputs, remote, self.jobs, access, |transfer, name, batch| {
             let runs = if name == remote { runs } else { Runs::Leave };
             done.extend(match direction {
-                Direction::Push => transfer.push(batch, runs)?,
-                Direction::Fetch => transfer.fetch(batch, runs)?,
+                Direction::Push => transfer.push(batch, runs),
+                Direction::Fetch => transfer.fetch(batch, runs),
             });
             Ok(())
         })?;

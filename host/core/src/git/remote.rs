@@ -139,7 +139,7 @@ impl Git {
         let address = self.address(text, url.as_deref().unwrap_or(text), folder)?;
         let name = match &address {
             // Nothing in a path is secret.
-            Address::Local(_) => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+            Address::Local(_) => words::visible(text),
             Address::Ssh(_) | Address::Http(_) => address.to_string(),
         };
         Ok(GitRemote { name, fetch: address.clone(), push: address })
@@ -273,8 +273,7 @@ impl Connection<'_> {
         let told = Arc::clone(&refused);
         callbacks.push_update_reference(move |name, problem| {
             if let Some(problem) = problem {
-                let problem = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                told.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), problem);
+                told.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), words::visible(problem));
             }
             Ok(())
         });

@@ -85,9 +85,12 @@ impl Batch {
                     objects.listings.push(listing);
                 }
                 Err(CacheError::Missing { .. }) => objects.unlisted.push(Absent { path: first(), id }),
-                Err(CacheError::Corrupt { .. } | CacheError::BadTree { .. }) => {
-                    objects.damaged.push(Absent { path: first(), id });
-                }
+                Err(CacheError::Corrupt { .. }) => objects.damaged.push(Absent { path: first(), id }),
+                // Its name is right, and it is no listing: of no more use, wherever it came from.
+                Err(CacheError::BadTree { .. }) => match store.discard(&id) {
+                    CacheError::Corrupt { .. } => objects.damaged.push(Absent { path: first(), id }),
+                    error => return Err(error.into()),
+                },
                 Err(error) => return Err(error.into()),
             }
         }

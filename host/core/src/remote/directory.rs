@@ -1,14 +1,15 @@
 //! A remote that is a folder of this machine or of a mounted disk.
 //!
 //! A file is written under a temporary name and renamed, so that what stands at a key is whole. What a killed process leaves is
-//! in `tmp/` at the top, which no key begins with, and is removed by a later write once it is a day old: an hour-long copy from
+//! in `tmp/` at the top, which no key begins with, or in a folder that is on another disk, and is removed by a later write once it is a day old: an hour-long copy from
 //! another machine is not, whose locks cannot be seen on every network disk.
 
+use std::collections::HashSet;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
@@ -37,7 +38,8 @@ pub(super) struct Directory {
     name: String,
     folder: PathBuf,
     shared: Shared,
-    swept: Once,
+    /// Folders of files on their way, of which what was abandoned is gone.
+    swept: Mutex<HashSet<PathBuf>>,
 }
 
 impl Directory {
@@ -46,7 +48,7 @@ impl Directory {
         if access == Access::Read && !folder.is_dir() {
             return Err(RemoteError::Absent { name: name.to_owned(), path: folder });
         }
-        Ok(Self { name: name.to_owned(), folder, shared, swept: Once::new() })
+        Ok(Self { name: name.to_owned(), folder, shared, swept: Mutex::default() })
     }
 
     fn unreadable(&self, verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RemoteError {
@@ -58,10 +60,19 @@ impl Directory {
         RemoteError::Unwritable { name: self.name.clone(), error }
     }
 
+    /// Removes what was abandoned in a folder of files on their way, the first time that one is to be there.
+    fn sweep(&self, folder: &Path) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !swept.contains(folder) {
+            swept.insert(folder.to_owned());
+            drop(swept);
+            sweep(folder);
+        }
+    }
+
     /// A new file that can be renamed into `folder`, which is made when it is missing. Gone when it is dropped.
     fn temporary(&self, folder: &Path) -> Result<NamedTempFile, FsError> {
         let tmp = self.folder.join(TEMPORARY);
-        self.swept.call_once(|| sweep(&tmp));
         let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
         let attempt = || {
             for made in [&tmp, folder] {
@@ -71,6 +82,8 @@ impl Directory {
             }
             // A folder of the remote may be a link to another disk.
             let beside = if device(&tmp) == device(folder) { &tmp } else { folder };
+            self.sweep(&tmp);
+            self.sweep(beside);
             let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(beside);
             file.map_err(FsError::new("write to", beside))
         };
@@ -87,14 +100,16 @@ impl Directory {
     }
 }
 
-/// Removes what was abandoned. It only takes room: that it cannot be removed is nothing to stop for.
-fn sweep(tmp: &Path) {
+/// Removes what was abandoned in a folder. It only takes room: that it cannot be removed is nothing to stop for.
+fn sweep(folder: &Path) {
     let now = SystemTime::now();
-    for entry in std::fs::read_dir(tmp).into_iter().flatten().filter_map(Result::ok) {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        if !entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+            continue;
+        }
         let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
         let age = written.and_then(|written| now.duration_since(written).ok());
-        if is_ours && age.is_some_and(|age| age > ABANDONED) {
+        if age.is_some_and(|age| age > ABANDONED) {
             std::fs::remove_file(entry.path()).ok();
         }
     }
@@ -186,7 +201,7 @@ impl Remote for Directory {
 /// Leaves the folder of a remote as DVC does, when nobody writes.
 impl Drop for Directory {
     fn drop(&mut self) {
-        if self.swept.is_completed() {
+        if !self.swept.get_mut().unwrap_or_else(PoisonError::into_inner).is_empty() {
             std::fs::remove_dir(self.folder.join(TEMPORARY)).ok();
         }
     }

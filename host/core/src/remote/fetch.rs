@@ -20,39 +20,48 @@ use crate::run_cache::{RUNS, RunCache, RunKey};
 impl Transfer<'_> {
     /// Sees to it that the cache has a batch, and with [`Runs::Take`] all runs that the remote remembers; of these, not what came
     /// out.
-    ///
-    /// # Errors
-    /// When the remote cannot be listed, or the cache not be read. What goes wrong later is in the answer, beside what came.
-    pub fn fetch(&self, batch: &Batch, runs: Runs) -> Result<Transferred, RemoteError> {
+    /// What goes wrong is in the answer, beside what came.
+    pub fn fetch(&self, batch: &Batch, runs: Runs) -> Transferred {
         self.on_threads(Direction::Fetch, |progress| {
             let mut done = Transferred::default();
-            if runs == Runs::Take {
-                self.fetch_runs(progress, &mut done)?;
-            }
-            // First what says which files there are. One that the cache has damaged is found when it is read, and is fetched then.
-            let mut objects = batch.objects(self.store)?;
-            let unlisted = objects.unlisted.iter().chain(&objects.damaged).map(|absent| absent.id.clone());
-            let unlisted: Vec<ObjectId> = unlisted.collect();
-            if !unlisted.is_empty() {
-                let ids: Vec<&ObjectId> = unlisted.iter().collect();
-                let lost = each(&ids, progress, &mut done, |id| self.fetch_one(id, progress));
-                objects = batch.objects(self.store)?;
-                let among = |ids: &[&ObjectId]| {
-                    objects.unlisted.iter().filter(|absent| ids.contains(&&absent.id)).cloned().collect::<Vec<_>>()
-                };
-                done.missing.extend(among(&lost.missing));
-                done.damaged.extend(among(&lost.damaged));
-                done.damaged.extend(objects.damaged.iter().cloned());
-            }
-            done.missing.extend(objects.unknown.iter().cloned());
-            let absent: Vec<&ObjectId> = objects.files.par_iter().filter(|id| !self.store.has(id)).collect();
-            let lost = each(&absent, progress, &mut done, |id| self.fetch_one(id, progress));
-            done.missing.extend(objects.places(&lost.missing));
-            done.damaged.extend(objects.places(&lost.damaged));
-            done.missing.sort();
-            done.damaged.sort();
-            Ok(done)
+            let ended = self.fetch_all(batch, runs, progress, &mut done);
+            done.and(ended)
         })
+    }
+
+    fn fetch_all(
+        &self,
+        batch: &Batch,
+        runs: Runs,
+        progress: &Progress<'_>,
+        done: &mut Transferred,
+    ) -> Result<(), RemoteError> {
+        if runs == Runs::Take {
+            self.fetch_runs(progress, done)?;
+        }
+        // First what says which files there are. One that the cache has damaged is found when it is read, and is fetched then.
+        let mut objects = batch.objects(self.store)?;
+        let unlisted = objects.unlisted.iter().chain(&objects.damaged).map(|absent| absent.id.clone());
+        let unlisted: Vec<ObjectId> = unlisted.collect();
+        if !unlisted.is_empty() {
+            let ids: Vec<&ObjectId> = unlisted.iter().collect();
+            let lost = each(&ids, progress, done, |id| self.fetch_one(id, progress));
+            objects = batch.objects(self.store)?;
+            let among = |ids: &[&ObjectId]| {
+                objects.unlisted.iter().filter(|absent| ids.contains(&&absent.id)).cloned().collect::<Vec<_>>()
+            };
+            done.missing.extend(among(&lost.missing));
+            done.damaged.extend(among(&lost.damaged));
+            done.damaged.extend(objects.damaged.iter().cloned());
+        }
+        done.missing.extend(objects.unknown.iter().cloned());
+        let absent: Vec<&ObjectId> = objects.files.par_iter().filter(|id| !self.store.has(id)).collect();
+        let lost = each(&absent, progress, done, |id| self.fetch_one(id, progress));
+        done.missing.extend(objects.places(&lost.missing));
+        done.damaged.extend(objects.places(&lost.damaged));
+        done.missing.sort();
+        done.damaged.sort();
+        Ok(())
     }
 
     fn fetch_one(&self, id: &ObjectId, progress: &Progress<'_>) -> Outcome {

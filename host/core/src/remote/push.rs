@@ -19,19 +19,29 @@ use crate::run_cache::{RunCache, RunFile};
 impl Transfer<'_> {
     /// Sees to it that the remote has a batch, and with [`Runs::Take`] all remembered runs of which the remote has all that came
     /// out.
-    ///
-    /// # Errors
-    /// When the remote cannot be asked, or the cache not be read. What goes wrong later is in the answer, beside what went.
-    pub fn push(&self, batch: &Batch, runs: Runs) -> Result<Transferred, RemoteError> {
+    /// What goes wrong is in the answer, beside what went.
+    pub fn push(&self, batch: &Batch, runs: Runs) -> Transferred {
         self.on_threads(Direction::Push, |progress| {
-            let objects = batch.objects(self.store)?;
-            let mut done = Transferred { missing: objects.unknown.clone(), ..Transferred::default() };
-            self.push_objects(&objects, progress, &mut done)?;
-            if runs == Runs::Take {
-                self.push_runs(progress, &mut done)?;
-            }
-            Ok(done)
+            let mut done = Transferred::default();
+            let ended = self.push_all(batch, runs, progress, &mut done);
+            done.and(ended)
         })
+    }
+
+    fn push_all(
+        &self,
+        batch: &Batch,
+        runs: Runs,
+        progress: &Progress<'_>,
+        done: &mut Transferred,
+    ) -> Result<(), RemoteError> {
+        let objects = batch.objects(self.store)?;
+        done.missing.extend(objects.unknown.iter().cloned());
+        self.push_objects(&objects, progress, done)?;
+        match runs {
+            Runs::Take => self.push_runs(progress, done),
+            Runs::Leave => Ok(()),
+        }
     }
 
     fn push_objects(

@@ -10,7 +10,7 @@ use crate::event::{Direction, Silent};
 use crate::fs::write_atomic;
 use crate::pipeline::LockEntry;
 use crate::process::Cancellation;
-use crate::run_cache::{RunCache, RunKey};
+use crate::run_cache::{RUNS, RunCache, RunKey};
 use crate::testing::path;
 
 fn config(options: &[(&str, &str, &str)]) -> Config {
@@ -128,9 +128,9 @@ fn a_clone_does_not_say_how_many_threads_there_are() {
     let remote = directory(&folder);
     let jobs = default_jobs(&config, "r");
     let transfer = Transfer::new(&remote, &store, jobs, Cancellation::default(), Arc::new(Silent)).unwrap();
-    let threads = transfer.on_threads(Direction::Push, |_| Ok(rayon::current_num_threads())).unwrap();
+    let threads = transfer.on_threads(Direction::Push, |_| rayon::current_num_threads());
     assert_eq!(threads, 256);
-    assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (5, NONE, NONE, 0, 0));
+    assert_eq!(summary(&transfer.push(&batch, Runs::Leave)), (5, NONE, NONE, 0, 0));
 }
 
 #[test]
@@ -182,14 +182,14 @@ fn what_is_pushed_is_fetched_and_nothing_goes_twice() {
         let (dir, store, folder) = world();
         let (batch, files, listing) = filled(&store, count);
         let remote = directory(&folder);
-        let push = || summary(&transfer(&remote, &store).push(&batch, Runs::Leave).unwrap());
+        let push = || summary(&transfer(&remote, &store).push(&batch, Runs::Leave));
         assert_eq!(push(), (count + 2, NONE, NONE, 0, 0));
         assert_eq!(push(), (0, NONE, NONE, 0, 0));
         // Also where the listing says that all is there.
         std::fs::remove_file(folder.join(key(&files[1]))).unwrap();
         assert_eq!(push(), (1, NONE, NONE, 0, 0));
         let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
-        let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap());
+        let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave));
         assert_eq!(fetch(), (count + 2, NONE, NONE, 0, 0));
         assert_eq!(fetch(), (0, NONE, NONE, 0, 0));
         assert!(other.contains(&listing).unwrap());
@@ -205,7 +205,7 @@ fn a_listing_goes_when_all_its_files_are_there_and_what_is_lost_is_named() {
     let (_dir, store, folder) = world();
     let (batch, files, listing) = filled(&store, 4);
     let remote = directory(&folder);
-    let push = |batch: &Batch| summary(&transfer(&remote, &store).push(batch, Runs::Leave).unwrap());
+    let push = |batch: &Batch| summary(&transfer(&remote, &store).push(batch, Runs::Leave));
     let mut part = Batch::default();
     part.add_part(&listing, &path("d"), "sub/2".to_owned());
     part.add_part(&listing, &path("d"), "nothing".to_owned());
@@ -227,13 +227,40 @@ fn a_listing_goes_when_all_its_files_are_there_and_what_is_lost_is_named() {
 }
 
 #[test]
+fn a_listing_that_is_none_is_no_longer_in_the_cache() {
+    let (_dir, store, folder) = world();
+    let id = Hasher::digest(Algorithm::Blake3, b"[{]").into_directory();
+    write_atomic(&store.path(&id), b"[{]").unwrap();
+    let mut batch = Batch::default();
+    batch.add(&id, &path("d"));
+    assert_eq!(
+        summary(&transfer(&directory(&folder), &store).push(&batch, Runs::Leave)),
+        (0, NONE, "d".to_owned(), 0, 0)
+    );
+    assert!(!store.has(&id));
+}
+
+#[test]
+fn what_went_before_a_remote_broke_is_told() {
+    let (_dir, store, folder) = world();
+    let (batch, ..) = filled(&store, 3);
+    let entry = LockEntry::from_node(&dewar_text::yaml::read(b"cmd: x\n").unwrap()).unwrap();
+    RunCache::new(store.folder()).remember(&entry).unwrap();
+    // What cannot be listed, for whoever it is.
+    let runs = store.folder().join(RUNS);
+    std::os::unix::fs::symlink("loop", runs.join("loop")).unwrap();
+    let done = transfer(&directory(&folder), &store).push(&batch, Runs::Take);
+    assert_eq!(summary(&done), (5, NONE, NONE, 1, 0));
+}
+
+#[test]
 fn what_a_remote_lacks_or_has_damaged_is_named_and_the_rest_comes() {
     let (dir, store, folder) = world();
     let (batch, files, listing) = filled(&store, 4);
     let remote = directory(&folder);
-    transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    transfer(&remote, &store).push(&batch, Runs::Leave);
     let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
-    let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap());
+    let fetch = || summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave));
     let damage = |id: &ObjectId| {
         std::fs::remove_file(folder.join(key(id))).unwrap();
         std::fs::write(folder.join(key(id)), "damaged").unwrap();
@@ -254,16 +281,16 @@ fn what_cannot_be_written_is_an_error_and_the_rest_goes() {
     let (batch, files, _) = filled(&store, 30);
     std::fs::create_dir_all(folder.join(key(&files[5])).join("full")).unwrap();
     let remote = directory(&folder);
-    let done = transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    let done = transfer(&remote, &store).push(&batch, Runs::Leave);
     assert_eq!(summary(&done), (30, NONE, NONE, 1, 0));
     assert!(matches!(&done.errors[0], RemoteError::Unwritable { .. }), "{:?}", done.errors);
     let other = ObjectStore::new(folder.join("other"), Shared::No, &[]);
-    assert_eq!(summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave).unwrap()).1, "d");
+    assert_eq!(summary(&transfer(&remote, &other).fetch(&batch, Runs::Leave)).1, "d");
     // Where everything goes wrong, it is not told of everything.
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "").unwrap();
     let remote = directory(&folder);
-    let done = transfer(&remote, &store).push(&batch, Runs::Leave).unwrap();
+    let done = transfer(&remote, &store).push(&batch, Runs::Leave);
     assert!((5..=8).contains(&done.errors.len()) && done.left > 20, "{done:?}");
 }
 
@@ -276,13 +303,13 @@ fn a_transfer_ends_when_it_is_asked_to() {
     cancellation.cancel(crate::process::Asked::AtTerminal);
     let jobs = NonZeroUsize::MIN;
     let transfer = Transfer::new(&remote, &store, jobs, cancellation, Arc::new(Silent)).unwrap();
-    assert_eq!(summary(&transfer.push(&batch, Runs::Leave).unwrap()), (0, NONE, NONE, 0, 6));
+    assert_eq!(summary(&transfer.push(&batch, Runs::Leave)), (0, NONE, NONE, 0, 6));
     // Runs, too, in both directions.
     let entry = LockEntry::from_node(&dewar_text::yaml::read(b"cmd: x\n").unwrap()).unwrap();
     RunCache::new(store.folder()).remember(&entry).unwrap();
-    assert_eq!(summary(&transfer.push(&Batch::default(), Runs::Take).unwrap()), (0, NONE, NONE, 0, 1));
+    assert_eq!(summary(&transfer.push(&Batch::default(), Runs::Take)), (0, NONE, NONE, 0, 1));
     RunCache::new(&folder).remember(&entry).unwrap();
-    assert_eq!(summary(&transfer.fetch(&Batch::default(), Runs::Take).unwrap()), (0, NONE, NONE, 0, 1));
+    assert_eq!(summary(&transfer.fetch(&Batch::default(), Runs::Take)), (0, NONE, NONE, 0, 1));
 }
 
 #[test]
@@ -295,7 +322,7 @@ fn runs_that_all_fail_are_not_all_tried() {
         let (inputs, run) = (RunKey::of_inputs(&entry), RunKey::of_run(&entry));
         std::fs::create_dir_all(folder.join(inputs.place_of(&run)).join("in the way")).unwrap();
     }
-    let done = transfer(&directory(&folder), &store).push(&Batch::default(), Runs::Take).unwrap();
+    let done = transfer(&directory(&folder), &store).push(&Batch::default(), Runs::Take);
     assert!((5..=8).contains(&done.errors.len()) && done.left > 20, "{done:?}");
     drop(dir);
 }
@@ -312,16 +339,34 @@ fn runs_go_after_their_results_and_come_by_their_names() {
     let runs = [run(&listing, "x"), run(&files[0], "y"), run(&gone, "z")];
     runs.iter().for_each(|run| RunCache::new(store.folder()).remember(run).unwrap());
     let remote = directory(&folder);
-    let push = || transfer(&remote, &store).push(&batch, Runs::Take).unwrap();
+    let push = || transfer(&remote, &store).push(&batch, Runs::Take);
     assert_eq!((push().runs, push().runs), (2, 0));
     let bogus = folder.join(RunKey::of_inputs(&runs[0]).folder()).join("bogus");
     std::fs::write(&bogus, "cmd: rm -rf\n").unwrap();
     let other = ObjectStore::new(dir.path().join("other"), Shared::No, &[]);
-    let fetch = || transfer(&remote, &other).fetch(&Batch::default(), Runs::Take).unwrap();
+    let fetch = || transfer(&remote, &other).fetch(&Batch::default(), Runs::Take);
     assert_eq!((fetch().runs, fetch().runs), (2, 0), "what is none is not kept");
     let known = RunCache::new(other.folder());
     assert_eq!(known.find(&runs[0], |_| true).unwrap(), Some(runs[0].clone()));
     assert_eq!(known.find(&runs[2], |_| true).unwrap(), None);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_abandoned_on_another_disk_is_removed_too() {
+    use std::os::unix::fs::MetadataExt;
+    let (_dir, store, folder) = world();
+    let disk = tempfile::tempdir_in("/dev/shm").unwrap();
+    assert_ne!(disk.path().metadata().unwrap().dev(), folder.metadata().unwrap().dev(), "one disk");
+    std::os::unix::fs::symlink(disk.path(), folder.join("files")).unwrap();
+    let (batch, files, _) = filled(&store, 2);
+    let beside = folder.join(key(&files[0]));
+    let abandoned = beside.with_file_name("dewar-old");
+    write_atomic(&abandoned, b"half").unwrap();
+    let file = std::fs::File::options().write(true).open(&abandoned).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(30)).unwrap();
+    assert_eq!(transfer(&directory(&folder), &store).push(&batch, Runs::Leave).objects, 4);
+    assert!(beside.exists() && !abandoned.exists());
 }
 
 #[test]
@@ -336,7 +381,7 @@ fn what_was_abandoned_in_a_remote_is_removed_when_it_is_old() {
     old("dewar-old");
     old("mine");
     write_atomic(&folder.join("tmp/dewar-new"), b"half").unwrap();
-    transfer(&directory(&folder), &store).push(&batch, Runs::Leave).unwrap();
+    transfer(&directory(&folder), &store).push(&batch, Runs::Leave);
     let mut left: Vec<_> =
         std::fs::read_dir(folder.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();

@@ -86,6 +86,12 @@ impl Transferred {
         self.missing.is_empty() && self.damaged.is_empty() && self.errors.is_empty() && self.left == 0
     }
 
+    /// Adds that all ended there, if it did; what went before is told all the same.
+    pub(super) fn and(mut self, ended: Result<(), RemoteError>) -> Self {
+        self.errors.extend(ended.err());
+        self
+    }
+
     /// Adds what went to or came from another remote.
     pub fn extend(&mut self, other: Self) {
         self.objects += other.objects;
@@ -131,11 +137,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Runs `work` on the threads of the transfer. An end that the user asks for waits for it: it is told to `work`.
-    pub(super) fn on_threads<T: Send>(
-        &self,
-        direction: Direction,
-        work: impl FnOnce(&Progress<'_>) -> Result<T, RemoteError> + Send,
-    ) -> Result<T, RemoteError> {
+    pub(super) fn on_threads<T: Send>(&self, direction: Direction, work: impl FnOnce(&Progress<'_>) -> T + Send) -> T {
         let _keeping = self.cancellation.keep();
         let progress = Progress::new(direction, &*self.events, &self.cancellation);
         self.pool.install(|| work(&progress))

@@ -111,7 +111,8 @@ fn one_bad_experiment_leaves_the_others() {
     let good = refs::all(&world.here.git()).unwrap().remove(0);
     // What no git would make: a file of git's own folder.
     let blob = git_in(world.bare.path(), &["rev-parse", &format!("{}:a", good.commit)]);
-    let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&blob[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
+    let bytes: Vec<u8> = blob.as_bytes().chunks(2).map(|two| digit(two[0]) << 4 | digit(two[1])).collect();
     let path = world.bare.path().join("bad-tree");
     std::fs::write(&path, [b"100644 .git\0", &bytes[..]].concat()).unwrap();
     let made = ["hash-object", "-w", "--literally", "-t", "tree", path.to_str().unwrap()];

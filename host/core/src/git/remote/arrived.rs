@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use git2::{ObjectType, Oid};
 
 use super::super::{CommitId, Git, GitError};
+use crate::words::visible;
 
 /// What is wrong with a commit that came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +76,7 @@ fn flaw(git: &Git, tips: &[CommitId]) -> Result<Option<Flaw>, GitError> {
             };
             for entry in &tree {
                 if is_forbidden(entry.name_bytes()) {
-                    let file = String::from_utf8_lossy(entry.name_bytes()).replace(char::is_control, "\u{fffd}");
+                    let file = visible(&String::from_utf8_lossy(entry.name_bytes()));
                     return Ok(Some(Flaw::Forbidden { commit, file }));
                 }
                 match entry.kind() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::url::{self, FileUrlError, decoded};
+use crate::words::visible;
 
 /// Where a remote is. Shown without a password, and without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,7 +234,7 @@ impl HttpAddress {
             true => (self.user.clone(), self.password.clone()),
             false => (None, None),
         };
-        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then(|| Self { user, password, ..to })
+        (to.scheme == Scheme::Https || self.scheme == Scheme::Http).then_some(Self { user, password, ..to })
     }
 
     /// The URL without user and password.
@@ -291,10 +292,6 @@ fn without_password(text: &str) -> String {
         Some((_, host)) => format!("{scheme}://{host}{path}"),
         None => text.to_owned(),
     }
-}
-
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

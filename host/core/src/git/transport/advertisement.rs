@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 
 use super::super::{CommitId, RefName};
+use crate::words::visible;
 
 /// A line has four digits of length, which count themselves.
 const LENGTH: usize = 4;
@@ -68,8 +69,8 @@ pub(super) fn read(from: &mut impl Read, wrapping: Wrapping) -> Result<Advertise
         if total > LARGEST {
             return Err(Unreadable::Malformed);
         }
-        if let Some(said) = line.strip_prefix(b"ERR ") {
-            return Err(Unreadable::Said(visible(said)));
+        if let Some(words) = line.strip_prefix(b"ERR ") {
+            return Err(Unreadable::Said(said(words)));
         }
         let mut parts = line.splitn(2, |byte| *byte == 0);
         let reference = parts.next().unwrap_or_default();
@@ -97,7 +98,7 @@ pub(super) fn read(from: &mut impl Read, wrapping: Wrapping) -> Result<Advertise
     let abilities = abilities.unwrap_or_default();
     for ability in abilities.split(|byte| *byte == b' ') {
         if let Some(format) = ability.strip_prefix(b"object-format=").filter(|format| *format != b"sha1") {
-            return Err(Unreadable::Format(visible(format)));
+            return Err(Unreadable::Format(said(format)));
         }
     }
     // A server that has no reference at all may say nothing.
@@ -136,9 +137,8 @@ fn put(bytes: &mut Vec<u8>, line: &[u8]) {
 }
 
 /// What a server says, for a message.
-pub(super) fn visible(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes.trim_ascii());
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+fn said(bytes: &[u8]) -> String {
+    visible(&String::from_utf8_lossy(bytes.trim_ascii()))
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
         assert!(matches!(bare(b"00"), Err(Unreadable::Io(_))));
         assert!(matches!(bare(b"00ff1111"), Err(Unreadable::Io(_))));
         let said = bare(&lines(&[b"ERR access denied\x1b[31m\n"])).unwrap_err();
-        assert_eq!(said.to_string(), "access denied [31m");
+        assert_eq!(said.to_string(), "access denied\u{fffd}[31m");
         let other = bare(&lines(&[&line(A, b"HEAD\0object-format=sha256")])).unwrap_err();
         assert!(matches!(other, Unreadable::Format(_)));
     }

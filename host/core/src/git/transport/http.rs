@@ -13,6 +13,7 @@ use super::advertisement::{self, Unreadable, Wrapping};
 use super::credential::{Credential, Verdict};
 use super::http_settings::{Follow, HttpSettings};
 use super::{Call, TransportError, program};
+use crate::words::visible;
 
 /// A question up to this size waits in memory, a larger one in a file without a name.
 const IN_MEMORY: usize = 1 << 20;
@@ -148,7 +149,7 @@ impl Http {
             Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
             None => to.to_owned(),
         };
-        TransportError::Redirected { to: advertisement::visible(to.as_bytes()) }
+        TransportError::Redirected { to: visible(&to) }
     }
 
     /// The server wants to know who asks: what stands in the URL first, then what git knows or the user says.
