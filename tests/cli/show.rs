@@ -199,7 +199,7 @@ fn an_output_made_by_hand_is_kept_by_applying() {
     let before = repo.everything();
     insta::assert_snapshot!(repo.dewar(&["exp", "apply", "low"]).failure(4), @r#"
     error: 1 file is not in the cache and would be lost: `model`
-    help: `dewar commit` or `dewar repro` keeps what is there; `--force` replaces it
+    help: `--force` goes on and keeps them; `dewar exp apply refs/exps/apply/stash` then brings back what was there
     "#);
     assert!(repo.everything() == before);
     repo.dewar(&["exp", "apply", "--force", "low"]).success();

@@ -267,7 +267,7 @@ mod tests {
         for other in
             ["file", ".dewar-", ".dewar-notes", ".dewar-ab12c", ".dewar-ab12cd3", ".dewar-ab.2cd", "dewar-ab12cd"]
         {
-            assert_eq!(is_staged_name(other), false, "{other}");
+            assert!(!is_staged_name(other), "{other}");
         }
     }
 

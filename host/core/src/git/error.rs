@@ -61,6 +61,12 @@ pub enum GitError {
         /// The name of the filter in `.gitattributes`.
         driver: String,
     },
+    /// A file is not what was recorded of the work tree a moment ago.
+    #[error("`{path}` was changed while the work tree was looked at, and is left alone; run it again")]
+    ChangedMeanwhile {
+        /// The file, as git names it.
+        path: String,
+    },
     /// A file that git is to keep, and cannot: a symlink to a folder is on the way to it, or it is no file.
     #[error("git cannot keep `{path}`, which is reached through a symlink or is no file; move it away first")]
     NotRecorded {

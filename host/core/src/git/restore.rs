@@ -3,15 +3,21 @@
 //! What changes is the difference of two trees. Every new content is first written beside the work tree, with line ends as
 //! git would check them out; only then are files removed and the new ones renamed into their places. So a full disk changes
 //! nothing, and a hard link to a cached object is replaced, never written through.
+//!
+//! The tree that stands for the work tree was recorded a while ago. So every file is looked at again: what it holds before the
+//! first one changes, and by its stamps right before its own turn.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{AttrCheckFlags, Delta, DiffOptions, Index};
+use git2::{AttrCheckFlags, Delta, DiffOptions, Index, Tree};
 
-use super::worktree::{Folders, SUBMODULE, refuse_driver};
+use super::worktree::{Folders, SUBMODULE, StatRules, mode_of, refuse_driver, store};
 use super::{Git, GitError, TreeId};
 use crate::fs::{FsError, create_dir, is_absent};
 use crate::path::RepoPath;
@@ -32,6 +38,39 @@ struct Work {
     remove: Vec<PathBuf>,
 }
 
+/// What happens to a file in the way that the tree of the work tree does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unrecorded {
+    /// It came meanwhile, and is left alone.
+    Refuse,
+    /// The tree has not all that stands there.
+    Replace,
+}
+
+/// By what a file is told from what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+}
+
+fn changed(relative: &Path) -> GitError {
+    GitError::ChangedMeanwhile { path: relative.display().to_string() }
+}
+
 impl Git {
     /// Makes the work tree, of which `from` is a snapshot, that of `to`. Only paths in which the two differ are touched;
     /// `HEAD` and the index are not. `staging` is a folder of the project (made when missing) for new contents, on the file
@@ -39,7 +78,18 @@ impl Git {
     ///
     /// # Errors
     /// When something cannot be read or written. Before the first removal or rename, nothing has changed.
+    /// [`GitError::ChangedMeanwhile`] when a file is not what `from` has; it is left alone.
     pub fn restore(&self, from: TreeId, to: TreeId, staging: &RepoPath) -> Result<Restored, GitError> {
+        self.bring(from, to, staging, Unrecorded::Refuse)
+    }
+
+    fn bring(
+        &self,
+        from: TreeId,
+        to: TreeId,
+        staging: &RepoPath,
+        unrecorded: Unrecorded,
+    ) -> Result<Restored, GitError> {
         let work = self.difference(from, to)?;
         let staging = staging.under(&self.root);
         create_dir(&staging)?;
@@ -50,11 +100,23 @@ impl Git {
         if !work.write.is_empty() {
             self.check_out(to, &work.write, staged.path())?;
         }
+        let recorded = self.repo.find_tree(from.0).map_err(GitError::operation("read the tree", from))?;
+        let rules = StatRules::of(&self.repo)?;
+        let mut seen = HashMap::with_capacity(work.remove.len() + work.write.len());
+        for path in work.remove.iter().chain(&work.write) {
+            seen.insert(path, self.seen_as(&recorded, rules, path, unrecorded)?);
+        }
+        let refuse_changed = |path: &PathBuf| match self.stamp(path)? {
+            Some((now, _)) if seen.get(path).copied().flatten() != Some(now) => Err(changed(path)),
+            _ => Ok(()),
+        };
         for path in &work.remove {
+            refuse_changed(path)?;
             self.remove(path)?;
         }
         for path in &work.write {
             self.make_folders(path)?;
+            refuse_changed(path)?;
             let target = self.workdir.join(path);
             std::fs::rename(staged.path().join(path), &target).map_err(FsError::new("write", target))?;
         }
@@ -74,7 +136,7 @@ impl Git {
         staging: &RepoPath,
     ) -> Result<Restored, GitError> {
         let now = self.snapshot_onto(base, paths)?;
-        self.restore(now, self.with_paths_of(now, to, paths)?, staging)
+        self.bring(now, self.with_paths_of(now, to, paths)?, staging, Unrecorded::Replace)
     }
 
     /// Records the work tree as [`Git::snapshot`] does, together with every untracked file that stands in the way of a file of
@@ -152,6 +214,46 @@ impl Git {
             }
         }
         None
+    }
+
+    /// What stands at a path, if anything but a folder does: its stamp and all that the system says of it.
+    fn stamp(&self, relative: &Path) -> Result<Option<(Stamp, Metadata)>, GitError> {
+        if !Folders::new(&self.workdir).leads_to(relative) {
+            return Ok(None);
+        }
+        let path = self.workdir.join(relative);
+        match std::fs::symlink_metadata(&path) {
+            // No file takes the place of a folder, and none is removed as a file.
+            Ok(meta) if meta.is_dir() => Ok(None),
+            Ok(meta) => Ok(Some((Stamp::of(&meta), meta))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(FsError::new("look at", path)(error).into()),
+        }
+    }
+
+    /// The stamp of what stands at a path, if that is what `from` has there.
+    fn seen_as(
+        &self,
+        from: &Tree<'_>,
+        rules: StatRules,
+        relative: &Path,
+        unrecorded: Unrecorded,
+    ) -> Result<Option<Stamp>, GitError> {
+        // Before it is read, so that one who writes meanwhile gives it another.
+        let Some((stamp, meta)) = self.stamp(relative)? else { return Ok(None) };
+        let entry = from.get_path(relative).ok();
+        let recorded = entry.as_ref().map(|entry| u32::try_from(entry.filemode()).unwrap_or_default());
+        // A pipe or a device has nothing to lose.
+        let Some(mode) = mode_of(rules, &meta, recorded) else { return Ok(Some(stamp)) };
+        let is_it = match entry {
+            None => unrecorded == Unrecorded::Replace,
+            Some(entry) => match store(self, relative, mode, Some(entry.id())) {
+                // Only its program knows; the stamp that the index has of it was right.
+                Err(GitError::FilterDriver { .. }) => true,
+                id => id? == entry.id(),
+            },
+        };
+        if is_it { Ok(Some(stamp)) } else { Err(changed(relative)) }
     }
 
     fn difference(&self, from: TreeId, to: TreeId) -> Result<Work, GitError> {

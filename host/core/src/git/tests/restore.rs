@@ -114,3 +114,39 @@ fn a_project_in_a_folder_restores_the_whole_work_tree() {
     assert_eq!((repo.read("sub/a").as_deref(), repo.read("top").as_deref()), (Some("1"), Some("1")));
     assert!(repo.at("sub/.dvc/tmp").exists());
 }
+
+#[test]
+fn what_changed_since_the_snapshot_is_left_alone() {
+    let repo = TestRepo::with(&[("a", "1"), ("b", "1"), ("new", "1"), ("d/x", "1")]);
+    let first = tree_of(&repo);
+    repo.write("a", "2");
+    repo.write("b", "2");
+    std::fs::remove_file(repo.at("new")).unwrap();
+    repo.write("gone", "g");
+    repo.commit_all("second");
+    let git = repo.open();
+    let from = git.snapshot_for_restore(first, &[]).unwrap();
+    let refused = |file: &str, before: Option<&str>| {
+        let error = git.restore(from, first, &path(".dvc/tmp")).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{file}` was changed")), "{error}");
+        assert_eq!((repo.read("a").as_deref(), repo.read("gone").is_some()), (Some("2"), true), "{file}");
+        match before {
+            Some(text) => repo.write(file, text),
+            None => std::fs::remove_file(repo.at(file)).unwrap(),
+        }
+    };
+    repo.write("b", "3");
+    refused("b", Some("2"));
+    repo.write("gone", "mine");
+    refused("gone", Some("g"));
+    repo.write("new", "mine");
+    refused("new", None);
+    // Written anew with the same content, or removed, there is nothing to lose.
+    repo.write("a", "2");
+    std::fs::remove_file(repo.at("b")).unwrap();
+    git.restore(from, first, &path(".dvc/tmp")).unwrap();
+    assert_eq!(
+        ["a", "b", "new", "gone"].map(|file| repo.read(file)),
+        [Some("1".into()), Some("1".into()), Some("1".into()), None]
+    );
+}
