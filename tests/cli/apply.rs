@@ -148,3 +148,81 @@ fn a_checkpoint_is_applied_without_what_came_after_it() {
             .all(|entry| { !entry.file_name().to_string_lossy().starts_with("restore-") })
     );
 }
+
+#[test]
+fn a_directory_goes_only_when_the_cache_has_all_of_it() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    let one = "stages:\n  a: {cmd: echo a > a, outs: [a]}\n";
+    repo.write("dvc.yaml", one).commit("begin");
+    repo.write("dvc.yaml", format!("{one}  d: {{cmd: mkdir d && echo 1 > d/x, outs: [d]}}\n"));
+    repo.dewar(&["exp", "run", "-n", "half", "a"]).success();
+    repo.dewar(&["exp", "run", "-n", "whole"]).success();
+    repo.git(&["checkout", "--quiet", "."]).success();
+    // The listing stays, and what it lists is gone.
+    let listing = |path: &std::path::Path| path.extension().is_some_and(|name| name == "dir");
+    let content = fs::read(repo.root().join("d/x")).unwrap();
+    for path in objects(&repo) {
+        if !listing(&path) && fs::read(&path).unwrap() == content {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(objects(&repo).iter().any(|path| listing(path)));
+    let said = repo.dewar(&["exp", "apply", "half"]);
+    assert!(said.stderr.contains("It has no `d`, which only the workspace has: left there."), "{said}");
+    said.success();
+    assert_eq!(repo.read("d/x"), "1\n");
+}
+
+fn objects(repo: &TestRepo) -> Vec<std::path::PathBuf> {
+    let folders = fs::read_dir(repo.root().join(".dvc/cache/files/blake3")).unwrap().flatten();
+    folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten().map(|file| file.path())).collect()
+}
+
+#[test]
+fn a_file_where_the_experiment_has_an_output_is_kept() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    repo.write("dvc.yaml", "stages: {}\n").commit("begin");
+    repo.write("dvc.yaml", "stages: {t: {cmd: echo 1 > model.bin, outs: [model.bin]}}\n");
+    repo.dewar(&["exp", "run", "-n", "e"]).success();
+    repo.git(&["checkout", "--quiet", "."]).success();
+    repo.git(&["clean", "-qfdx", "--exclude=.dvc"]).success();
+    repo.write("model.bin", "my own\n");
+    let before = repo.everything();
+    let said = repo.dewar(&["exp", "apply", "e"]).failure(4);
+    assert!(said.contains("not in the cache and would be lost: `model.bin`"), "{said}");
+    assert!(repo.everything() == before, "it was refused before anything was written");
+
+    repo.dewar(&["exp", "apply", "e", "--force"]).success();
+    assert_eq!(repo.read("model.bin"), "1\n");
+    repo.dewar(&["exp", "apply", "refs/exps/apply/stash"]).success();
+    assert_eq!((repo.read("model.bin"), repo.read("dvc.yaml")), ("my own\n".into(), "stages: {}\n".into()));
+    // It is in the way again.
+    repo.dewar(&["exp", "apply", "e"]).failure(4);
+}
+
+#[test]
+fn a_pipeline_that_cannot_be_read_hides_nothing_from_being_kept() {
+    let repo = project();
+    repo.write("dvc.yaml", "stages: [\n").write("model", "made by hand\n");
+    let before = repo.everything();
+    assert!(repo.dewar(&["exp", "apply", "a"]).failure(4).contains("would be lost: `model`"));
+    assert!(repo.everything() == before);
+    repo.dewar(&["exp", "apply", "a", "--force"]).success();
+    assert_eq!(repo.read("model"), "1,2\nlr: 2\n");
+    let said = repo.dewar(&["exp", "apply", "refs/exps/apply/stash"]).failure(3);
+    assert!(said.contains("what git has was applied"), "{said}");
+    assert_eq!((repo.read("dvc.yaml"), repo.read("model")), ("stages: [\n".into(), "made by hand\n".into()));
+}
+
+#[test]
+fn a_check_out_that_cannot_be_is_refused_before_the_files_of_git_change() {
+    let repo = project();
+    // Another pipeline, which does not have the output, and is as recorded as the one before.
+    repo.write("dvc.yaml", "stages: {}\n").write("model", "mine\n").commit("other");
+    let before = repo.everything();
+    let said = repo.dewar(&["exp", "apply", "a"]);
+    assert!(repo.everything() == before, "{said}");
+    said.failure(4);
+}

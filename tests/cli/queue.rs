@@ -195,6 +195,19 @@ fn the_newest_stands_in_the_reference_and_others_in_its_reflog() {
 }
 
 #[test]
+fn tasks_stay_when_experiments_are_kept() {
+    let repo = project();
+    dewar(&repo, &["exp", "run", "--temp", "-n", "done", "-S", "lr=2"]).success();
+    for (name, lr) in [("named", "lr=3"), ("other", "lr=4")] {
+        dewar(&repo, &["exp", "run", "--queue", "-n", name, "-S", lr]).success();
+    }
+    let said = dewar(&repo, &["exp", "remove", "--keep", "done", "named"]).success();
+    assert_eq!((said.as_str(), states(&repo).len()), ("No experiments to remove.\n", 2));
+    let said = dewar(&repo, &["exp", "remove", "--keep", "named"]).success();
+    assert_eq!((said.as_str(), states(&repo).len()), ("Removed experiments: done\n", 2));
+}
+
+#[test]
 fn a_failure_is_told_kept_and_can_be_tried_again() {
     let repo = project();
     gate(&repo, "echo so far; test $1 != 9");

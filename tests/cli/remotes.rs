@@ -23,6 +23,7 @@ fn with_remote() -> TestRepo {
     );
     repo.dewar(&["add", "data", "raw"]).success();
     repo.dewar(&["repro"]).success();
+    assert!(repo.dewar(&["remote", "add", "nowhere", ""]).stderr.contains("takes a folder or a URL"));
     repo.dewar(&["remote", "add", "--default", "store", "../store"]).success();
     fs::remove_file(repo.outside("ran")).unwrap();
     repo.commit("data");

@@ -60,6 +60,26 @@ fn a_name_that_is_taken_needs_force() {
 }
 
 #[test]
+fn what_is_replaced_can_be_had_back() {
+    let repo = project();
+    let lr = || repo.read("params.yaml");
+    for args in
+        [&["rename", "-f", "one", "two"][..], &["save", "-f", "-n", "two"], &["run", "-f", "-n", "two", "-S", "lr=9"]]
+    {
+        repo.dewar(&["exp", "apply", "two"]).success();
+        let before = lr();
+        repo.write("params.yaml", format!("{before}# another\n"));
+        let said = repo.dewar(&[&["exp"], args].concat());
+        let note = said.stderr.lines().find(|line| line.contains("brings it back")).unwrap_or_default().to_owned();
+        assert!(note.contains("`two` was "), "{said}");
+        said.success();
+        let digits = note.split("dewar exp apply ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        repo.dewar(&["exp", "apply", "--force", digits]).success();
+        assert_eq!(lr(), before);
+    }
+}
+
+#[test]
 fn tasks_of_the_queue_keep_their_names() {
     let repo = project();
     repo.dewar(&["exp", "run", "--queue", "-n", "waits", "-S", "lr=4"]).success();

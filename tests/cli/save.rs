@@ -170,3 +170,22 @@ fn a_run_keeps_the_workspace_to_itself() {
     let said = repo.run(repo.command(program).args(["exp", "run", "-n", "run"]).env("DEWAR", program)).success();
     assert!(said.contains("another run holds this workspace"), "{said}");
 }
+
+#[test]
+fn a_merge_with_conflicts_is_refused_before_anything_is_written() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    repo.write("dvc.yaml", "stages:\n  fit:\n    cmd: cp code model\n    deps: [code]\n    outs: [model]\n")
+        .write("code", "1\n");
+    repo.dewar(&["repro"]).success();
+    repo.commit("begin");
+    repo.git(&["checkout", "--quiet", "-b", "side"]).success();
+    repo.write("code", "2\n").commit("side");
+    repo.git(&["checkout", "--quiet", "main"]).success();
+    repo.write("code", "3\n").commit("main");
+    repo.git(&["merge", "side"]).failure(1);
+    let lock = repo.read("dvc.lock");
+    let refused = repo.dewar(&["exp", "save"]).failure(4);
+    assert!(refused.contains("unmerged"), "{refused}");
+    assert_eq!(repo.read("dvc.lock"), lock);
+}

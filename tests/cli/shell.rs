@@ -56,6 +56,15 @@ fn where_nothing_can_be_read_nothing_is_offered_and_nothing_is_said() {
 }
 
 #[test]
+fn a_project_of_a_stranger_does_nothing_while_a_word_is_typed() {
+    let repo = project();
+    repo.write(".dvc/plugins/params-yaml.wasm", "no component");
+    repo.write("params.yaml", "lr: 1\nl$(touch pwned): 2\n\"l\\u001b[2J\": 3\n\"l\\nm\": 4\n'l m': 5\n");
+    assert!(repo.dewar(&["params", "diff"]).stderr.contains("params-yaml.wasm"), "a command that is given uses it");
+    assert_eq!(offered(&repo, &["exp", "run", "-S", "l"]), ["lr=\t1"]);
+}
+
+#[test]
 fn each_shell_has_a_script_that_asks_the_program() {
     let repo = repo();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

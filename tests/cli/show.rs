@@ -75,6 +75,34 @@ fn the_table_of_experiments() {
 }
 
 #[test]
+fn a_damaged_object_is_no_metric_and_is_not_remembered() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    repo.write("dvc.yaml", "stages:\n  train:\n    cmd: printf 'acc%s 1\\n' ':' > m.yaml\n    metrics: [m.yaml]\n");
+    repo.dewar(&["repro"]).success();
+    repo.commit("begin");
+    let acc = || {
+        let shown = repo.dewar(&["exp", "show", "--hide-workspace", "--json"]).success();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        shown[0]["data"]["metrics"]["m.yaml"].clone()
+    };
+    let objects = repo.everything();
+    let (object, content) = objects
+        .iter()
+        .find(|(path, _)| path.starts_with(".dvc/cache/files/") && repo.root().join(path).is_file())
+        .unwrap();
+    let replace = |content: &[u8]| {
+        fs::remove_file(repo.root().join(object)).unwrap();
+        repo.write(object, content);
+    };
+    replace(b"acc: 9\n");
+    assert_eq!(acc()["error"]["type"], "FileMissingError");
+    assert_eq!(acc()["error"]["type"], "FileMissingError");
+    replace(content);
+    assert_eq!(acc()["data"]["acc"], 1);
+}
+
+#[test]
 fn the_table_for_programs() {
     let repo = project();
     let shown: serde_json::Value = serde_json::from_str(&repo.dewar(&["exp", "show", "--json"]).success()).unwrap();

@@ -219,3 +219,38 @@ fn watching_ends_when_nobody_reads() {
     let ended = repo.wait(watching);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(141), ""));
 }
+
+#[test]
+fn what_runs_in_the_workspace_is_shown_as_long_as_it_runs() {
+    let repo = project();
+    let (began, open) = (repo.outside("began"), repo.outside("open"));
+    let wait = format!("touch {}; while ! test -e {}; do sleep 0.01; done", began.display(), open.display());
+    repo.write("dvc.yaml", format!("stages:\n  slow:\n    cmd: '{wait}'\n    params: [lr]\n"));
+    repo.commit("slow");
+    let start = |rate: &str| {
+        let set = format!("lr={rate}");
+        let child =
+            repo.spawn(repo.command(env!("CARGO_BIN_EXE_dewar")).args(["exp", "run", "-n", "here", "-S", &set]));
+        dewar_tests::wait_for(&began);
+        child
+    };
+    let mut killed = start("9");
+    let [running] = &experiments(&repo, &[])[..] else { panic!("one runs") };
+    assert_eq!((state(running), &running["executor"]["name"]), (("here", "running"), &json!("workspace")));
+    assert_eq!(running["executor"]["local"]["pid"], killed.id());
+    assert_eq!(running["revs"][0]["data"]["params"]["params.yaml"]["data"]["lr"], 9);
+    let table = dewar(&repo, &["exp", "show", "--hide-workspace"]).success();
+    assert!(table.contains("[here]") && table.contains("Running") && table.contains("Workspace"), "{table}");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(experiments(&repo, &[]), Vec::<Value>::new(), "what was killed does not run");
+
+    fs::write(&open, "").unwrap();
+    fs::remove_file(&began).unwrap();
+    wait_until("the stage that was left has ended", || repo.dewar(&["commit", "--force"]).code == Some(0));
+    let ends = start("8");
+    repo.wait(ends).success();
+    let [ended] = &experiments(&repo, &[])[..] else { panic!("one has ended") };
+    assert_eq!(state(ended), ("here", "none"));
+    assert!(!repo.exists(".dvc/tmp/exps/running.json"));
+}

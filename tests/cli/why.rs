@@ -41,6 +41,20 @@ fn why(repo: &TestRepo, args: &[&str]) -> String {
 }
 
 #[test]
+fn of_a_group_of_parameters_it_is_told_which_differ() {
+    let repo = repo();
+    repo.dewar(&["init"]).success();
+    repo.write("dvc.yaml", "stages:\n  fit:\n    cmd: cp params.yaml model\n    params: [net]\n    outs: [model]\n");
+    repo.write("params.yaml", "net: {lr: 0.5, size: {depth: 2, width: 8}, old: true}\n").commit("begin");
+    repo.dewar(&["repro"]).success();
+    repo.write("params.yaml", "net: {lr: 0.25, size: {depth: 2, width: 9}, new: [1]}\n");
+    insta::assert_snapshot!(why(&repo, &["fit"]), @r"
+    fit: not as in its last run
+      the parameter `net` of `params.yaml` changed: `lr` from 0.5 to 0.25; `size.width` from 8 to 9; `new` is new, [1]; `old` is gone, it was True
+    ");
+}
+
+#[test]
 fn between_two_revisions_it_is_told_down_to_the_parameter_and_the_file() {
     let repo = project();
     insta::assert_snapshot!(why(&repo, &["train@us", "HEAD", "fast"]), @r"

@@ -3,15 +3,18 @@
 //!
 //! What may stand in a place is told by its placeholder in the help text, so that there is one table of them, here.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::CompleteEnv;
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use dewar_core::config::settings::Settings;
 use dewar_core::digest::ObjectId;
 use dewar_core::exp::queue::Queue;
+use dewar_core::exp::queue::task::State;
 use dewar_core::exp::refs;
 use dewar_core::git::Git;
 use dewar_core::metrics::{Files, ParamScope, RevisionData, RevisionReader};
@@ -21,10 +24,11 @@ use dewar_core::pipeline::stage::DEFAULT_PARAMS;
 
 use crate::args::{Cli, ColorWhen, GlobalArgs};
 use crate::commands::project::{Project, files};
-use crate::commands::revision::{WORKSPACE, object};
+use crate::commands::revision::WORKSPACE;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Plugins, Session};
 use crate::ui::number::{self, Digits};
+use crate::ui::text::{shell_quoted, visible};
 use crate::ui::{Ui, Verbosity};
 
 /// The variable by which a shell asks for candidates.
@@ -47,19 +51,28 @@ type Choice = (String, Option<String>);
 type Choices = fn(&Project<'_>) -> Result<Vec<Choice>, Failure>;
 
 /// What may stand where the help text has this word.
-fn choices(placeholder: &str) -> Option<Choices> {
+fn choices(placeholder: &str) -> Option<(Choices, OrFiles)> {
     Some(match placeholder {
-        "TARGET" | "TARGETS" | "STAGE" | "STAGES" => stages,
-        "EXPERIMENT" | "EXPERIMENTS" | "CHECKPOINT" => experiments,
-        "TASK" | "TASKS" => tasks,
-        "REV" | "COMMIT" | "OLD" | "NEW" => revisions,
-        "GIT_REMOTE" => git_remotes,
-        "REMOTE" => remotes,
-        "[FILE:]NAME=VALUE" => overrides,
-        "[FILE:]NAMES" => parameters,
-        "[FILE:]NAME" => columns,
+        "TARGET" | "TARGETS" => (stages, OrFiles::Yes),
+        "STAGE" | "STAGES" => (stages, OrFiles::No),
+        "EXPERIMENT" | "EXPERIMENTS" | "CHECKPOINT" => (experiments, OrFiles::No),
+        "TASK" | "TASKS" => (tasks, OrFiles::No),
+        "REV" | "COMMIT" | "OLD" | "NEW" => (revisions, OrFiles::No),
+        "REMOTE" => (remotes, OrFiles::No),
+        "GIT_REMOTE" => (git_remotes, OrFiles::Yes),
+        "[FILE:]NAME=VALUE" => (overrides, OrFiles::No),
+        "[FILE:]NAMES" => (parameters, OrFiles::No),
+        "[FILE:]NAME" => (columns, OrFiles::No),
+        "PATH" | "FILE" | "DIR" => (no_names, OrFiles::Yes),
         _ => return None,
     })
+}
+
+/// Whether a file may stand where no name fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OrFiles {
+    Yes,
+    No,
 }
 
 fn with_completers(command: Command) -> Command {
@@ -72,22 +85,36 @@ fn with_completer(arg: Arg) -> Arg {
     let named = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     let placeholder = named.unwrap_or_else(|| arg.get_id().as_str().to_uppercase());
     match choices(&placeholder) {
-        Some(choices) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(typed, choices))),
+        Some((choices, files)) => {
+            arg.add(ArgValueCompleter::new(move |typed: &OsStr| candidates(typed, choices, files)))
+        }
         None => arg,
     }
 }
 
 /// The choices that begin as what is typed. Where there is no project, or it cannot be read, there are none: to complain is for
-/// the command.
-fn candidates(typed: &OsStr, choices: Choices) -> Vec<CompletionCandidate> {
+/// the command. Nobody asked for anything yet, perhaps in a project of a stranger: so none of its plugins is called, and what a shell
+/// would not take for one plain word is not offered, as the shell puts it on the command line as it is.
+fn candidates(typed: &OsStr, choices: Choices, files: OrFiles) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
     let found = || {
         let ui = Arc::new(Ui::new(ColorWhen::Never, Verbosity::Silent));
-        let session = Session::of_process(&GlobalArgs::default())?;
+        let mut session = Session::of_process(&GlobalArgs::default())?;
+        session.plugins = Plugins::Bundled;
         choices(&Project::open(&session, &ui)?)
     };
-    let fitting = found().unwrap_or_default().into_iter().filter(|(name, _)| name.starts_with(typed));
-    fitting.map(|(name, about)| CompletionCandidate::new(name).help(about.map(Into::into))).collect()
+    let is_plain = |name: &str| matches!(shell_quoted(name), Cow::Borrowed(_));
+    let candidate = |(name, about): Choice| {
+        let about = about.map(|about| visible(&about.replace('\n', " ")).into_owned());
+        (name.starts_with(typed) && is_plain(&name)).then(|| CompletionCandidate::new(name).help(about.map(Into::into)))
+    };
+    let mut seen = HashSet::new();
+    let names = found().unwrap_or_default().into_iter().filter(|(name, _)| seen.insert(name.clone()));
+    let fitting: Vec<_> = names.filter_map(candidate).collect();
+    match fitting.is_empty() && files == OrFiles::Yes {
+        true => PathCompleter::any().complete(OsStr::new(typed)),
+        false => fitting,
+    }
 }
 
 /// Stages and what `.dvc` files track, as they are named from the folder that the user is in.
@@ -98,9 +125,15 @@ fn stages(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
     Ok(named.collect())
 }
 
+/// Nothing but files, which [`candidates`] offers where no name fits.
+const fn no_names(_: &Project<'_>) -> Result<Vec<Choice>, Failure> {
+    Ok(Vec::new())
+}
+
 fn experiments(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
     let mut found = finished(project.repo.git()?)?;
-    found.extend(tasks(project)?);
+    // Those that succeeded are among them, or were removed.
+    found.extend(tasks_in(project, |state| state != State::Success)?);
     Ok(found)
 }
 
@@ -110,8 +143,12 @@ fn finished(git: &Git) -> Result<Vec<Choice>, Failure> {
 }
 
 fn tasks(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
-    let tasks = Queue::of(&project.repo).tasks()?;
-    Ok(tasks.into_iter().map(|task| (task.name.to_string(), Some(task.state.as_str().to_lowercase()))).collect())
+    tasks_in(project, |_| true)
+}
+
+fn tasks_in(project: &Project<'_>, meant: impl Fn(State) -> bool) -> Result<Vec<Choice>, Failure> {
+    let tasks = Queue::of(&project.repo).tasks()?.into_iter().filter(|task| meant(task.state));
+    Ok(tasks.map(|task| (task.name.to_string(), Some(task.state.as_str().to_lowercase()))).collect())
 }
 
 fn revisions(project: &Project<'_>) -> Result<Vec<Choice>, Failure> {
@@ -163,7 +200,7 @@ fn read(project: &Project<'_>) -> Result<RevisionData, Failure> {
     let files = files(project);
     let pipeline = Pipeline::load(&files, project.templates())?;
     let store = project.store();
-    let objects = |id: &ObjectId| object(store, id);
+    let objects = |id: &ObjectId| store.content(id);
     Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(ParamScope::All))
 }
 

@@ -31,6 +31,8 @@ pub struct Session {
     pub plugin_dirs: Vec<PathBuf>,
     /// The user's own folder with plugins, looked in after the project's.
     pub user_plugin_dir: Option<PathBuf>,
+    /// Whose plugins are used.
+    pub plugins: Plugins,
     /// Where what can be computed again is kept for this user, such as compiled plugins.
     pub cache_dir: Option<PathBuf>,
     /// DVC's settings of this user and this machine.
@@ -41,6 +43,15 @@ pub struct Session {
     pub seed: u64,
     /// What signals cancel, once they are caught.
     cancellation: Arc<Mutex<Option<Cancellation>>>,
+}
+
+/// Whose plugins are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plugins {
+    /// Those of the user and of the project go before those that come with dewar.
+    All,
+    /// Those that come with dewar, for what is done without being asked, such as in a project that was just cloned.
+    Bundled,
 }
 
 /// What time it is.
@@ -175,6 +186,7 @@ impl Session {
         Ok(Self {
             cwd,
             plugin_dirs,
+            plugins: Plugins::All,
             user_plugin_dir: base("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("plugins")),
             cache_dir: base("XDG_CACHE_HOME", ".cache"),
             outside_files: outside_files(&env, started_in),

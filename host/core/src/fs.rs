@@ -127,6 +127,18 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), FsError> {
     Staged::with_mode(path, content, 0o600)?.persist()
 }
 
+/// How the files begin that are to take another's place by a rename.
+const STAGED: &str = ".dewar-";
+/// How many letters and digits follow, drawn at random.
+const STAGED_DRAWN: usize = 6;
+
+/// Whether a file of this name may be what a killed process left of a [`write_atomic`].
+#[must_use]
+pub fn is_staged_name(name: &str) -> bool {
+    let drawn = name.strip_prefix(STAGED).unwrap_or_default();
+    drawn.len() == STAGED_DRAWN && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// A new content beside the place that it is for, so that there is room for it. Gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Staged {
@@ -153,8 +165,9 @@ impl Staged {
         create_dir(folder)?;
         let error = |source| FsError { verb: "write", path: path.to_owned(), source };
         let permissions = Permissions::from_mode(mode);
-        let mut file =
-            tempfile::Builder::new().prefix(".dewar-").permissions(permissions).tempfile_in(folder).map_err(error)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(STAGED).rand_bytes(STAGED_DRAWN).permissions(permissions);
+        let mut file = builder.tempfile_in(folder).map_err(error)?;
         file.write_all(content).map_err(error)?;
         if let Ok(old) = std::fs::metadata(&target) {
             file.as_file().set_permissions(old.permissions()).map_err(error)?;
@@ -243,6 +256,19 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         assert_eq!(read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_write_leaves_is_known_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let staged = Staged::write(&dir.path().join("file"), b"half").unwrap();
+        let name = staged.file.path().file_name().unwrap().to_str().unwrap();
+        assert!(is_staged_name(name), "{name}");
+        for other in
+            ["file", ".dewar-", ".dewar-notes", ".dewar-ab12c", ".dewar-ab12cd3", ".dewar-ab.2cd", "dewar-ab12cd"]
+        {
+            assert!(!is_staged_name(other), "{other}");
+        }
     }
 
     #[test]

@@ -97,8 +97,10 @@ pub trait Observe: Sync {
     /// When it is there and cannot be read.
     fn params(&self, file: &RepoPath) -> Result<Option<Arc<Value>>, ObserveError>;
 
-    /// Whether the cache has this content.
-    fn is_cached(&self, id: &ObjectId) -> bool;
+    /// Whether the cache has this object: of a directory its listing, and not that of every file in it, which would be to be
+    /// asked of all outputs again and again. Not enough to remove what is in the workspace
+    /// ([`ObjectStore::contains`](crate::cache::ObjectStore::contains) is).
+    fn has_object(&self, id: &ObjectId) -> bool;
 
     /// The files of the directory at a place of this machine; none when no directory is there.
     ///

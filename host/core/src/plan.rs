@@ -187,7 +187,7 @@ pub fn assess(
             reasons.push(Reason::OutputChanged { path: out.lock_path.clone(), change });
         } else if is_missed
             && out.cached
-            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.is_cached(id))
+            && !remembered.and_then(|out| out.id.as_ref()).is_none_or(|id| observe.has_object(id))
         {
             reasons.push(Reason::OutputNotCached { path: out.lock_path.clone() });
         }

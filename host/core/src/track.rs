@@ -19,7 +19,7 @@ use crate::schedule::RunError;
 pub use add::{Added, Addition, additions};
 pub use aside::{Unrecorded, keep_outputs, remove_unrecorded};
 pub use bring::bring;
-pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved};
+pub use check_out::{Change, CheckOut, CheckedOut, Links, OutputChange, Unsaved, check_out, unsaved, would_lose};
 pub use commit::{Uncommitted, commit, uncommitted};
 pub use matching::{matching, matching_outputs};
 

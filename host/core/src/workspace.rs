@@ -166,7 +166,7 @@ impl Observe for Workspace<'_> {
         Ok(value)
     }
 
-    fn is_cached(&self, id: &ObjectId) -> bool {
+    fn has_object(&self, id: &ObjectId) -> bool {
         self.store.has(id)
     }
 

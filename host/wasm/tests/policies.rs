@@ -132,7 +132,8 @@ fn a_third_party_is_asked_as_they_are() {
 #[test]
 fn every_misdeed_records_keeps_and_is_told() {
     let folder = folder(&[("hostile.wasm", HOSTILE_POLICY), ("simple.wasm", SIMPLE_POLICY)]);
-    let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
+    // Time enough for those that reach another limit first, also on a machine that is busy.
+    let limits = Limits { time: Duration::from_secs(2), ..Limits::default() };
     let bench = registry(&[folder.path()], Vec::new(), limits);
     let history = [PastMoment { moment: moment(1, "loss", 0.5), checkpoint: Some("c1".to_owned()) }];
     let recorded = Verdict { record: true, discard: Vec::new(), stop: None };
@@ -150,7 +151,7 @@ fn every_misdeed_records_keeps_and_is_told() {
         };
         match misdeed {
             PolicyMisdeed::Panic => failed("crashed"),
-            PolicyMisdeed::Loop => failed("0.2 s of computing"),
+            PolicyMisdeed::Loop => failed("2 s of computing"),
             PolicyMisdeed::Grow => failed("256 MiB of memory"),
             PolicyMisdeed::HugeAnswer => failed("64 MiB in one answer"),
             PolicyMisdeed::LateRefusal => failed("the options were right before"),

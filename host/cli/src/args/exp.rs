@@ -282,7 +282,7 @@ pub struct ExpRemoveArgs {
     #[command(flatten)]
     pub baseline: BaselineArgs,
 
-    /// Keep the experiments that are meant, and remove all others of the repository
+    /// Keep the experiments that are meant, and remove all others of the repository; tasks of the queue stay, with the checkpoints that they have recorded
     #[arg(long)]
     pub keep: bool,
 

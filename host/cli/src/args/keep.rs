@@ -22,7 +22,7 @@ pub struct ExpSaveArgs {
     #[arg(short, long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Take the place of an experiment of that name
+    /// Take the place of an experiment of that name; that one is kept, and can be brought back
     #[arg(short, long)]
     pub force: bool,
 
@@ -65,7 +65,7 @@ pub struct ExpRenameArgs {
     #[arg(short, long, value_name = "GIT_REMOTE")]
     pub git_remote: Option<String>,
 
-    /// Take the place of an experiment of that name
+    /// Take the place of an experiment of that name; here that one is kept, and can be brought back
     #[arg(short, long)]
     pub force: bool,
 }

@@ -23,6 +23,7 @@ use crate::session::Session;
 use crate::ui::Ui;
 use crate::ui::changes::{ChangeColumn, ChangesTable, changes_json};
 use crate::ui::number::{self, Digits};
+use crate::ui::problem::Problem;
 use crate::ui::table::{Column, Row, Table};
 
 /// Does what `params` was told.
@@ -96,8 +97,12 @@ fn metrics_show(args: &MetricsShowArgs, session: &Session, ui: &Arc<Ui>) -> Resu
     let commits = commits.iter().map(|(name, commit)| Revision::commit(name, *commit));
     let mut shown: Vec<(Revision<'_>, Files)> = Vec::new();
     for revision in iter::once(Revision::workspace()).chain(commits) {
-        let files = revision.read(&project, |reader| metrics_of(reader, &targets))?;
-        shown.push((revision, files));
+        match revision.read(&project, |reader| metrics_of(reader, &targets)) {
+            Ok(files) => shown.push((revision, files)),
+            Err(failure) if revision.is_workspace() => return Err(failure),
+            // Of many commits some are broken; the others are shown.
+            Err(failure) => ui.warn(&Problem::new(format!("in `{}`: {}", revision.name, failure.message()))),
+        }
     }
     let from = project.repo.from();
     if args.json {

@@ -22,7 +22,6 @@ use dewar_wasm::Kind as PluginKind;
 use serde_json::{Value, json};
 
 use super::project::Project;
-use super::revision::object;
 use crate::args::policy::{PolicyArgs, PolicyCommand, PolicyListArgs, PolicyReplayArgs, TypedPolicy};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
@@ -90,7 +89,7 @@ fn replay(project: &Project<'_>, args: &PolicyReplayArgs, ui: &Ui) -> Result<Exi
     let queue = Queue::of(&project.repo);
     let meant = args.experiments.iter().map(|text| experiment(git, &queue, text)).collect::<Result<Vec<_>, _>>()?;
     let store = project.store();
-    let objects = |id: &ObjectId| object(store, id);
+    let objects = |id: &ObjectId| store.content(id);
     let remembered = project.remembered("show");
     let reader = CommitReader {
         params: &project.params,

@@ -300,7 +300,7 @@ impl<'a> Project<'a> {
 
     /// What fetches from the default remote.
     fn pull(&self, pipeline: &Pipeline) -> Result<Pull<'_>, Failure> {
-        let remote = remote::open(&self.repo.config, self.repo.root(), None, Access::Read)?;
+        let remote = remote::open(&self.repo.config, &self.told_root, None, Access::Read)?;
         Ok(Pull::new(Fetcher::new(remote, &self.store, Arc::clone(&self.events)), pipeline))
     }
 

@@ -87,7 +87,8 @@ fn tell(fetched: &Transferred, done: &CheckedOut, project: &Project<'_>, ui: &Ui
     let counts: Vec<String> = transfer::counted(fetched, "fetched").into_iter().chain(checkout::counts(done)).collect();
     match text::joined(&counts) {
         Some(counts) => ui.tell(&format!("{lines}{counts}")),
-        None if !fetched.is_complete() => Ok(()),
-        None => ui.tell("Everything is up to date."),
+        None if fetched.is_complete() => ui.tell("Everything is up to date."),
+        // What is missing is told as what it is.
+        None => Ok(()),
     }
 }

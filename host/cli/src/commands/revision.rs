@@ -1,6 +1,5 @@
 //! [`Revision`]: what the user calls the workspace, a commit or an experiment; and reading what it holds.
 
-use dewar_core::cache::ObjectStore;
 use dewar_core::digest::ObjectId;
 use dewar_core::exp::find::{self, Found};
 use dewar_core::exp::queue::Queue;
@@ -86,7 +85,7 @@ impl<'a> Revision<'a> {
     /// When its pipeline is invalid.
     pub fn read<T>(&self, project: &Project<'_>, what: impl FnOnce(&RevisionReader<'_>) -> T) -> Result<T, Failure> {
         let store = project.store();
-        let objects = |id: &ObjectId| object(store, id);
+        let objects = |id: &ObjectId| store.content(id);
         match self.held {
             Held::Workspace => {
                 let files = files(project);
@@ -141,9 +140,4 @@ impl<'a> Revision<'a> {
             ui.warn(&Problem { message, place: Some(Place::file(file.to_string())), hints: Vec::new() });
         }
     }
-}
-
-/// The bytes of an object, if the cache has it.
-pub fn object(store: &ObjectStore, id: &ObjectId) -> Option<Vec<u8>> {
-    std::fs::read(store.path(id)).ok()
 }

@@ -214,7 +214,7 @@ impl Shown<'_> {
     fn is_lost(&self, path: &str) -> bool {
         let is_cached = self.stage.outs.iter().any(|out| out.lock_path == path && out.cached);
         let known = self.locked.and_then(|locked| locked.out(path)).and_then(|known| known.id.as_ref());
-        is_cached && known.is_some_and(|id| !self.observe.is_cached(id))
+        is_cached && known.is_some_and(|id| !self.observe.has_object(id))
     }
 }
 

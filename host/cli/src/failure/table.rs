@@ -138,6 +138,7 @@ impl From<GitError> for Failure {
             | GitError::Bare { .. }
             | GitError::Unborn { .. }
             | GitError::Conflicted { .. }
+            | GitError::NotRecorded { .. }
             | GitError::FilterDriver { .. }
             | GitError::BadRefName(_)
             | GitError::BranchExists { .. }

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dewar_core::event::{Event, EventSink};
 use dewar_core::params::ParamValue;
+use dewar_core::params::value::{flatten, python_equal};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::{Command, Place, StageAddress};
 use dewar_core::plan::{Cause, Compared, Course, Explanation, ExplanationSink, FileChange, FileChanges, Reason};
 use dewar_core::repro::Selection;
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::number::{self, Digits};
@@ -128,6 +130,9 @@ fn describe(cause: &Cause, from: &RepoPath) -> String {
         Reason::ParamChanged { file, key, old, new } => {
             let parameter = format!("the parameter `{key}` of `{}`", shown(file));
             match (old, new) {
+                (Some(old @ ParamValue::Map(_)), Some(new @ ParamValue::Map(_))) => {
+                    format!("{parameter} changed: {}", inner_changes(old, new))
+                }
                 (Some(old), Some(new)) => format!("{parameter} changed from {} to {}", value(old), value(new)),
                 (None, Some(new)) => format!("{parameter} is new: {}", value(new)),
                 (Some(old), None) => format!("{parameter} is gone; it was {}", value(old)),
@@ -143,6 +148,20 @@ fn describe(cause: &Cause, from: &RepoPath) -> String {
             format!("it needs `{}`, which is not up to date", stage.display_from(from))
         }
     }
+}
+
+/// What differs inside a group of parameters.
+fn inner_changes(old: &ParamValue, new: &ParamValue) -> String {
+    let (old, new): (IndexMap<_, _>, IndexMap<_, _>) =
+        (flatten(old).into_iter().collect(), flatten(new).into_iter().collect());
+    let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+    let gone = gone.map(|(name, old)| format!("`{name}` is gone, it was {}", value(old)));
+    let there = new.iter().filter_map(|(name, new)| match old.get(name) {
+        Some(old) if python_equal(old, new) => None,
+        Some(old) => Some(format!("`{name}` from {} to {}", value(old), value(new))),
+        None => Some(format!("`{name}` is new, {}", value(new))),
+    });
+    there.chain(gone).collect::<Vec<_>>().join("; ")
 }
 
 /// A value, such that a text is told from a number that looks like it.

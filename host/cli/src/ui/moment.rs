@@ -13,9 +13,8 @@ pub fn short(time: CommitTime, clock: Clock) -> String {
     zoned.strftime(form).to_string()
 }
 
-/// In the zone in which it was told.
+/// In the zone of the reader, as DVC tells it: colleagues elsewhere did nothing in the future.
 #[must_use]
 pub fn zoned(time: CommitTime) -> Option<jiff::Zoned> {
-    let offset = jiff::tz::Offset::from_seconds(time.offset_minutes * 60).ok()?;
-    Some(jiff::Timestamp::from_second(time.seconds).ok()?.to_zoned(jiff::tz::TimeZone::fixed(offset)))
+    Some(jiff::Timestamp::from_second(time.seconds).ok()?.to_zoned(jiff::tz::TimeZone::system()))
 }

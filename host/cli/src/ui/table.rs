@@ -64,7 +64,7 @@ impl Table {
     /// For a terminal: aligned, with rules above and below the titles and at the end. Ends with a line end.
     #[must_use]
     pub fn human(&self) -> String {
-        let widths = self.widths(|cell| visible(cell).width());
+        let widths = self.widths(|cell| one_line(cell).width());
         let rule = format!(" {}", "─".repeat(ruled(&widths)));
         let mut out = format!("{rule}\n");
         self.human_line(&mut out, &widths, Style::new().bold(), |column, _| Some(column.title.as_str()));
@@ -79,7 +79,7 @@ impl Table {
     /// How many cells of a terminal its lines take.
     #[must_use]
     pub fn width(&self) -> usize {
-        1 + ruled(&self.widths(|cell| visible(cell).width()))
+        1 + ruled(&self.widths(|cell| one_line(cell).width()))
     }
 
     /// With texts cut to what is enough of them, when it is wider than `columns`.
@@ -101,7 +101,7 @@ impl Table {
     /// Its first columns, as many as fit into `columns` cells, but at least one; and the titles of the others.
     #[must_use]
     pub fn narrowed_to(&self, columns: usize) -> (Self, Vec<String>) {
-        let widths = self.widths(|cell| visible(cell).width());
+        let widths = self.widths(|cell| one_line(cell).width());
         let fits = |count: &usize| widths.get(..*count).map_or(0, ruled) < columns;
         let stay = (1..=widths.len()).rev().find(fits).unwrap_or(1);
         let mut table = self.clone();
@@ -119,7 +119,7 @@ impl Table {
     ) {
         let mut line = String::new();
         for ((index, column), width) in self.columns.iter().enumerate().zip(widths) {
-            let text = visible(cell(column, index).unwrap_or(ABSENT));
+            let text = one_line(cell(column, index).unwrap_or(ABSENT));
             let padding = " ".repeat(width.saturating_sub(text.width()));
             let style = merged(column.style, style);
             let _infallible = match column.align {
@@ -133,7 +133,7 @@ impl Table {
     /// For Markdown: a GitHub table with padded cells, as DVC prints it.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let escaped = |cell: &str| visible(cell).replace('|', "\\|").replace('\n', " ");
+        let escaped = |cell: &str| one_line(cell).replace('|', "\\|");
         let widths = self.widths(|cell| escaped(cell).width());
         let mut out = String::new();
         let line = |out: &mut String, cells: &mut dyn Iterator<Item = &str>| {
@@ -170,6 +170,11 @@ impl Table {
         let widest = |index| cells(index).map(|cell| width(cell.as_deref().unwrap_or(ABSENT))).max().unwrap_or(0);
         self.columns.iter().enumerate().map(|(index, column)| width(&column.title).max(widest(index))).collect()
     }
+}
+
+/// A cell as it is shown, in its row whatever is in it.
+fn one_line(cell: &str) -> String {
+    visible(cell).replace(['\n', '\t'], " ")
 }
 
 /// The length of the rule over columns of these widths.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::Dir;
 use rayon::prelude::*;
 
-use super::place::{Executable, Place};
+use super::place::{Executable, Place, sweep};
 use super::walk::{FolderLinks, FoundKind, walk};
 use super::{CacheError, ObjectStore, Scanned, Tree, WorkTree};
 use crate::digest::{Algorithm, ObjectId};
@@ -66,7 +66,9 @@ impl WorkTree<'_> {
         }
         let object = store.verified(wanted.id, self.index)?;
         let executable = if wanted.executable { Executable::Yes } else { Executable::No };
-        self.put(store, &self.make_place(path)?, &object, wanted.id, executable)?;
+        let place = self.make_place(path)?;
+        sweep(&place.folder);
+        self.put(store, &place, &object, wanted.id, executable)?;
         let mut changes = Changes::default();
         if exists { &mut changes.modified } else { &mut changes.added }.push(path.clone());
         Ok(changes)
@@ -112,6 +114,7 @@ impl WorkTree<'_> {
         }
         folders.par_iter().try_for_each(|(folder, jobs)| {
             let opened = make_folders(&top, &full, folder)?;
+            sweep(&opened);
             jobs.par_iter().with_min_len(16).try_for_each(|job| {
                 let place = Place {
                     folder: opened.try_clone().map_err(FsError::new("open", &full))?,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,9 @@ use crate::path::RepoPath;
 
 /// How far in the past the time of a written file lies: more than the clock's granularity, see [`crate::index`].
 const BACKDATED: Duration = Duration::from_millis(20);
+
+/// What is on its way begins with this.
+const ON_ITS_WAY: &str = ".dewar-";
 
 /// Whether a file of the workspace may be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +123,7 @@ impl Place {
     /// file's stat.
     pub(super) fn link(&self, store: &ObjectStore, object: &Path, executable: Executable) -> Result<Stat, CacheError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".dewar-{}-{number}", std::process::id());
+        let name = format!("{}{}", of_this_process(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let linked = self.link_as(store, object, executable, &name).and_then(|inode| {
             let to = |name: &str| rustix::fs::renameat(&self.folder, name, &self.folder, &*self.name);
             match to(&name) {
@@ -196,6 +199,34 @@ impl Place {
         }
         backdate(&new)?;
         Ok(new.metadata()?.ino())
+    }
+}
+
+/// With what the names of files begin that this process has on their way. They stand beside their place until they are renamed
+/// there; a number of a process may come again, its beginning does not.
+fn of_this_process() -> &'static str {
+    static BEGIN: OnceLock<String> = OnceLock::new();
+    BEGIN.get_or_init(|| {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{ON_ITS_WAY}{}-{}-", std::process::id(), began.as_nanos())
+    })
+}
+
+/// Whether a file of this name was on its way, and is nobody's content: a process that is killed leaves it.
+pub(super) fn was_on_its_way(name: &str) -> bool {
+    let Some(numbers) = name.strip_prefix(ON_ITS_WAY) else { return false };
+    let numbers: Vec<&str> = numbers.split('-').collect();
+    numbers.len() == 3 && numbers.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Removes what other processes left on its way in a folder; who writes here has the workspace, so that they are dead. That it
+/// fails only leaves it.
+pub(super) fn sweep(folder: &Dir) {
+    let Ok(entries) = folder.entries() else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        if was_on_its_way(&name) && !name.starts_with(of_this_process()) {
+            folder.remove_file(&name).ok();
+        }
     }
 }
 

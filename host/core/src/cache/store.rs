@@ -184,6 +184,16 @@ impl ObjectStore {
         Tree::parse(id.algorithm(), &bytes).map_err(|reason| CacheError::BadTree { id: id.clone(), reason })
     }
 
+    /// The bytes of an object that is small enough for the memory; none when the cache does not have them, or has others in
+    /// their place.
+    #[must_use]
+    pub fn content(&self, id: &ObjectId) -> Option<Vec<u8>> {
+        let bytes = fs::read_optional(&self.path(id)).ok()??;
+        let digest = Hasher::digest(id.algorithm(), &bytes);
+        let found = if id.is_directory() { digest.into_directory() } else { digest };
+        (found == *id).then_some(bytes)
+    }
+
     /// Keeps a listing.
     ///
     /// # Errors

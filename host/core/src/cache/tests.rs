@@ -162,6 +162,28 @@ fn a_directory_is_put_right_file_by_file() {
 }
 
 #[test]
+fn what_a_killed_process_left_on_its_way_is_no_content_and_goes() {
+    let p = Project::new();
+    p.write("d/sub/file", "x");
+    p.write("d/.dewar-notes", "mine");
+    let id = p.ingest("d").unwrap().id().clone();
+    let left = ["d/.dewar-12-345-6", "d/sub/.dewar-7-89-0"];
+    left.iter().for_each(|file| p.write(file, "hal"));
+    assert_eq!(p.scan("d").unwrap().unwrap().id(), &id);
+    std::fs::remove_file(p.path("d/sub/file")).unwrap();
+    p.check_out(&id, "d").unwrap();
+    assert_eq!(p.read("d/.dewar-notes"), "mine");
+    assert_eq!(
+        left.map(|file| p.path(file).exists()),
+        [true, false],
+        "a folder in which nothing is written is not looked at"
+    );
+    let file = p.ingest("d/sub/file").unwrap();
+    p.check_out(file.id(), "d/other").unwrap();
+    assert!(!p.path("d/.dewar-12-345-6").exists());
+}
+
+#[test]
 fn an_empty_directory_is_something() {
     let p = Project::new();
     std::fs::create_dir(p.path("d")).unwrap();

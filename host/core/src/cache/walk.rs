@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::CacheError;
+use super::place::was_on_its_way;
 use crate::digest::Algorithm;
 use crate::fs::FsError;
 use crate::ignore::{DVCIGNORE, EntryKind, FolderRules};
@@ -142,6 +143,9 @@ fn look(folder: &Folder, entry: &DirEntry, rules: &FolderRules, links: FolderLin
             remember_real(&path, is_link, &mut above)?;
         }
         return Ok(Entry::Folder(Folder { prefix: format!("{}{name}/", folder.prefix), path, above }));
+    }
+    if was_on_its_way(name) {
+        return Ok(Entry::Nothing);
     }
     if name == DVCIGNORE {
         return Err(CacheError::IgnoreFileInside(path));

@@ -63,6 +63,10 @@ impl Settings {
         existing: Existing,
     ) -> Result<(), SettingError> {
         let option = url_of(name)?;
+        if url.trim().is_empty() {
+            // It would be the folder of the settings.
+            return Err(SettingError::Value { name: option, takes: "a folder or a URL".into(), value: url.to_owned() });
+        }
         if existing == Existing::Refuse
             && let Some(known) = self.get(&option, Some(level))?
         {

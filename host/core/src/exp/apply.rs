@@ -3,8 +3,8 @@
 //! [`apply`] never loses work: what it would overwrite is recorded as a commit first.
 
 use super::chains::Chains;
+use super::kept::{self, KEPT};
 use super::queue::STASH;
-pub use super::refs::KEPT;
 use super::refs::{self, Experiment};
 use crate::git::{
     CommitId, CommitTime, Expected, Git, GitError, Identity, NewCommit, RefName, RefUpdate, Restored, TreeId,
@@ -63,9 +63,19 @@ pub struct Applied {
     pub restored: Restored,
 }
 
+/// What of the workspace is the cache's affair, as far as git comes upon it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Untracked files where an output is to stand, which only the workspace has. They are recorded at [`KEPT`], whatever git makes
+    /// of them, and removed.
+    pub aside: Vec<RepoPath>,
+    /// Outputs that the cache has: untracked files of theirs are no reason to change nothing.
+    pub cached: Vec<RepoPath>,
+}
+
 /// Makes the work tree that of `commit`: its files are written, tracked files that it lacks are removed, other untracked files
-/// stay. `HEAD` and the index are left alone, so the difference shows as uncommitted changes. `staging` is a folder of the
-/// project for files on their way.
+/// stay but for those [`Outputs`] says. `HEAD` and the index are left alone, so the difference shows as uncommitted changes.
+/// `staging` is a folder of the project for files on their way.
 ///
 /// Tracked is what the index has; a file taken out of it by `git rm --cached` is the user's own.
 ///
@@ -76,19 +86,20 @@ pub fn apply(
     git: &Git,
     commit: CommitId,
     uncommitted: Uncommitted,
+    outputs: &Outputs,
     staging: &RepoPath,
     identity: &Identity,
     time: CommitTime,
 ) -> Result<Applied, ApplyError> {
     let target = git.commit_summary(commit)?.tree;
-    let now = git.snapshot_for_restore(target)?;
+    let now = git.snapshot_for_restore(target, &outputs.aside)?;
     let head = git.head()?.commit;
     let differs = now != git.commit_summary(head)?.tree;
     if differs && uncommitted == Uncommitted::Refuse {
         return Err(ApplyError::Uncommitted);
     }
     if differs && uncommitted == Uncommitted::KeepRecorded {
-        let files = git.only_in_work_tree(now, target, recorded(git, head)?)?;
+        let files = git.only_in_work_tree(now, target, &outputs.cached, recorded(git, head)?)?;
         if !files.is_empty() {
             return Err(ApplyError::Conflicts { files });
         }
@@ -97,9 +108,7 @@ pub fn apply(
         let message = format!("dewar: the work tree before applying {}", commit.short());
         let parents = [head];
         let kept = git.commit(&NewCommit { tree: now, parents: &parents, message: &message, time, identity })?;
-        let name = RefName::parse(KEPT)?;
-        git.keep_log(&name)?;
-        git.update_ref(&name, kept, Expected::Any, &message)?;
+        kept::keep(git, kept, &message)?;
         Some(kept)
     } else {
         None

@@ -19,8 +19,6 @@ use crate::repo::{PROJECT_DIR, Repo};
 /// Longer than the write of a small file takes, or git's lock of a reference is held.
 const UNTOUCHED: Duration = Duration::from_secs(3600);
 
-/// How files begin that take another's place by a rename.
-const HALF_WRITTEN: &str = ".dewar-";
 /// How folders begin that hold files on their way into the work tree.
 const STAGED: &str = "restore-";
 
@@ -55,8 +53,10 @@ pub enum Left {
     Worker(PathBuf),
     /// The inputs of a task that is not in the queue.
     Inputs(CommitId),
-    /// A file that was written half, or a folder of such files.
+    /// A file that was written half.
     HalfWritten(PathBuf),
+    /// A folder of files on their way into the work tree.
+    Staged(PathBuf),
     /// Git's lock of a reference of experiments.
     RefLock(PathBuf),
 }
@@ -86,9 +86,9 @@ pub fn left(repo: &Repo, git: &Git, user: UserWorkspace, now: SystemTime) -> Res
         for path in fs::list_optional(&folder)?.unwrap_or_default() {
             let Some(name) = path.file_name().and_then(std::ffi::OsStr::to_str) else { continue };
             let is_own = folder.ends_with(Path::new(PROJECT_DIR).join("tmp"));
-            if name.starts_with(HALF_WRITTEN) && is_old(&path, now)
-                || is_own && name.starts_with(STAGED) && user == UserWorkspace::Held && path.is_dir()
-            {
+            if is_own && name.starts_with(STAGED) && user == UserWorkspace::Held && is_folder(&path) {
+                left.push(Left::Staged(path));
+            } else if is_half_written(repo, git, &path, now)? {
                 left.push(Left::HalfWritten(path));
             }
         }
@@ -98,11 +98,11 @@ pub fn left(repo: &Repo, git: &Git, user: UserWorkspace, now: SystemTime) -> Res
     Ok(left)
 }
 
-/// Removes what [`left`] found. What is somebody's by now stays. Answers why some of it could not be removed.
+/// Removes what [`left`] found as of `now`. What is somebody's by now stays. Answers why some of it could not be removed.
 ///
 /// # Errors
 /// When the queue or git cannot be changed.
-pub fn remove(repo: &Repo, git: &Git, left: &[Left]) -> Result<Vec<FsError>, CleanError> {
+pub fn remove(repo: &Repo, git: &Git, left: &[Left], now: SystemTime) -> Result<Vec<FsError>, CleanError> {
     let queue = Queue::of(repo);
     let mut failed = isolated::remove_abandoned(repo);
     let inputs: BTreeSet<CommitId> =
@@ -112,11 +112,12 @@ pub fn remove(repo: &Repo, git: &Git, left: &[Left]) -> Result<Vec<FsError>, Cle
     }
     for left in left {
         let removed = match left {
-            Left::HalfWritten(path) if path.is_dir() => {
+            Left::Staged(path) if is_folder(path) => {
                 std::fs::remove_dir_all(path).map_err(FsError::new("remove", path))
             }
-            Left::HalfWritten(path) | Left::RefLock(path) => fs::remove_file(path),
-            Left::Workspace(_) | Left::Task(_) | Left::Worker(_) | Left::Inputs(_) => Ok(()),
+            Left::HalfWritten(path) if is_half_written(repo, git, path, now)? => fs::remove_file(path),
+            Left::RefLock(path) if is_old(path, now) => fs::remove_file(path),
+            _ => Ok(()),
         };
         failed.extend(removed.err());
     }
@@ -130,6 +131,23 @@ fn folders(repo: &Repo) -> Result<BTreeSet<PathBuf>, CleanError> {
     let files = WorkFiles::new(repo.root().to_owned()).pipeline_files()?;
     folders.extend(files.iter().filter_map(RepoPath::parent).map(|folder| folder.under(repo.root())));
     Ok(folders)
+}
+
+/// Whether it can only be what a killed process wrote half. In folders where users work, what they named so themselves is theirs.
+fn is_half_written(repo: &Repo, git: &Git, path: &Path, now: SystemTime) -> Result<bool, CleanError> {
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    if !fs::is_staged_name(name) || !is_file || !is_old(path, now) {
+        return Ok(false);
+    }
+    let inside = path.strip_prefix(repo.root()).ok().and_then(Path::to_str);
+    let Some(inside) = inside.map(RepoPath::parse).transpose()? else { return Ok(false) };
+    Ok(!git.is_tracked(&inside)?)
+}
+
+/// Of a symlink to a folder, no.
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 fn is_old(path: &Path, now: SystemTime) -> bool {
@@ -185,7 +203,19 @@ mod tests {
         assert_eq!(look(UserWorkspace::Held, later), []);
 
         std::fs::rename(folder, in_queue("old-x")).unwrap();
-        project.write(".dewar-abc", "half");
+        project.write(".dewar-abc123", "half");
+        // The user's own, by whatever name.
+        let own = [
+            ".dewar-notes.txt",
+            ".dewar-cache/model",
+            ".dewar-abc124/model",
+            ".dvc/.dewar-abc125/x",
+            ".dvc/.dewar-mine",
+        ];
+        own.iter().for_each(|path| project.write(path, "mine"));
+        std::os::unix::fs::symlink(project.root().join("dvc.yaml"), project.root().join(".dewar-abc126")).unwrap();
+        project.write(".dewar-abc127", "tracked");
+        git.stage(&crate::testing::path(".dewar-abc127")).unwrap();
         project.write(".dvc/tmp/restore-abc/model", "half");
         let two = baseline.to_string();
         let (two, rest) = two.split_at(2);
@@ -194,9 +224,15 @@ mod tests {
         assert_eq!(young, [Left::Task(in_queue("old-x")), Left::Inputs(lost.id)]);
         let all = look(UserWorkspace::Held, later);
         assert_eq!(all.len(), 5, "{all:?}");
-        assert!(remove(&repo, &git, &all).unwrap().is_empty());
+        let there = |path: &str| project.root().join(path).symlink_metadata().is_ok();
+        // What was written anew meanwhile, stays.
+        assert!(remove(&repo, &git, &all, SystemTime::now()).unwrap().is_empty());
+        assert!(there(".dewar-abc123"));
+        assert!(remove(&repo, &git, &all, later).unwrap().is_empty());
         assert_eq!(look(UserWorkspace::Held, later), []);
         assert_eq!(waiting.queue().tasks().unwrap(), [waits]);
+        assert!(!there(".dewar-abc123"));
+        assert!(own.iter().chain(&[".dewar-abc126", ".dewar-abc127"]).all(|path| there(path)));
 
         // Another user's queue has its inputs in the same stash.
         std::fs::remove_dir_all(waiting.queue().log(waiting.queue().tasks().unwrap()[0].id, 1).parent().unwrap())

@@ -149,9 +149,14 @@ fn revision_by(git: &Git, text: &str, find: impl FnOnce(&str) -> Result<Found, F
         // Says how to make a first commit where there is none.
         return is(git.head()?.commit);
     }
-    // Names of git go first, as in DVC. Digits do not: those of an experiment or a task are a commit for git.
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        match git.resolve(text) {
+    // Names of git go first, as in DVC. Digits that are no name do not: those of an experiment or a task are a commit for git.
+    let names = if text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        ["refs/tags/", "refs/heads/", "refs/remotes/"].map(|folder| format!("{folder}{text}")).to_vec()
+    } else {
+        vec![text.to_owned()]
+    };
+    for name in names {
+        match git.resolve(&name) {
             // The full reference of an experiment, or a word such as `refs/exps/apply/stash`: below, it is known whose it is.
             Ok(_) if text.starts_with("exps/") || text.starts_with(PREFIX) => {}
             Ok(commit) => return is(commit),
@@ -272,6 +277,14 @@ mod tests {
             assert_eq!(commit(&git, text).unwrap(), tip, "{text}");
         }
         assert!(matches!(revision(&git, queue, &full).unwrap(), Found::Commit(Resolved { experiment: Some(_), .. })));
+        // Also a name that could be the digits of a commit, and is the name of an experiment, too.
+        project.experiment(baseline, "beef", tip);
+        assert_eq!(found("beef").unwrap(), tip);
+        for name in ["beef", &tip.short()] {
+            git.create_branch(name, baseline, "").unwrap();
+            assert_eq!(found(name).unwrap(), baseline, "{name}");
+            assert_eq!(commit(&git, name).unwrap(), baseline, "{name}");
+        }
         // A name of git goes first; by its digits, the task is one.
         assert_eq!(revision(&git, queue, &task.id.short()).unwrap(), Found::Task(Box::new(task)));
         for (text, similar) in [("mian", Some("main")), ("tunde", Some("tuned")), ("zzz", None), ("abcd", None)] {

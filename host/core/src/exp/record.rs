@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::kept::keep_replaced;
 use super::name::ExperimentName;
 use super::refs::{Experiment, ExperimentRef};
 use crate::digest::hex;
@@ -15,7 +16,7 @@ use crate::git::{CommitId, CommitTime, Expected, Git, GitError, Identity, NewCom
 pub enum NameTaken {
     /// Record nothing.
     Refuse,
-    /// Take its place. The old commit stays until git collects it.
+    /// Take its place. The old one is kept ([`super::kept`]).
     Replace,
     /// It goes on from its last commit, on which the new one is put.
     Extend,
@@ -38,6 +39,15 @@ pub struct NewExperiment<'a> {
     pub identity: &'a Identity,
     /// When.
     pub time: CommitTime,
+}
+
+/// An experiment that now stands at its reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// The last commit of the one whose place it took, if it does not go on from that; it is kept ([`super::kept`]).
+    pub replaced: Option<CommitId>,
 }
 
 /// Why an experiment was not recorded.
@@ -81,7 +91,7 @@ pub fn record(
     new: &NewExperiment<'_>,
     taken: NameTaken,
     settled: &mut dyn FnMut(CommitId) -> Result<(), FsError>,
-) -> Result<Experiment, RecordError> {
+) -> Result<Settled, RecordError> {
     let reference = ExperimentRef { baseline: new.baseline, name: new.name.clone() };
     let ref_name = reference.ref_name()?;
     let expected = expected(git, &ref_name, new.parent, taken)?;
@@ -93,8 +103,12 @@ pub fn record(
         identity: new.identity,
     })?;
     settled(commit)?;
+    let replaced = match expected {
+        Expected::At(old) => keep_replaced(git, old, commit)?,
+        Expected::Absent | Expected::Any => None,
+    };
     match git.update_ref(&ref_name, commit, expected, new.message) {
-        Ok(()) => Ok(Experiment { reference, commit }),
+        Ok(()) => Ok(Settled { experiment: Experiment { reference, commit }, replaced }),
         Err(GitError::RefConflict(RefConflict { found: Some(commit), .. })) if taken == NameTaken::Refuse => {
             Err(RecordError::NameTaken { name: new.name.clone(), commit })
         }

@@ -3,8 +3,9 @@
 //! Its commits stay as they are, also what their notes say of who recorded them: a workspace that follows it by its old name finds
 //! it by those ([`super::checkpoint::standing`]).
 
+use super::kept::keep_replaced;
 use super::name::ExperimentName;
-use super::record::{NameTaken, RecordError};
+use super::record::{NameTaken, RecordError, Settled};
 use super::refs::{Experiment, ExperimentRef};
 use crate::git::{Expected, Git, GitError, RefConflict, RefUpdate};
 
@@ -17,23 +18,27 @@ pub fn rename(
     experiment: &Experiment,
     name: ExperimentName,
     taken: NameTaken,
-) -> Result<Experiment, RecordError> {
+) -> Result<Settled, RecordError> {
     let Experiment { reference, commit } = experiment;
     let to = ExperimentRef { baseline: reference.baseline, name };
     if to == *reference {
-        return Ok(experiment.clone());
+        return Ok(Settled { experiment: experiment.clone(), replaced: None });
     }
     let (old, new) = (reference.ref_name()?, to.ref_name()?);
     let expected = match taken {
         NameTaken::Refuse | NameTaken::Extend => Expected::Absent,
         NameTaken::Replace => git.find_ref(&new)?.map_or(Expected::Absent, Expected::At),
     };
+    let replaced = match expected {
+        Expected::At(old) => keep_replaced(git, old, *commit)?,
+        Expected::Absent | Expected::Any => None,
+    };
     let updates = [
         RefUpdate { name: old, expected: Expected::At(*commit), target: None },
         RefUpdate { name: new.clone(), expected, target: Some(*commit) },
     ];
     match git.update_refs(&updates, &format!("dewar: renamed from {}", reference.name)) {
-        Ok(()) => Ok(Experiment { reference: to, commit: *commit }),
+        Ok(()) => Ok(Settled { experiment: Experiment { reference: to, commit: *commit }, replaced }),
         Err(GitError::RefConflict(RefConflict { name, found: Some(commit), .. })) if name == new => {
             Err(RecordError::NameTaken { name: to.name, commit })
         }
@@ -44,7 +49,7 @@ pub fn rename(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exp::refs;
+    use crate::exp::refs::{self, KEPT};
     use crate::testing::Project;
 
     #[test]
@@ -69,12 +74,14 @@ mod tests {
         let stale = Experiment { commit: tips[1], ..one.clone() };
         let error = rename(&git, &stale, name("three"), NameTaken::Refuse).unwrap_err();
         assert!(matches!(error, RecordError::Git(GitError::RefConflict(_))), "{error}");
-        assert_eq!(rename(&git, &one, name("one"), NameTaken::Refuse).unwrap(), one);
+        assert_eq!(rename(&git, &one, name("one"), NameTaken::Refuse).unwrap().experiment, one);
         assert_eq!(all(), before);
 
-        let three = rename(&git, &one, name("three"), NameTaken::Refuse).unwrap();
+        let three = rename(&git, &one, name("three"), NameTaken::Refuse).unwrap().experiment;
         assert_eq!(all(), [("three".to_owned(), tips[0]), ("two".to_owned(), tips[1])]);
-        rename(&git, &three, name("two"), NameTaken::Replace).unwrap();
-        assert_eq!(all(), [("two".to_owned(), tips[0])]);
+        // The one that is replaced is kept.
+        let renamed = rename(&git, &three, name("two"), NameTaken::Replace).unwrap();
+        assert_eq!((all(), renamed.replaced), (vec![("two".to_owned(), tips[0])], Some(tips[1])));
+        assert_eq!(refs::resolve(&git, KEPT).unwrap().commit, tips[1]);
     }
 }

@@ -7,8 +7,8 @@ use dewar_text::{Map, Value};
 
 use super::checkpoint::resume::Beginning;
 use super::name::ExperimentName;
-use super::record::{self, NameTaken, NewExperiment, RecordError};
-use super::refs::{self, Experiment};
+use super::record::{self, NameTaken, NewExperiment, RecordError, Settled};
+use super::refs;
 use super::save::Included;
 use crate::fs::{self, FsError};
 use crate::git::{CommitId, CommitTime, ExtraPaths, Git, GitError, IdentityOverrides, TreeId};
@@ -165,7 +165,7 @@ pub fn record(
     changed: &[(StageAddress, LockEntry)],
     include: &Included,
     recording: &mut Recording<'_>,
-) -> Result<Experiment, ExperimentError> {
+) -> Result<Settled, ExperimentError> {
     let tree = snapshot_with(git, ran, selection, include)?;
     let message = message(recording.message, changed);
     let new = NewExperiment {

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::kept::keep_replaced;
 use super::name::ExperimentName;
-use super::refs::{self, Experiment, ExperimentRef, KEPT, ResolveError};
+use super::refs::{self, Experiment, ExperimentRef, ResolveError};
 use crate::git::{
     CommitId, Connection, Expected, Flaw, Git, GitError, GitRemote, GitRemoteError, Purpose, Pushed, RefConflict,
     RefName, RefUpdate, Surroundings,
@@ -257,11 +258,11 @@ pub fn pull(
             updates.push(RefUpdate { name, expected: standing.expected(commit), target: Some(commit) });
         }
     }
-    let replaced = outcomes.iter().filter_map(|outcome| match outcome {
-        Pulled::Replaced(old) => Some(*old),
-        _ => None,
-    });
-    keep(git, replaced)?;
+    for (experiment, outcome) in experiments.iter().zip(&outcomes) {
+        if let Pulled::Replaced(old) = outcome {
+            keep_replaced(git, *old, experiment.commit)?;
+        }
+    }
     for conflict in update_all(git, updates)? {
         let is_it = |experiment: &Experiment| experiment.reference.to_string() == conflict.name.as_str();
         if let Some(outcome) = experiments.iter().position(is_it).and_then(|index| outcomes.get_mut(index)) {
@@ -269,16 +270,6 @@ pub fn pull(
         }
     }
     Ok(experiments.iter().cloned().zip(outcomes).collect())
-}
-
-/// Keeps commits where `exp apply` keeps what it replaces.
-fn keep(git: &Git, commits: impl Iterator<Item = CommitId>) -> Result<(), GitError> {
-    let name = RefName::parse(KEPT)?;
-    for commit in commits {
-        git.keep_log(&name)?;
-        git.update_ref(&name, commit, Expected::Any, "dewar: an experiment that exp pull replaced")?;
-    }
-    Ok(())
 }
 
 /// Makes all changes but those of references that another process has moved meanwhile.

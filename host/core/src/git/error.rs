@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::CommitId;
 use super::refs::RefConflict;
 use crate::fs::FsError;
-use crate::path::PathError;
+use crate::path::{PathError, RepoPath};
 
 /// What went wrong with the repository, with the verb and what it was about.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,12 @@ pub enum GitError {
         path: String,
         /// The name of the filter in `.gitattributes`.
         driver: String,
+    },
+    /// A file that git is to keep, and cannot: a symlink to a folder is on the way to it, or it is no file.
+    #[error("git cannot keep `{path}`, which is reached through a symlink or is no file; move it away first")]
+    NotRecorded {
+        /// The file.
+        path: RepoPath,
     },
     /// A text that cannot be the name of a reference.
     #[error("`{0}` cannot be the name of a git reference")]

@@ -78,27 +78,33 @@ impl Git {
     }
 
     /// Records the work tree as [`Git::snapshot`] does, together with every untracked file that stands in the way of a file of
-    /// `target`, whether git ignores it or not: what [`Git::restore`] to that tree starts from.
+    /// `target`, and with the files `aside`, whether git ignores them or not: what [`Git::restore`] to that tree starts from.
     ///
     /// # Errors
-    /// As [`Git::snapshot`].
-    pub fn snapshot_for_restore(&self, target: TreeId) -> Result<TreeId, GitError> {
+    /// As [`Git::snapshot`]; [`GitError::NotRecorded`] for one of `aside` that git cannot have.
+    pub fn snapshot_for_restore(&self, target: TreeId, aside: &[RepoPath]) -> Result<TreeId, GitError> {
         let (tracked, index) = self.record(&[], &[])?;
-        let in_the_way: Vec<PathBuf> = self
+        let mut in_the_way: Vec<PathBuf> = self
             .difference(tracked, target)?
             .write
             .into_iter()
             .filter(|path| index.get_path(path, 0).is_none())
             .filter_map(|path| self.obstacle(&path))
             .collect();
+        in_the_way.extend(aside.iter().map(|path| PathBuf::from(self.in_git(path))));
         if in_the_way.is_empty() {
             return Ok(tracked);
         }
-        Ok(self.record(&[], &in_the_way)?.0)
+        let (tree, index) = self.record(&[], &in_the_way)?;
+        match aside.iter().find(|path| index.get_path(Path::new(&self.in_git(path)), 0).is_none()) {
+            Some(path) => Err(GitError::NotRecorded { path: path.clone() }),
+            None => Ok(tree),
+        }
     }
 
     /// The files of `now`, a snapshot of the work tree, that a restore to `to` would overwrite or remove, and whose content none
-    /// of the trees that `known` gives has at that path; as git names them. What git ignores and does not track is passed by.
+    /// of the trees that `known` gives has at that path; as git names them. What git does not track is passed by where it ignores
+    /// it, and within the paths `elsewhere`, whose contents somebody else keeps.
     ///
     /// # Errors
     /// When git cannot be read.
@@ -106,6 +112,7 @@ impl Git {
         &self,
         now: TreeId,
         to: TreeId,
+        elsewhere: &[RepoPath],
         known: impl Iterator<Item = Result<TreeId, GitError>>,
     ) -> Result<Vec<String>, GitError> {
         let error = || GitError::operation("compare the trees", format!("{now} and {to}"));
@@ -117,7 +124,8 @@ impl Git {
         for path in work.write.into_iter().chain(work.remove) {
             let Ok(entry) = there.get_path(&path) else { continue };
             let is_tracked = index.get_path(&path, 0).is_some();
-            if is_tracked || !self.repo.is_path_ignored(&path).map_err(error())? {
+            let is_elsewhere = || elsewhere.iter().any(|kept| path.starts_with(self.in_git(kept)));
+            if is_tracked || !is_elsewhere() && !self.repo.is_path_ignored(&path).map_err(error())? {
                 only.push((path, entry.id()));
             }
         }

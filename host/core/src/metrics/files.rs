@@ -29,7 +29,11 @@ impl RevisionFiles for WorkFiles {
             return Ok(None);
         }
         let mut files = Vec::new();
-        for entry in WalkBuilder::new(&path).standard_filters(false).build() {
+        // What git and dewar keep of their own is nobody's metric.
+        let is_own = |name: &std::ffi::OsStr| name == ".git" || name == ".dvc";
+        let mut walk = WalkBuilder::new(&path);
+        walk.standard_filters(false).filter_entry(move |entry| entry.depth() == 0 || !is_own(entry.file_name()));
+        for entry in walk.build() {
             let entry = entry.map_err(|source| unreadable(folder, source))?;
             if entry.file_type().is_some_and(|kind| !kind.is_dir())
                 && let Ok(file) = RepoPath::from_absolute(self.root(), entry.path())

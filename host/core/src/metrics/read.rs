@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use dewar_text::{Map, Value};
 use indexmap::IndexMap;
-use serde::Deserialize;
 
 use super::files::RevisionFiles;
 use super::project::project;
 use super::{Content, FileData, FileError, Files, OutputContent, RevisionData, metrics_of};
-use crate::digest::{Algorithm, ObjectId};
+use crate::cache::Tree;
+use crate::digest::ObjectId;
 use crate::params::ParamFiles;
 use crate::path::RepoPath;
 use crate::pipeline::stage::DEFAULT_PARAMS;
@@ -220,18 +220,8 @@ impl<'a> RevisionReader<'a> {
 
     /// The files of a directory's listing.
     fn listing(&self, id: &ObjectId) -> Option<Vec<(String, ObjectId)>> {
-        #[derive(Deserialize)]
-        struct Listed {
-            relpath: String,
-            md5: Option<String>,
-            blake3: Option<String>,
-        }
-        let listed: Vec<Listed> = serde_json::from_slice(&(self.objects)(id)?).ok()?;
-        let file = |listed: Listed| {
-            let digest = if id.algorithm() == Algorithm::Blake3 { listed.blake3 } else { listed.md5 };
-            Some((listed.relpath, ObjectId::parse(id.algorithm(), &digest?).ok()?))
-        };
-        listed.into_iter().map(file).collect()
+        let tree = Tree::parse(id.algorithm(), &(self.objects)(id)?).ok()?;
+        Some(tree.files().map(|(path, id)| (path.to_owned(), id.clone())).collect())
     }
 }
 

@@ -236,8 +236,8 @@ impl Observe for Ahead<'_> {
         self.recall.observe.params(file)
     }
 
-    fn is_cached(&self, id: &ObjectId) -> bool {
-        self.recall.observe.is_cached(id)
+    fn has_object(&self, id: &ObjectId) -> bool {
+        self.recall.observe.has_object(id)
     }
 
     fn listing(&self, place: &Place, algorithm: Algorithm) -> Result<Option<Tree>, ObserveError> {

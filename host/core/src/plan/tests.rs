@@ -59,7 +59,7 @@ impl Observe for Seen {
         Ok(text.map(|text| Arc::new(yaml::read(text.as_bytes()).unwrap().to_value())))
     }
 
-    fn is_cached(&self, id: &ObjectId) -> bool {
+    fn has_object(&self, id: &ObjectId) -> bool {
         !self.lost.contains(id)
     }
 

@@ -65,7 +65,7 @@ pub fn remove_unrecorded(workspace: &Workspace<'_>, pipeline: &Pipeline) -> Resu
             let Some(there) = workspace.content(&Place::Inside(out.path.clone()), workspace.algorithm())? else {
                 continue;
             };
-            if workspace.is_cached(&there.id) {
+            if workspace.store().contains(&there.id)? {
                 workspace.tree().remove(&out.path)?;
                 workspace.forget(&out.path);
                 found.removed.push(out.path.clone());

@@ -77,32 +77,57 @@ pub fn check_out<'a>(
     stages: impl IntoIterator<Item = (&'a Stage, Option<&'a RepoPath>)>,
     how: CheckOut,
 ) -> Result<CheckedOut, TrackError> {
-    let mut done = CheckedOut::default();
-    let mut work = Vec::new();
-    for (stage, within) in stages {
-        let Some(locked) = pipeline.locked(stage) else { continue };
-        for out in stage.outs.iter().filter(|out| out.cached) {
-            let Some(known) = locked.out(&out.lock_path) else { continue };
-            match look(workspace, out, known, within, how)? {
-                Looked::Fresh => {}
-                Looked::Missing(path) => done.missing.push(path),
-                Looked::Stale(job) => work.push(job),
-            }
-        }
-    }
+    let (work, missing) = work(workspace, pipeline, stages, how.links)?;
     if how.unsaved == Unsaved::Refuse {
-        let mut paths = Vec::new();
-        for job in &work {
-            paths.extend(workspace.tree().would_lose(workspace.store(), &job.goal, &job.path)?);
-        }
+        let paths = lost(workspace, &work)?;
         if !paths.is_empty() {
             return Err(TrackError::WouldLose { paths });
         }
     }
+    let mut done = CheckedOut { missing, ..CheckedOut::default() };
     for job in work {
         job.run(workspace, how, &mut done)?;
     }
     Ok(done)
+}
+
+/// The files that [`check_out`] of all outputs would replace or remove, and that the cache does not have.
+///
+/// # Errors
+/// When what is there cannot be read.
+pub fn would_lose(workspace: &Workspace<'_>, pipeline: &Pipeline) -> Result<Vec<RepoPath>, TrackError> {
+    let stages = pipeline.stages().map(|(_, stage)| (stage, None));
+    lost(workspace, &work(workspace, pipeline, stages, Links::Leave)?.0)
+}
+
+/// What is to be done, and what cannot be because the cache lacks it.
+fn work<'a>(
+    workspace: &Workspace<'_>,
+    pipeline: &Pipeline,
+    stages: impl IntoIterator<Item = (&'a Stage, Option<&'a RepoPath>)>,
+    links: Links,
+) -> Result<(Vec<Job>, Vec<RepoPath>), TrackError> {
+    let (mut work, mut missing) = (Vec::new(), Vec::new());
+    for (stage, within) in stages {
+        let Some(locked) = pipeline.locked(stage) else { continue };
+        for out in stage.outs.iter().filter(|out| out.cached) {
+            let Some(known) = locked.out(&out.lock_path) else { continue };
+            match look(workspace, out, known, within, links)? {
+                Looked::Fresh => {}
+                Looked::Missing(path) => missing.push(path),
+                Looked::Stale(job) => work.push(job),
+            }
+        }
+    }
+    Ok((work, missing))
+}
+
+fn lost(workspace: &Workspace<'_>, work: &[Job]) -> Result<Vec<RepoPath>, TrackError> {
+    let mut paths = Vec::new();
+    for job in work {
+        paths.extend(workspace.tree().would_lose(workspace.store(), &job.goal, &job.path)?);
+    }
+    Ok(paths)
 }
 
 enum Looked {
@@ -124,7 +149,7 @@ fn look(
     out: &Output,
     known: &LockedPath,
     within: Option<&RepoPath>,
-    how: CheckOut,
+    links: Links,
 ) -> Result<Looked, TrackError> {
     let Some(id) = &known.id else { return Ok(Looked::Fresh) };
     let path = match within {
@@ -134,7 +159,7 @@ fn look(
         // Another output of the stage was named.
         Some(_) => return Ok(Looked::Fresh),
     };
-    if path == &out.path && how.links == Links::Leave && is_there(workspace, path, id, known.executable)? {
+    if path == &out.path && links == Links::Leave && is_there(workspace, path, id, known.executable)? {
         return Ok(Looked::Fresh);
     }
     if !id.is_directory() {

@@ -144,7 +144,7 @@ impl Observe for Recorded<'_> {
     }
 
     /// What a commit remembers is what it is, whether or not it can be had.
-    fn is_cached(&self, _: &ObjectId) -> bool {
+    fn has_object(&self, _: &ObjectId) -> bool {
         true
     }
 

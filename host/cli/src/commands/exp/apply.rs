@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dewar_core::exp::apply::{self, Uncommitted};
+use dewar_core::exp::apply::{self, Outputs, Uncommitted};
 use dewar_core::exp::chains::Chains;
 use dewar_core::exp::checkpoint::{Note, standing};
 use dewar_core::exp::find::{Found, find};
@@ -11,9 +11,10 @@ use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::{State, Task};
 use dewar_core::exp::refs::Resolved;
 use dewar_core::git::Git;
+use dewar_core::metrics::{CommitFiles, pipeline_finder};
 use dewar_core::path::RepoPath;
 use dewar_core::pipeline::Pipeline;
-use dewar_core::track::{self, CheckOut, Links, Unrecorded, Unsaved};
+use dewar_core::track::{self, CheckOut, Links, TrackError, Unrecorded, Unsaved};
 
 use crate::args::exp::ExpApplyArgs;
 use crate::commands::project::{Project, files};
@@ -30,7 +31,10 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     let _held = project.take_workspace("exp apply")?;
     let git = project.repo.git()?;
     let found = find(git, &Queue::of(&project.repo), &args.experiment)?;
-    save_outputs(&project, args)?;
+    // As its commit has it, so that all that would be in the way is known before anything is written.
+    let finder = pipeline_finder(git);
+    let target = Pipeline::load(&CommitFiles::new(git, found.commit(), &finder)?, project.templates());
+    let outputs = save_outputs(&project, target.as_ref().ok(), args)?;
     let identity = git.identity(&project.identity())?;
     let staging = RepoPath::parse(".dvc/tmp")?;
     let uncommitted = match (args.force, args.no_force) {
@@ -38,24 +42,18 @@ pub fn run(args: &ExpApplyArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
         (false, true) => Uncommitted::Refuse,
         (false, false) => Uncommitted::KeepRecorded,
     };
-    let applied = apply::apply(git, found.commit(), uncommitted, &staging, &identity, session.commit_time())?;
-    let pipeline = Pipeline::load(&files(&project), project.templates())?;
-    let workspace = project.workspace(&pipeline)?;
-    let stages = pipeline.stages().map(|(_, stage)| (stage, None));
-    let unsaved = if args.force { Unsaved::Replace } else { Unsaved::Refuse };
-    let checked_out = track::check_out(&workspace, &pipeline, stages, CheckOut { unsaved, links: Links::Leave });
-    let unrecorded = track::remove_unrecorded(&workspace, &pipeline);
-    project.save_index();
+    let applied = apply::apply(git, found.commit(), uncommitted, &outputs, &staging, &identity, session.commit_time())?;
     if let Some(kept) = applied.kept {
         ui.note(&format!("What was in the workspace is kept: `dewar exp apply {}` brings it back.", kept.short()));
     }
     if let Found::Task(task) = &found {
         ui.note(&format!("It has no result, so the files are those that it begins with: {}.", outcome(&project, task)));
     }
-    let checked_out = checked_out?;
-    tell_unrecorded(&unrecorded?, ui);
-    let missing: Vec<String> = checked_out.missing.iter().map(|path| format!("`{path}`")).collect();
+    let brought = bring_outputs(&project, target.ok(), ui);
+    project.save_index();
+    let missing = brought.map_err(|failure| failure.hint("what git has was applied, and not all of its outputs"))?;
     if !missing.is_empty() {
+        let missing: Vec<String> = missing.iter().map(|path| format!("`{path}`")).collect();
         let message = format!("the cache lacks outputs of the experiment: {}", missing.join(", "));
         let hint = "what git has was applied, and the outputs that are there; `dewar exp run` makes the others anew";
         let failure = Failure::new(Kind::Repository, message).hint(hint);
@@ -96,20 +94,55 @@ fn outcome(project: &Project<'_>, task: &Task) -> String {
     }
 }
 
-/// Before anything is written: git keeps aside what it knows. Outputs that only the workspace has would be gone; with `--force` they
-/// are kept with it, or else a reason to change nothing.
-fn save_outputs(project: &Project<'_>, args: &ExpApplyArgs) -> Result<(), Failure> {
+/// Before anything is written: git keeps aside what it knows. Outputs that only the workspace has would be gone, and so would
+/// other files where the experiment has outputs; with `--force` they are kept with it, or else a reason to change nothing. The other
+/// files are kept by git: no pipeline names them.
+fn save_outputs(project: &Project<'_>, target: Option<&Pipeline>, args: &ExpApplyArgs) -> Result<Outputs, Failure> {
     // A pipeline that cannot be read names no outputs; applying an experiment may be the way to mend it.
-    let Ok(pipeline) = Pipeline::load(&files(project), project.templates()) else { return Ok(()) };
+    let current = Pipeline::load(&files(project), project.templates()).ok();
+    let mut unsaved = Vec::new();
+    if let Some(pipeline) = &current {
+        let workspace = project.workspace(pipeline)?;
+        unsaved = track::unsaved(&workspace, pipeline)?;
+        if args.force && !unsaved.is_empty() {
+            track::keep_outputs(&workspace, pipeline, &unsaved, project.events())?;
+        }
+    }
+    let mut others = match target {
+        Some(pipeline) => track::would_lose(&project.workspace(pipeline)?, pipeline)?,
+        None => Vec::new(),
+    };
+    let git = project.repo.git()?;
+    let mut tracked = Vec::with_capacity(others.len());
+    for path in &others {
+        tracked.push(git.is_tracked(path)?);
+    }
+    let mut is_tracked = tracked.into_iter();
+    others.retain(|_| is_tracked.next() == Some(false));
+    if args.force || unsaved.is_empty() && others.is_empty() {
+        let outs = current.iter().flat_map(Pipeline::stages).flat_map(|(_, stage)| &stage.outs);
+        let cached = outs.filter(|out| out.cached).map(|out| out.path.clone()).collect();
+        return Ok(Outputs { aside: others, cached });
+    }
+    others.retain(|path| !unsaved.iter().any(|out| path.is_within(out)));
+    let paths = unsaved.into_iter().chain(others).collect();
+    let failure = Failure::new(Kind::Repository, TrackError::WouldLose { paths }.to_string());
+    Err(failure.hint(
+        "`--force` goes on and keeps them; `dewar exp apply refs/exps/apply/stash` then brings back what was there",
+    ))
+}
+
+/// Makes the outputs what the experiment records of them: nothing is in their way any more, so what came there meanwhile is a
+/// reason to stop. What the pipeline of its commit cannot say, the one in the workspace may: it can lean on files that git does not
+/// have. Answers what the cache lacks.
+fn bring_outputs(project: &Project<'_>, target: Option<Pipeline>, ui: &Ui) -> Result<Vec<RepoPath>, Failure> {
+    let pipeline = target.map_or_else(|| Pipeline::load(&files(project), project.templates()), Ok)?;
     let workspace = project.workspace(&pipeline)?;
-    let paths = track::unsaved(&workspace, &pipeline)?;
-    if paths.is_empty() {
-        return Ok(());
-    }
-    if !args.force {
-        return Err(Failure::from(track::TrackError::WouldLose { paths }));
-    }
-    Ok(track::keep_outputs(&workspace, &pipeline, &paths, project.events())?)
+    let stages = pipeline.stages().map(|(_, stage)| (stage, None));
+    let how = CheckOut { unsaved: Unsaved::Refuse, links: Links::Leave };
+    let checked_out = track::check_out(&workspace, &pipeline, stages, how)?;
+    tell_unrecorded(&track::remove_unrecorded(&workspace, &pipeline)?, ui);
+    Ok(checked_out.missing)
 }
 
 fn tell_unrecorded(unrecorded: &Unrecorded, ui: &Ui) {

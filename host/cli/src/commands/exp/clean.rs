@@ -27,8 +27,9 @@ pub fn run(args: &ExpCleanArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitC
     if !args.dry && !queue.folders()?.is_empty() {
         queue.change()?.recover(git, project.repo.config.own.queue.lost, session.commit_time().seconds)?;
     }
-    let left = clean::left(&project.repo, git, user, session.clock.now())?;
-    let failed = if args.dry { Vec::new() } else { clean::remove(&project.repo, git, &left)? };
+    let now = session.clock.now();
+    let left = clean::left(&project.repo, git, user, now)?;
+    let failed = if args.dry { Vec::new() } else { clean::remove(&project.repo, git, &left, now)? };
     drop(held);
     for left in &left {
         ui.tell(&format!(
@@ -62,6 +63,7 @@ fn described(left: &Left, root: &Path) -> String {
         Left::Worker(path) => format!("`{}` of a killed worker", shown(path)),
         Left::Inputs(commit) => format!("the inputs {} of a task that is not in the queue", commit.short()),
         Left::HalfWritten(path) => format!("`{}`, which was written half", shown(path)),
+        Left::Staged(path) => format!("`{}`, files on their way into the workspace", shown(path)),
         Left::RefLock(path) => format!("`{}`, a lock that nobody holds", shown(path)),
     }
 }

@@ -22,10 +22,18 @@ pub mod watch;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dewar_core::exp::name::ExperimentName;
+use dewar_core::git::CommitId;
+
 use crate::args::exp::{ExpArgs, ExpCommand};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
+
+/// How to have an experiment back whose place another one took.
+fn note_replaced(name: &ExperimentName, old: CommitId, ui: &Ui) {
+    ui.note(&format!("`{name}` was {} here: `dewar exp apply {0}` brings it back.", old.short()));
+}
 
 /// Does what `exp` was told.
 ///

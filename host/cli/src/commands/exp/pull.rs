@@ -8,6 +8,7 @@ use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::share::{self, Diverged, Pulled};
 use dewar_core::git::{CommitId, GitRemoteError, Purpose};
 
+use super::note_replaced;
 use super::share::{Data, NO_DATA_REMOTE, There, chosen, experiments, names};
 use crate::args::share::ExpPullArgs;
 use crate::commands::project::Project;
@@ -43,8 +44,7 @@ pub fn run(args: &ExpPullArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
             Pulled::Same => same.push(experiment),
             Pulled::Done => done.push(experiment),
             Pulled::Replaced(old) => {
-                let name = &experiment.reference.name;
-                ui.note(&format!("`{name}` was {} here: `dewar exp apply {0}` brings it back.", old.short()));
+                note_replaced(&experiment.reference.name, old, ui);
                 done.push(experiment);
             }
             Pulled::Diverged(ours) => failures.push(stands_in_the_way(&experiment, ours, remote)),

@@ -34,15 +34,23 @@ pub fn run(args: &ExpRemoveArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     }
     let queue = Queue::of(&project.repo);
     let (meant, mut tasks) = meant(git, &queue, args)?;
-    let removed = if args.keep {
-        refs::all(git)?.into_iter().filter(|experiment| !meant.contains(experiment)).collect()
-    } else {
-        meant
-    };
-    // What waits again or failed after some checkpoints is one thing for the user; what runs is refused.
     let known = queue.tasks()?;
-    for experiment in &removed {
-        tasks.extend(unfinished(git, &known, experiment)?.map(|task| task.id.to_string()));
+    // What waits again or failed after some checkpoints is one thing for the user; what runs is refused.
+    let task_of = |experiment: &Experiment| unfinished(git, &known, experiment);
+    let mut removed = Vec::new();
+    if args.keep {
+        // What is in the queue stays, with what it has recorded so far.
+        tasks.clear();
+        for experiment in refs::all(git)? {
+            if !meant.contains(&experiment) && task_of(&experiment)?.is_none() {
+                removed.push(experiment);
+            }
+        }
+    } else {
+        removed = meant;
+        for experiment in &removed {
+            tasks.extend(task_of(experiment)?.map(|task| task.id.to_string()));
+        }
     }
     if !tasks.is_empty() {
         remove_tasks(&project, tasks, ui)?;

@@ -8,11 +8,12 @@ use dewar_core::exp::find::{self, unfinished};
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::queue::Queue;
 use dewar_core::exp::queue::task::State;
-use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::record::{NameTaken, Settled};
 use dewar_core::exp::rename;
 use dewar_core::exp::share::{self, Diverged};
 use dewar_core::git::{Expected, Purpose, Pushed, RefConflict};
 
+use super::note_replaced;
 use super::share::{There, chosen, refused};
 use crate::args::exp::BaselineArgs;
 use crate::args::keep::ExpRenameArgs;
@@ -52,8 +53,11 @@ pub fn run(args: &ExpRenameArgs, session: &Session, ui: &Arc<Ui>) -> Result<Exit
     }
     queue.check_free(experiment.reference.baseline, &name)?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
-    let renamed = rename::rename(git, &experiment, name, taken)?;
+    let Settled { experiment: renamed, replaced } = rename::rename(git, &experiment, name, taken)?;
     drop(held);
+    if let Some(old) = replaced {
+        note_replaced(&renamed.reference.name, old, ui);
+    }
     if renamed == experiment {
         ui.tell("No experiments to rename.")?;
     } else {

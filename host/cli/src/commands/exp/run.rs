@@ -8,10 +8,11 @@ use dewar_core::exp::checkpoint::recorder::Recorder;
 use dewar_core::exp::copies::CopyPath;
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::queue::claim::Running;
-use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::record::{NameTaken, Settled};
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Identified, Recording};
 use dewar_core::exp::save::Included;
+use dewar_core::exp::workspace_run::WorkspaceRun;
 use dewar_core::git::{CommitId, Git};
 use dewar_core::params::Override;
 use dewar_core::pipeline::files::{Overlaid, Overlay};
@@ -20,7 +21,7 @@ use dewar_core::repro::{self, Selection};
 use dewar_core::stage_run::Checkpoints;
 use serde_json::{Map, Value, json};
 
-use super::{isolated, queue, resume};
+use super::{isolated, note_replaced, queue, resume};
 use crate::args::run::{ExpRunArgs, StageSelectionArgs};
 use crate::commands::project::{Project, Results, StageRuns, files};
 use crate::commands::queue::{run_all, run_sweep};
@@ -128,6 +129,8 @@ pub fn run(args: &ExpRunArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCod
     decided.tell(ui)?;
     let run_as = ExperimentRun { identified: &identified, message, how: &how, explainer, task: None };
     run::write_overrides(&files(&project), &overlay)?;
+    let who = git.identity(&project.identity())?;
+    let _told = WorkspaceRun::announce(git, (identified.baseline, &identified.name), &who, session.commit_time())?;
     reproduce(&project, git, run_as, &selection, ui)?;
     ui.tell("Experiment results have been applied to your workspace.")?;
     Ok(ExitCode::SUCCESS)
@@ -211,10 +214,14 @@ pub(super) fn reproduce(
         None => failure,
     });
     if let Some(explainer) = run_as.explainer {
-        explainer.finish(selection, recorded.as_ref().map(in_json).unwrap_or_default())?;
+        explainer
+            .finish(selection, recorded.as_ref().map(|settled| in_json(&settled.experiment)).unwrap_or_default())?;
     }
-    let experiment = recorded?;
+    let Settled { experiment, replaced } = recorded?;
     ui.tell(&format!("\nRan experiment(s): {mark}{}{mark:#}", experiment.reference.name))?;
+    if let Some(old) = replaced {
+        note_replaced(&experiment.reference.name, old, ui);
+    }
     let let_go = recorder.as_ref().map_or(0, Recorder::let_go);
     if let_go > 0 {
         ui.note(&format!(

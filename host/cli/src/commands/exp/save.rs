@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dewar_core::exp::name::ExperimentName;
 use dewar_core::exp::queue::Queue;
-use dewar_core::exp::record::NameTaken;
+use dewar_core::exp::record::{NameTaken, Settled};
 use dewar_core::exp::refs::Experiment;
 use dewar_core::exp::run::{self, Recording};
 use dewar_core::exp::save::Included;
@@ -17,6 +17,7 @@ use dewar_core::repro::{self, Reach};
 use dewar_core::track::{self, Keep, TrackError};
 use serde_json::json;
 
+use super::note_replaced;
 use crate::args::keep::ExpSaveArgs;
 use crate::commands::checkout::selected;
 use crate::commands::project::{Project, files};
@@ -36,6 +37,8 @@ pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
         ui.keep_stdout_for_a_document();
     }
     let _held = project.take_workspace("exp save")?;
+    // Whatever git could not record, such as a merge with conflicts, is to be said before `dvc.lock` is written.
+    git.index_tree()?;
     let taken = if args.force { NameTaken::Replace } else { NameTaken::Refuse };
     let identified = run::identify(git, name, taken, &mut session.draw())?;
     Queue::of(&project.repo).check_free(identified.baseline, &identified.name)?;
@@ -57,12 +60,16 @@ pub fn run(args: &ExpSaveArgs, session: &Session, ui: &Arc<Ui>) -> Result<ExitCo
         time: session.commit_time(),
         settled: &mut |_| Ok(()),
     };
-    let experiment = run::record(git, git, &identified, &selection, &saved, &included, &mut recording)?;
+    let Settled { experiment, replaced } =
+        run::record(git, git, &identified, &selection, &saved, &included, &mut recording)?;
     if args.json {
         ui.print(&format!("{}\n", json!({ "ref": experiment.commit.to_string() })))?;
     } else {
         let mark = style::NAME;
         ui.tell(&format!("Experiment has been saved as: {mark}{}{mark:#}", experiment.reference.name))?;
+    }
+    if let Some(old) = replaced {
+        note_replaced(&experiment.reference.name, old, ui);
     }
     note_left_out(git, &experiment, ui)?;
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,6 @@ use dewar_core::pipeline::{Pipeline, PipelineError};
 use super::watch;
 use crate::args::exp::{BaselineArgs, ExpShowArgs, SortOrder};
 use crate::commands::project::{Project, files};
-use crate::commands::revision::object;
 use crate::failure::Failure;
 use crate::session::{Clock, Session};
 use crate::ui::number::{self, Digits};
@@ -111,7 +110,7 @@ fn read(project: &Project<'_>, args: &ExpShowArgs) -> Result<Show, Failure> {
     }
     let scope = if args.param_deps { ParamScope::Declared } else { ParamScope::All };
     let store = project.store();
-    let objects = |id: &ObjectId| object(store, id);
+    let objects = |id: &ObjectId| store.content(id);
     let remembered = project.remembered("show");
     let reader = CommitReader {
         params: &project.params,
@@ -134,7 +133,7 @@ fn workspace(project: &Project<'_>, scope: ParamScope) -> Result<RevisionData, P
     let files = files(project);
     let pipeline = Pipeline::load(&files, project.templates())?;
     let store = project.store();
-    let objects = |id: &ObjectId| object(store, id);
+    let objects = |id: &ObjectId| store.content(id);
     Ok(RevisionReader::new(&files, &pipeline, &project.params, &objects).data(scope))
 }
 

@@ -11,12 +11,15 @@ use dewar_core::repo::Repo;
 use dewar_wasm::{Bundled, Capability, Grant, Limits, PluginRegistry, Setup};
 
 use crate::failure::{Failure, Kind};
-use crate::session::Session;
+use crate::session::{Plugins, Session};
 
 pub(super) fn registry(session: &Session, repo: &Repo, events: &Arc<dyn EventSink>) -> Result<PluginRegistry, Failure> {
-    let mut directories = session.plugin_dirs.clone();
-    directories.push(repo.root().join(".dvc/plugins"));
-    directories.extend(session.user_plugin_dir.clone());
+    let mut directories = Vec::new();
+    if session.plugins == Plugins::All {
+        directories.clone_from(&session.plugin_dirs);
+        directories.push(repo.root().join(".dvc/plugins"));
+        directories.extend(session.user_plugin_dir.clone());
+    }
     let mut grants = Vec::new();
     for (name, settings) in &repo.config.own.plugins {
         let plugin = PluginId { name: name.clone(), digest: settings.blake3.clone() };

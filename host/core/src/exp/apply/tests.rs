@@ -12,12 +12,14 @@ fn save(repo: &TestRepo, name: &str) -> Experiment {
     let (name, identity) = (ExperimentName::parse(name).unwrap(), identity());
     let new =
         NewExperiment { baseline, parent: baseline, name: &name, tree, message: "m", identity: &identity, time: TIME };
-    record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap()
+    record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap().experiment
 }
 
 fn apply_now(repo: &TestRepo, commit: CommitId) -> Applied {
     let before = repo.of_the_user();
-    let applied = apply(&repo.open(), commit, Uncommitted::Keep, &path(".dvc/tmp"), &identity(), TIME).unwrap();
+    let applied =
+        apply(&repo.open(), commit, Uncommitted::Keep, &Outputs::default(), &path(".dvc/tmp"), &identity(), TIME)
+            .unwrap();
     assert_eq!(repo.of_the_user(), before);
     repo.assert_sound();
     applied
@@ -94,7 +96,17 @@ fn changes_can_be_a_reason_to_change_nothing() {
     let repo = TestRepo::with(&[("params", "1")]);
     repo.write("params", "2");
     let experiment = save(&repo, "x");
-    let refusing = || apply(&repo.open(), experiment.commit, Uncommitted::Refuse, &path(".dvc/tmp"), &identity(), TIME);
+    let refusing = || {
+        apply(
+            &repo.open(),
+            experiment.commit,
+            Uncommitted::Refuse,
+            &Outputs::default(),
+            &path(".dvc/tmp"),
+            &identity(),
+            TIME,
+        )
+    };
     repo.write("params", "edited");
     assert!(matches!(refusing(), Err(ApplyError::Uncommitted)));
     assert_eq!(repo.read("params").as_deref(), Some("edited"));

@@ -15,7 +15,8 @@ use super::policy::{Policies, PolicyError};
 use super::resume::{self, STAGING};
 use crate::event::{Event, EventSink};
 use crate::exp::chains::Chains;
-use crate::exp::record::{self, RecordError};
+use crate::exp::kept::keep_replaced;
+use crate::exp::record::{self, RecordError, Settled};
 use crate::exp::refs::{Experiment, ExperimentRef};
 use crate::exp::run::{self, ExperimentError, Identified, Recording};
 use crate::extension::{Extensions, Moment, PastMoment, Trigger};
@@ -83,6 +84,8 @@ struct Chain {
     made: usize,
     /// How many checkpoints policies let go of.
     let_go: usize,
+    /// The experiment in whose place the first commit came.
+    replaced: Option<CommitId>,
     /// What decides on the checkpoints of stages that have not begun.
     policies: HashMap<String, Policies>,
     stages: HashMap<String, Watched>,
@@ -128,6 +131,7 @@ impl<'a> Recorder<'a> {
             pending: Note::new(name.clone(), run.task),
             made: 0,
             let_go: 0,
+            replaced: None,
             policies,
             stages: HashMap::new(),
         };
@@ -152,7 +156,7 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// When git cannot record it, or another process moved the reference meanwhile.
-    pub fn finish(&self, report: &RunReport, recording: &mut Recording<'_>) -> Result<Experiment, ExperimentError> {
+    pub fn finish(&self, report: &RunReport, recording: &mut Recording<'_>) -> Result<Settled, ExperimentError> {
         let mut chain = self.chain();
         let chain = &mut *chain;
         let tree = run::snapshot(&chain.git, &chain.ran, self.run.selection)?;
@@ -174,7 +178,8 @@ impl<'a> Recorder<'a> {
         } else {
             (recording.settled)(chain.parent)?;
         }
-        Ok(Experiment { reference: chain.reference.clone(), commit: chain.parent })
+        let experiment = Experiment { reference: chain.reference.clone(), commit: chain.parent };
+        Ok(Settled { experiment, replaced: chain.replaced })
     }
 
     fn chain(&self) -> MutexGuard<'_, Chain> {
@@ -401,6 +406,11 @@ impl Chain {
     /// Puts that commit on the chain: what names the experiment moves to it.
     fn advance(&mut self, commit: CommitId) -> Result<(), GitError> {
         let name = self.reference.ref_name()?;
+        if let Expected::At(old) = self.expected
+            && old != self.parent
+        {
+            self.replaced = keep_replaced(&self.git, old, commit)?;
+        }
         self.git.update_ref(&name, commit, self.expected, "dewar: checkpoint")?;
         let fresh = Note::new(self.pending.experiment.clone(), self.pending.task);
         self.history.push(commit, std::mem::replace(&mut self.pending, fresh));

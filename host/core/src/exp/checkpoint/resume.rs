@@ -307,17 +307,18 @@ fn restore_output(
     let there = workspace.content(&place, algorithm)?;
     let tree = workspace.tree();
     let Some((known, id)) = known else {
-        if there.is_some_and(|there| workspace.is_cached(&there.id)) {
-            tree.remove(&out.path)?;
-            return Ok(Some(Replaced { path: out.path.clone(), kept: None }));
+        let Some(there) = there else { return Ok(None) };
+        if !workspace.store().contains(&there.id)? {
+            return Ok(None);
         }
-        return Ok(None);
+        tree.remove(&out.path)?;
+        return Ok(Some(Replaced { path: out.path.clone(), kept: None }));
     };
     if there.as_ref().is_some_and(|there| there.id == *id) {
         return Ok(None);
     }
     let kept = match there {
-        Some(there) if !workspace.is_cached(&there.id) => {
+        Some(there) if !workspace.store().contains(&there.id)? => {
             let (Scanned::File { id, .. } | Scanned::Directory { id, .. }) =
                 tree.ingest(&workspace.store().copying(), &out.path, workspace.algorithm())?;
             Some(id)

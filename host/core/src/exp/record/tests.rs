@@ -1,8 +1,9 @@
 use super::*;
+use crate::exp::kept::KEPT;
 use crate::git::ExtraPaths;
 use crate::git::testing::{TIME, TestRepo, identity};
 
-fn save(repo: &TestRepo, name: &str, taken: NameTaken) -> Result<Experiment, RecordError> {
+fn save(repo: &TestRepo, name: &str, taken: NameTaken) -> Result<Settled, RecordError> {
     let git = repo.open();
     let baseline = git.head().unwrap().commit;
     let tree = git.snapshot(ExtraPaths::default()).unwrap().tree;
@@ -29,7 +30,7 @@ fn an_experiment_is_a_commit_on_its_baseline_and_the_users_things_stay() {
     let before = repo.of_the_user();
     let status = repo.git(&["status", "--porcelain"]);
     std::fs::write(repo.at(".git/hooks/pre-commit"), "#!/bin/sh\nexit 1\n").unwrap();
-    let experiment = save(&repo, "first", NameTaken::Refuse).unwrap();
+    let experiment = save(&repo, "first", NameTaken::Refuse).unwrap().experiment;
     assert_eq!(repo.of_the_user(), before);
     assert_eq!(repo.git(&["status", "--porcelain"]), status);
     let head = repo.git(&["rev-parse", "HEAD"]);
@@ -45,14 +46,16 @@ fn an_experiment_is_a_commit_on_its_baseline_and_the_users_things_stay() {
 #[test]
 fn a_taken_name_is_refused_or_replaced() {
     let repo = TestRepo::with(&[("a", "1")]);
-    let first = save(&repo, "x", NameTaken::Refuse).unwrap();
+    let first = save(&repo, "x", NameTaken::Refuse).unwrap().experiment;
     repo.write("a", "2");
     let error = save(&repo, "x", NameTaken::Refuse).unwrap_err();
     assert!(matches!(&error, RecordError::NameTaken { commit, .. } if *commit == first.commit), "{error}");
     let (git, name) = (repo.open(), &first.reference.name);
     let baseline = first.reference.baseline;
     assert!(matches!(check_free(&git, baseline, name), Err(RecordError::NameTaken { .. })));
-    let second = save(&repo, "x", NameTaken::Replace).unwrap();
+    let Settled { experiment: second, replaced } = save(&repo, "x", NameTaken::Replace).unwrap();
+    assert_eq!(replaced, Some(first.commit));
+    assert_eq!(repo.git(&["rev-parse", KEPT]), first.commit.to_string());
     assert_eq!(repo.git(&["rev-parse", &second.reference.to_string()]), second.commit.to_string());
     assert_ne!(second.commit, first.commit);
     repo.commit_all("next");

@@ -22,7 +22,7 @@ fn experiments(repo: &TestRepo, names: &[&str]) -> Vec<Experiment> {
             identity: &identity,
             time: TIME,
         };
-        record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap()
+        record(&git, &new, NameTaken::Refuse, &mut |_| Ok(())).unwrap().experiment
     };
     names.iter().map(record).collect()
 }
@@ -108,7 +108,7 @@ fn finds_a_checkpoint_by_its_commit() {
     let tree = git.tree(baseline).unwrap().id();
     let new =
         NewExperiment { baseline, parent: first.commit, name, tree, message: "2", identity: &identity, time: TIME };
-    let second = record(&git, &new, NameTaken::Replace, &mut |_| Ok(())).unwrap();
+    let second = record(&git, &new, NameTaken::Replace, &mut |_| Ok(())).unwrap().experiment;
     assert_eq!(commits(&git, &second).unwrap(), [second.commit, first.commit]);
     let found = resolve(&git, &first.commit.short()).unwrap();
     assert_eq!(found, Resolved { commit: first.commit, experiment: Some(second) });

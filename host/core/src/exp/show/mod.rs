@@ -23,13 +23,14 @@ pub use revisions::{CommitReader, CommitRevision, Part, Refresh, RevisionError};
 pub use row::{Row, RowKind};
 pub use selection::{Count, Group, Selection};
 pub use table::{Cell, Column, Layout, Order, Same, SortBy, Table, TableError, Visible};
-use tasks::KnownTasks;
-pub use tasks::{Execution, Tasks};
+pub use tasks::{Execution, Executor, Tasks};
+use tasks::{KnownTasks, place_running};
 
 use super::name::ExperimentName;
 use super::queue::QueueError;
 use super::queue::task::State;
 use super::refs::{self, Experiment, ResolveError};
+use super::workspace_run::WorkspaceRun;
 use crate::git::{CommitId, Git, GitError};
 use crate::metrics::RevisionData;
 use crate::pipeline::PipelineError;
@@ -160,6 +161,11 @@ pub fn show(
             Some(task) => drop(begun.insert(task, row)),
             None => finished.entry(reference.baseline).or_default().push(row),
         }
+    }
+    if let Some(running) =
+        WorkspaceRun::in_workspace(git.root()).filter(|running| baselines.contains(&running.baseline))
+    {
+        place_running(git, &running, finished.entry(running.baseline).or_default(), reader)?;
     }
     let mut others = queued.rows(git, reader, begun)?;
     let rows = baselines.iter().filter_map(|baseline| {

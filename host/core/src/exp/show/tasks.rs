@@ -17,7 +17,8 @@ use crate::exp::name::ExperimentName;
 use crate::exp::queue::task::{Origin, State, Task};
 use crate::exp::queue::{Queue, QueueError};
 use crate::exp::refs::{Experiment, ExperimentRef};
-use crate::git::{CommitId, Git};
+use crate::exp::workspace_run::WorkspaceRun;
+use crate::git::{CommitId, Git, GitError};
 use crate::metrics::{FileData, FileError, RevisionData};
 use crate::process::identity::ProcessIdentity;
 
@@ -32,13 +33,24 @@ pub struct Tasks<'a> {
     pub hidden: &'a [State],
 }
 
-/// What is known of a task.
+/// Who runs an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    /// `exp run`, in the user's workspace.
+    Workspace,
+    /// `exp run --temp`.
+    Temp,
+    /// A worker of the queue.
+    Worker,
+}
+
+/// What is known of an experiment that runs, or of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
-    /// The task.
+    /// The task; what stands for it when it is none.
     pub task: CommitId,
     /// Who runs it.
-    pub origin: Origin,
+    pub by: Executor,
     /// Where it is.
     pub state: State,
     /// Where it runs, while it does.
@@ -55,9 +67,10 @@ impl Execution {
     /// Who runs it, in DVC's word, which has none for what failed.
     #[must_use]
     pub fn executor(&self) -> Option<&'static str> {
-        let word = match self.origin {
-            Origin::Queue => "dvc-task",
-            Origin::Temp => "tempdir",
+        let word = match self.by {
+            Executor::Workspace => "workspace",
+            Executor::Temp => "tempdir",
+            Executor::Worker => "dvc-task",
         };
         (self.state != State::Failed).then_some(word)
     }
@@ -162,6 +175,36 @@ impl KnownTasks {
     }
 }
 
+/// Puts what runs in the workspace among the rows of its baseline: as one that has checkpoints already, or for itself.
+pub(super) fn place_running(
+    git: &Git,
+    running: &WorkspaceRun,
+    rows: &mut Vec<ExperimentRow>,
+    reader: &CommitReader<'_>,
+) -> Result<(), GitError> {
+    let execution = Execution {
+        task: running.commit,
+        by: Executor::Workspace,
+        state: State::Running,
+        workspace: Some(git.root().to_owned()),
+        log: None,
+        pid: Some(running.pid()),
+        cause: None,
+    };
+    match rows.iter_mut().find(|row| row.name == running.name && row.execution.is_none()) {
+        Some(row) => row.execution = Some(execution),
+        None => {
+            // Not to be remembered: it is gone in a moment.
+            let reader = CommitReader { remembered: None, ..*reader };
+            let begun = reader.read(git, &[running.commit], Part::Inputs)?.into_iter();
+            rows.extend(
+                begun.map(|begun| without_checkpoints(running.name.clone(), begun, execution.clone(), &reader)),
+            );
+        }
+    }
+    Ok(())
+}
+
 fn without_checkpoints(
     name: ExperimentName,
     mut revision: CommitRevision,
@@ -188,7 +231,10 @@ fn execution(shown: Tasks<'_>, task: &Task, state: State) -> Execution {
     let attempt = task.attempt();
     Execution {
         task: task.id,
-        origin: task.origin,
+        by: match task.origin {
+            Origin::Queue => Executor::Worker,
+            Origin::Temp => Executor::Temp,
+        },
         state,
         workspace: attempt.filter(|_| state == State::Running).and_then(|attempt| attempt.workspace.clone()),
         log: attempt.map(|_| shown.queue.log(task.id, task.attempts.len())),

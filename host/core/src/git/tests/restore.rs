@@ -12,7 +12,7 @@ fn tree_of(repo: &TestRepo) -> TreeId {
 fn restore(repo: &TestRepo, to: TreeId) -> crate::git::Restored {
     let before = repo.of_the_user();
     let git = repo.open();
-    let from = git.snapshot_for_restore(to).unwrap();
+    let from = git.snapshot_for_restore(to, &[]).unwrap();
     let restored = git.restore(from, to, &path(".dvc/tmp")).unwrap();
     assert_eq!(repo.of_the_user(), before);
     assert_eq!(std::fs::read_dir(repo.at(".dvc/tmp")).map_or(0, Iterator::count), 0, "nothing is left on its way");
@@ -109,7 +109,7 @@ fn a_project_in_a_folder_restores_the_whole_work_tree() {
     repo.write("sub/a", "2");
     repo.write("top", "2");
     let git = crate::git::Git::open(&repo.at("sub")).unwrap().unwrap();
-    let from = git.snapshot_for_restore(first).unwrap();
+    let from = git.snapshot_for_restore(first, &[]).unwrap();
     git.restore(from, first, &path(".dvc/tmp")).unwrap();
     assert_eq!((repo.read("sub/a").as_deref(), repo.read("top").as_deref()), (Some("1"), Some("1")));
     assert!(repo.at("sub/.dvc/tmp").exists());
