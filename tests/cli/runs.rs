@@ -239,7 +239,7 @@ fn a_name_that_is_taken() {
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "mine", "-S", "train.lr=0.1"]).failure(4), @"error: the experiment `mine` exists already, at 01ca0ec; take another name, or replace it with --force");
     assert_eq!(repo.read("params.yaml"), PARAMS);
     repo.dewar(&["exp", "run", "-n", "mine", "-S", "train.lr=0.1", "-f"]).success();
-    assert_eq!(experiments(&repo), 1);
+    assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "mine\n");
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "no..pe"]).failure(2), @"error: `no..pe` cannot be the name of an experiment: it must not have `..` in it");
 }
 
