@@ -239,7 +239,9 @@ fn a_name_that_is_taken() {
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "mine", "-S", "train.lr=0.1"]).failure(4), @"error: the experiment `mine` exists already, at 01ca0ec; take another name, or replace it with --force");
     assert_eq!(repo.read("params.yaml"), PARAMS);
     repo.dewar(&["exp", "run", "-n", "mine", "-S", "train.lr=0.1", "-f"]).success();
-    assert_eq!(repo.dewar(&["exp", "list", "--name-only"]).success(), "mine\n");
+    // The one that it replaced is kept.
+    assert_eq!(repo.git(&["rev-parse", "--short=7", "refs/exps/apply/stash"]).success().trim(), "01ca0ec");
+    assert_eq!(experiments(&repo), 2);
     insta::assert_snapshot!(repo.dewar(&["exp", "run", "-n", "no..pe"]).failure(2), @"error: `no..pe` cannot be the name of an experiment: it must not have `..` in it");
 }
 
