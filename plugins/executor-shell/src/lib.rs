@@ -4,7 +4,7 @@
 
 mod shell;
 
-use dewar_plugin_sdk::{Command, Diagnostic, Exit, Host, Job, Outcome, ProcessError, StageExecutor, Value};
+use dewar_plugin::{Command, Diagnostic, Exit, Host, Job, Outcome, ProcessError, StageExecutor, Value};
 
 use crate::shell::Shell;
 
@@ -43,7 +43,7 @@ impl StageExecutor for ShellExecutor {
     }
 }
 
-dewar_plugin_sdk::export_stage_executor!(ShellExecutor, manifest = "plugin.toml");
+dewar_plugin::export_stage_executor!(ShellExecutor, manifest = "plugin.toml");
 
 /// This executor has no options; one that is set was meant for something, and is not passed over in silence.
 fn refuse_options(options: &Value) -> Result<(), Diagnostic> {

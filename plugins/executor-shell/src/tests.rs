@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use dewar_plugin_sdk::{Captured, Child, Map};
+use dewar_plugin::{Captured, Child, Map};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use dewar_plugin_sdk::dewar_text::splice::{self, FlowStyle};
-use dewar_plugin_sdk::{Diagnostic, Node, NodeKind, Value};
+use dewar_plugin::dewar_text::splice::{self, FlowStyle};
+use dewar_plugin::{Diagnostic, Node, NodeKind, Value};
 
 /// What the file shows of its author's habits.
 pub(crate) struct Layout {

@@ -6,8 +6,8 @@
 mod layout;
 mod scan;
 
-use dewar_plugin_sdk::dewar_text::splice::{self, FlowStyle, Splice};
-use dewar_plugin_sdk::{Change, Diagnostic, Edit, Map, Node, NodeKind, ParamFormat, Step, Value};
+use dewar_plugin::dewar_text::splice::{self, FlowStyle, Splice};
+use dewar_plugin::{Change, Diagnostic, Edit, Map, Node, NodeKind, ParamFormat, Step, Value};
 
 use crate::layout::Layout;
 
@@ -24,7 +24,7 @@ impl ParamFormat for Json {
     }
 }
 
-dewar_plugin_sdk::export_param_format!(Json, manifest = "plugin.toml");
+dewar_plugin::export_param_format!(Json, manifest = "plugin.toml");
 
 /// What one edit splices.
 fn plan(source: &str, tree: &Node, edit: &Edit) -> Result<Vec<Splice>, Diagnostic> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dewar_plugin_sdk::{Diagnostic, Entry, Node, NodeKind, Span, Value};
+use dewar_plugin::{Diagnostic, Entry, Node, NodeKind, Span, Value};
 
 /// Deeper nesting is refused, so that no source can overflow the stack.
 const MAX_DEPTH: usize = 256;

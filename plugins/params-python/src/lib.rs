@@ -11,8 +11,8 @@ mod plan;
 mod read;
 mod write;
 
-use dewar_plugin_sdk::dewar_text::splice;
-use dewar_plugin_sdk::{Diagnostic, Edit, Node, ParamFormat};
+use dewar_plugin::dewar_text::splice;
+use dewar_plugin::{Diagnostic, Edit, Node, ParamFormat};
 
 /// The format.
 pub struct Python;
@@ -27,7 +27,7 @@ impl ParamFormat for Python {
     }
 }
 
-dewar_plugin_sdk::export_param_format!(Python, manifest = "plugin.toml");
+dewar_plugin::export_param_format!(Python, manifest = "plugin.toml");
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use dewar_plugin_sdk::dewar_text::splice;
-use dewar_plugin_sdk::{Entry, Node, NodeKind, Span, Value};
+use dewar_plugin::dewar_text::splice;
+use dewar_plugin::{Entry, Node, NodeKind, Span, Value};
 use ruff_python_ast::{Expr, Number, Operator, UnaryOp};
 use ruff_text_size::Ranged;
 

@@ -1,6 +1,6 @@
 //! [`check`]: refuses sources that nest so deep that the parser's recursion would overflow the stack of the sandbox.
 
-use dewar_plugin_sdk::Diagnostic;
+use dewar_plugin::Diagnostic;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer};
 

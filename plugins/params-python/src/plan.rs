@@ -1,9 +1,9 @@
 //! [`plan`]: what one edit splices.
 
-use dewar_plugin_sdk::dewar_text::splice::{
+use dewar_plugin::dewar_text::splice::{
     self, FlowStyle, Splice, after_line, begins_line, indentation, line_end, line_ending, line_start, plan_flow,
 };
-use dewar_plugin_sdk::{Change, Diagnostic, Edit, Node, NodeKind, Span, Step, Value};
+use dewar_plugin::{Change, Diagnostic, Edit, Node, NodeKind, Span, Step, Value};
 use ruff_python_ast::{Expr, Stmt};
 
 use crate::literal::{self, is_name, span};

@@ -1,6 +1,6 @@
 //! [`read`]: a source as a tree, and the [`Scope`]s that an edit needs besides.
 
-use dewar_plugin_sdk::{Diagnostic, Entry, Node, NodeKind, Span};
+use dewar_plugin::{Diagnostic, Entry, Node, NodeKind, Span};
 use ruff_python_ast::{Expr, ModModule, Stmt};
 use ruff_python_parser::{Parsed, parse_module};
 

@@ -1,5 +1,5 @@
-use dewar_plugin_sdk::dewar_text::splice::FlowStyle as _;
-use dewar_plugin_sdk::{Node, ParamFormat as _, Value};
+use dewar_plugin::dewar_text::splice::FlowStyle as _;
+use dewar_plugin::{Node, ParamFormat as _, Value};
 use dewar_plugin_testkit::random::{self, Choices, Vocabulary};
 use dewar_plugin_testkit::{Format, check, run_cases};
 use proptest::prelude::*;
@@ -61,7 +61,7 @@ fn long_input_is_read() {
 }
 
 fn write_scope(value: &Value, indent: &str, choices: &mut Choices, out: &mut String) {
-    let style = Style::of("", &Node { kind: dewar_plugin_sdk::NodeKind::Map(Vec::new()), span: Default::default() });
+    let style = Style::of("", &Node { kind: dewar_plugin::NodeKind::Map(Vec::new()), span: Default::default() });
     let Value::Map(map) = value else { return };
     for (name, item) in map {
         out.push_str(

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use dewar_plugin_sdk::dewar_text::splice::FlowStyle;
-use dewar_plugin_sdk::{Diagnostic, Node, NodeKind, Value};
+use dewar_plugin::dewar_text::splice::FlowStyle;
+use dewar_plugin::{Diagnostic, Node, NodeKind, Value};
 
 use crate::read;
 

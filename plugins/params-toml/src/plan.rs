@@ -1,12 +1,12 @@
 //! [`plan`]: what one edit splices.
 
-use dewar_plugin_sdk::dewar_text::{
+use dewar_plugin::dewar_text::{
     edit,
     splice::{
         self, Splice, add_member, after_line, begins_line, indentation, line_end, line_ending, line_start, members,
     },
 };
-use dewar_plugin_sdk::{Change, Diagnostic, Edit, Node, Span, Step, Value};
+use dewar_plugin::{Change, Diagnostic, Edit, Node, Span, Step, Value};
 use toml_edit::{ArrayOfTables, Item, TableLike};
 
 use crate::read::Source;

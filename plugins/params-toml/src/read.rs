@@ -1,6 +1,6 @@
 //! [`read`]: a source as a tree with spans.
 
-use dewar_plugin_sdk::{Diagnostic, Entry, Node, NodeKind, Span, Value};
+use dewar_plugin::{Diagnostic, Entry, Node, NodeKind, Span, Value};
 use toml_edit::{Document, Item, Key, TableLike};
 
 /// The byte order mark, which TOML allows and `toml_edit` does not count.

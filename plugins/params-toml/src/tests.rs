@@ -1,4 +1,4 @@
-use dewar_plugin_sdk::{ParamFormat as _, Value};
+use dewar_plugin::{ParamFormat as _, Value};
 use dewar_plugin_testkit::random::{self, Choices, Vocabulary};
 use dewar_plugin_testkit::{Format, check, run_cases};
 use proptest::prelude::*;

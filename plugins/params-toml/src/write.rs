@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dewar_plugin_sdk::{Diagnostic, Value};
+use dewar_plugin::{Diagnostic, Value};
 
 /// A value on one line; `replaced` is the source of the one it takes the place of, whose quotes a string keeps.
 pub(crate) fn value(value: &Value, replaced: Option<&str>) -> String {

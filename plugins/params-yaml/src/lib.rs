@@ -1,8 +1,8 @@
 //! YAML parameter files. The reader and the editor are those of `dewar_text::yaml`, which core reads `dvc.yaml` with too: a
 //! second one would disagree with the first.
 
-use dewar_plugin_sdk::dewar_text::yaml;
-use dewar_plugin_sdk::{Diagnostic, Edit, Node, NodeKind, ParamFormat};
+use dewar_plugin::dewar_text::yaml;
+use dewar_plugin::{Diagnostic, Edit, Node, NodeKind, ParamFormat};
 
 /// The format. A source without a value holds no parameters: an empty mapping, as DVC has it.
 pub struct Yaml;
@@ -18,7 +18,7 @@ impl ParamFormat for Yaml {
     }
 }
 
-dewar_plugin_sdk::export_param_format!(Yaml, manifest = "plugin.toml");
+dewar_plugin::export_param_format!(Yaml, manifest = "plugin.toml");
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-use dewar_plugin_sdk::dewar_text::yaml;
-use dewar_plugin_sdk::{ParamFormat as _, Value};
+use dewar_plugin::dewar_text::yaml;
+use dewar_plugin::{ParamFormat as _, Value};
 use dewar_plugin_testkit::random::{self, Vocabulary};
 use dewar_plugin_testkit::{Format, check, run_cases};
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Keeps the `keep` best checkpoints by a `metric`, and the last, from which a run is resumed. Every moment is recorded, since
 //! it may be the best; what is neither best nor last is let go of.
 
-use dewar_plugin_sdk::{CheckpointPolicy, Decision, Diagnostic, Metric, Mode, Moment, Options, PastMoment, Value};
+use dewar_plugin::{CheckpointPolicy, Decision, Diagnostic, Metric, Mode, Moment, Options, PastMoment, Value};
 
 /// The policy.
 pub struct Best;
@@ -20,7 +20,7 @@ impl CheckpointPolicy for Best {
     }
 }
 
-dewar_plugin_sdk::export_checkpoint_policy!(Best, manifest = "plugin.toml");
+dewar_plugin::export_checkpoint_policy!(Best, manifest = "plugin.toml");
 
 /// What is best, and how many are kept.
 struct Goal<'a> {

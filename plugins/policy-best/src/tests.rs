@@ -1,4 +1,4 @@
-use dewar_plugin_sdk::Trigger;
+use dewar_plugin::Trigger;
 use proptest::prelude::*;
 
 use super::*;

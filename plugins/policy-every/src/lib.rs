@@ -1,7 +1,7 @@
 //! Which moments become checkpoints by their number and their time: each; every `n`-th; at least so many `seconds` apart.
 //! With both, a moment must be one of every `n` and late enough. The end of the stage always becomes one.
 
-use dewar_plugin_sdk::{CheckpointPolicy, Decision, Diagnostic, Moment, Options, PastMoment, Trigger, Value};
+use dewar_plugin::{CheckpointPolicy, Decision, Diagnostic, Moment, Options, PastMoment, Trigger, Value};
 
 /// The policy.
 pub struct Every;
@@ -16,7 +16,7 @@ impl CheckpointPolicy for Every {
     }
 }
 
-dewar_plugin_sdk::export_checkpoint_policy!(Every, manifest = "plugin.toml");
+dewar_plugin::export_checkpoint_policy!(Every, manifest = "plugin.toml");
 
 /// Whether the moment after `history` is one of every `n` that the stage asked for. Ends of the stage are not counted, or a
 /// resumed one would go on at another place.

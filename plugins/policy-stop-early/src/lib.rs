@@ -4,9 +4,7 @@
 //! What getting better is, is that of PyTorch Lightning's and Keras' `EarlyStopping`: by more than `min-delta` over the best so
 //! far, which stays the best until then.
 
-use dewar_plugin_sdk::{
-    CheckpointPolicy, Decision, Diagnostic, Metric, Mode, Moment, Options, PastMoment, Trigger, Value,
-};
+use dewar_plugin::{CheckpointPolicy, Decision, Diagnostic, Metric, Mode, Moment, Options, PastMoment, Trigger, Value};
 
 /// The policy.
 pub struct StopEarly;
@@ -24,7 +22,7 @@ impl CheckpointPolicy for StopEarly {
     }
 }
 
-dewar_plugin_sdk::export_checkpoint_policy!(StopEarly, manifest = "plugin.toml");
+dewar_plugin::export_checkpoint_policy!(StopEarly, manifest = "plugin.toml");
 
 /// The options of which one at least says when to stop.
 const RULES: [&str; 4] = ["patience", "lower", "upper", "finite"];

@@ -8,7 +8,7 @@ pub mod param_format {
         world: "param-format-plugin",
         pub_export_macro: true,
         export_macro_name: "export_param_format_component",
-        default_bindings_module: "dewar_plugin_sdk::bindings::param_format",
+        default_bindings_module: "dewar_plugin::bindings::param_format",
         generate_all,
     });
 }
@@ -19,7 +19,7 @@ pub mod stage_executor {
         world: "stage-executor-plugin",
         pub_export_macro: true,
         export_macro_name: "export_stage_executor_component",
-        default_bindings_module: "dewar_plugin_sdk::bindings::stage_executor",
+        default_bindings_module: "dewar_plugin::bindings::stage_executor",
         with: {
             "dewar:plugin/types@0.1.0": super::param_format::dewar::plugin::types,
             "dewar:plugin/log@0.1.0": super::param_format::dewar::plugin::log,
@@ -34,7 +34,7 @@ pub mod checkpoint_policy {
         world: "checkpoint-policy-plugin",
         pub_export_macro: true,
         export_macro_name: "export_checkpoint_policy_component",
-        default_bindings_module: "dewar_plugin_sdk::bindings::checkpoint_policy",
+        default_bindings_module: "dewar_plugin::bindings::checkpoint_policy",
         with: {
             "dewar:plugin/types@0.1.0": super::param_format::dewar::plugin::types,
             "dewar:plugin/log@0.1.0": super::param_format::dewar::plugin::log,

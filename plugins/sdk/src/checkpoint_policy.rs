@@ -109,7 +109,7 @@ fn to_moment(moment: wit::Moment) -> Moment {
 /// Makes the component of a crate a checkpoint policy, with a manifest that stands in the crate.
 ///
 /// ```ignore
-/// dewar_plugin_sdk::export_checkpoint_policy!(Every, manifest = "plugin.toml");
+/// dewar_plugin::export_checkpoint_policy!(Every, manifest = "plugin.toml");
 /// ```
 #[macro_export]
 macro_rules! export_checkpoint_policy {

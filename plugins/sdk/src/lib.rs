@@ -7,7 +7,7 @@
 //! | which moments become checkpoints | [`CheckpointPolicy`] | [`export_checkpoint_policy!`] |
 //!
 //! ```
-//! use dewar_plugin_sdk::{Diagnostic, Edit, Node, ParamFormat};
+//! use dewar_plugin::{Diagnostic, Edit, Node, ParamFormat};
 //!
 //! struct Empty;
 //!

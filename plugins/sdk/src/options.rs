@@ -5,7 +5,7 @@ use dewar_text::{Diagnostic, Map, Value};
 /// Options by name, each asked for once. What was asked for is what there is: [`Self::finish`] refuses others.
 ///
 /// ```
-/// use dewar_plugin_sdk::{Options, Value};
+/// use dewar_plugin::{Options, Value};
 ///
 /// let given = Value::Map([("n".to_owned(), Value::Int(0)), ("m".to_owned(), Value::Int(1))].into_iter().collect());
 /// let mut options = Options::of(&given);

@@ -53,7 +53,7 @@ impl<T: ParamFormat + 'static> wit::Guest for Exported<T> {
 /// Makes the component of a crate a format of parameter files, with a manifest that stands in the crate.
 ///
 /// ```ignore
-/// dewar_plugin_sdk::export_param_format!(Ini, manifest = "plugin.toml");
+/// dewar_plugin::export_param_format!(Ini, manifest = "plugin.toml");
 /// ```
 #[macro_export]
 macro_rules! export_param_format {

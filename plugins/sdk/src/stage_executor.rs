@@ -233,7 +233,7 @@ impl<T: StageExecutor + 'static> wit::Guest for Exported<T> {
 /// Makes the component of a crate a stage executor, with a manifest that stands in the crate.
 ///
 /// ```ignore
-/// dewar_plugin_sdk::export_stage_executor!(Shell, manifest = "plugin.toml");
+/// dewar_plugin::export_stage_executor!(Shell, manifest = "plugin.toml");
 /// ```
 #[macro_export]
 macro_rules! export_stage_executor {

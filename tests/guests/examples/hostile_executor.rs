@@ -1,7 +1,7 @@
 //! An executor that does what its first command says, all of it bad.
 
 use dewar_guests::ExecutorMisdeed;
-use dewar_plugin_sdk::{Command, Diagnostic, Exit, Host, Job, Outcome, ProcessError, StageExecutor};
+use dewar_plugin::{Command, Diagnostic, Exit, Host, Job, Outcome, ProcessError, StageExecutor};
 
 struct Hostile;
 
@@ -54,4 +54,4 @@ fn refused(error: &ProcessError) -> Vec<Diagnostic> {
     vec![Diagnostic::error("no-process", error.to_string())]
 }
 
-dewar_plugin_sdk::export_stage_executor!(Hostile, manifest = "hostile-executor.toml");
+dewar_plugin::export_stage_executor!(Hostile, manifest = "hostile-executor.toml");

@@ -1,9 +1,9 @@
 //! A format that does what its source says, all of it bad. It speaks to the raw bindings, since the SDK would not let it.
 
 use dewar_guests::FormatMisdeed;
-use dewar_plugin_sdk::bindings::param_format::exports::dewar::plugin::param_format::{Edit, Guest};
-use dewar_plugin_sdk::bindings::types::{Diagnostic, Document, Node, Severity, Span, Value};
-use dewar_plugin_sdk::{embed_manifest, log};
+use dewar_plugin::bindings::param_format::exports::dewar::plugin::param_format::{Edit, Guest};
+use dewar_plugin::bindings::types::{Diagnostic, Document, Node, Severity, Span, Value};
+use dewar_plugin::{embed_manifest, log};
 
 struct Hostile;
 
@@ -154,8 +154,8 @@ fn peek() -> Result<Document, Vec<Diagnostic>> {
 embed_manifest!("hostile-format.toml");
 
 #[cfg(target_family = "wasm")]
-dewar_plugin_sdk::bindings::param_format::export_param_format_component!(
-    Hostile with_types_in dewar_plugin_sdk::bindings::param_format
+dewar_plugin::bindings::param_format::export_param_format_component!(
+    Hostile with_types_in dewar_plugin::bindings::param_format
 );
 
 #[cfg(not(target_family = "wasm"))]

@@ -1,7 +1,7 @@
 //! A policy that does what its option `do` says, all of it bad, from the first step on; asked before the stage begins it behaves.
 
 use dewar_guests::PolicyMisdeed;
-use dewar_plugin_sdk::{CheckpointPolicy, Decision, Diagnostic, Moment, PastMoment, Value};
+use dewar_plugin::{CheckpointPolicy, Decision, Diagnostic, Moment, PastMoment, Value};
 
 struct Hostile;
 
@@ -41,4 +41,4 @@ fn commit(misdeed: PolicyMisdeed) -> Result<Decision, Vec<Diagnostic>> {
     }
 }
 
-dewar_plugin_sdk::export_checkpoint_policy!(Hostile, manifest = "hostile-policy.toml");
+dewar_plugin::export_checkpoint_policy!(Hostile, manifest = "hostile-policy.toml");

@@ -1,7 +1,7 @@
 //! A small format as a third party would write one: a line is `key = value` or a comment. It is well-behaved, but for the key
 //! `lie`: to set that, it drops every other line.
 
-use dewar_plugin_sdk::{Change, Diagnostic, Edit, Entry, Node, NodeKind, ParamFormat, Span, Step, Value};
+use dewar_plugin::{Change, Diagnostic, Edit, Entry, Node, NodeKind, ParamFormat, Span, Step, Value};
 
 struct Plain;
 
@@ -78,4 +78,4 @@ impl ParamFormat for Plain {
     }
 }
 
-dewar_plugin_sdk::export_param_format!(Plain, manifest = "plain-format.toml");
+dewar_plugin::export_param_format!(Plain, manifest = "plain-format.toml");

@@ -1,7 +1,7 @@
 //! A policy that records every moment, lets go of all but the last checkpoint, and stops at step 3. Its option `discard` names
 //! a checkpoint to let go of, which may not exist.
 
-use dewar_plugin_sdk::{CheckpointPolicy, Decision, Diagnostic, Moment, PastMoment, Value};
+use dewar_plugin::{CheckpointPolicy, Decision, Diagnostic, Moment, PastMoment, Value};
 
 struct Simple;
 
@@ -21,4 +21,4 @@ impl CheckpointPolicy for Simple {
     }
 }
 
-dewar_plugin_sdk::export_checkpoint_policy!(Simple, manifest = "simple-policy.toml");
+dewar_plugin::export_checkpoint_policy!(Simple, manifest = "simple-policy.toml");
